@@ -1,0 +1,64 @@
+# make setup | demo | test | test-slow | lint | addons; each does all set-up that it needs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -q
+DEMO := demo
+
+.PHONY: setup demo test test-slow lint addons clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11))' || \
+	  { echo "tfuda needs Python 3.11 or later, $(PYTHON) is older: make PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || { echo "making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "installing packages into $(VENV)"
+	@$(PIP) -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/python run/benchmark.py --config=configs/digits.py --methods=source_only,toalign --tasks=R-S \
+	  --seeds=1 --workdir=$(DEMO)/runs
+	@$(BIN)/python run/export.py --workdir=$(DEMO)/runs/dannp+toalign/R-S/seed0 --out=saved_models/demo
+	@$(BIN)/python run/images.py --config=configs/digits.py --domain=S --split=test --count=50 --out=$(DEMO)/images
+	@$(BIN)/python run/predict.py --model=saved_models/demo --out=$(DEMO)/predictions.csv $(DEMO)/images
+	@for what in curves tsne cam; do \
+	  $(BIN)/python run/plot.py --workdir=$(DEMO)/runs/dannp+toalign/R-S/seed0 --what=$$what || exit 1; done
+	@echo "everything is in $(DEMO)/: runs/ (with the table), images/, predictions.csv; the model is saved_models/demo"
+
+test: $(READY)
+	@$(BIN)/python -m pytest
+
+test-slow: $(READY)
+	@$(BIN)/python -m pytest -m slow
+
+lint: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) .venv-addons $(DEMO) saved_models/demo
+
+# What tensorflow-addons itself computes, in the last environment that can import it. Needs a Python that
+# TensorFlow 2.15 was built for (3.9 to 3.11); only looked at when the old environment has to be built.
+OLD_PYTHON ?= python3
+ADDONS_ENV := .venv-addons
+
+addons: $(ADDONS_ENV)/.built
+	@mkdir -p tests/golden
+	@$(ADDONS_ENV)/bin/python tests/addons/compute.py tests/golden/addons.npz
+
+$(ADDONS_ENV)/.built: tests/addons/requirements.txt
+	@$(OLD_PYTHON) -c 'import sys; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 11))' 2>/dev/null || { \
+	  echo "make addons needs Python 3.11 or older (3.9 at least), and $(OLD_PYTHON) is" \
+	    "$$($(OLD_PYTHON) --version 2>/dev/null || echo 'not there'):" \
+	    "pass one with 'make addons OLD_PYTHON=python3.11'." >&2; exit 1; }
+	@echo "building $(ADDONS_ENV) (TensorFlow 2.15, tensorflow-addons 0.23) ..."
+	@rm -rf $(ADDONS_ENV)
+	@$(OLD_PYTHON) -m venv $(ADDONS_ENV)
+	@$(ADDONS_ENV)/bin/python -m pip install -qq --disable-pip-version-check -r tests/addons/requirements.txt
+	@touch $@

@@ -1,0 +1,39 @@
+"""Run a grid of methods, tasks and seeds, one after the other, and print the table; again to resume.
+
+    python run/benchmark.py --config=configs/digits.py --methods=source_only,dann,dannp,dannp+toalign \\
+        --tasks=report --seeds=3 --workdir=runs/digits
+
+--tasks names tasks, or one of the lists in the config file's TASKS; --seeds=3 is 0,1,2. Any --config.KEY=VALUE
+holds for every run. results.csv and results.md land in the workdir, each run in METHOD/TASK/seedN below it.
+"""
+
+import pathlib
+
+from absl import flags
+
+from tfuda import benchmark, devices, launch
+
+CONFIG = launch.config_flag()
+METHODS = flags.DEFINE_list("methods", None, "cells, separated by commas")
+TASKS = flags.DEFINE_list("tasks", ["report"], "tasks, or the name of a list of tasks in the config file")
+SEEDS = flags.DEFINE_integer("seeds", 1, "how many seeds, from 0")
+WORKDIR = flags.DEFINE_string("workdir", None, "folder of all runs")
+DEVICES = flags.DEFINE_string("devices", "", "as for run/train.py")
+
+
+def main(words):
+    file = launch.config_file()
+    lists = file.get("TASKS", {})
+    tasks = [task for name in TASKS.value for task in lists.get(name, [name])]
+    folder = pathlib.Path(WORKDIR.value)
+    change = launch.overrides()
+    runs = benchmark.grid(file["get_config"], METHODS.value, tasks, range(SEEDS.value), folder, change)
+    with devices.strategy(DEVICES.value):
+        rows = benchmark.perform(runs, lambda line: print(line, flush=True))
+    print()
+    print(benchmark.report(rows, folder, tuned=file.get("TUNED", ())))
+    print(f"{folder / 'results.csv'}\n{folder / 'results.md'}")
+
+
+if __name__ == "__main__":
+    launch.launch(main, needs=["config", "methods", "workdir"])

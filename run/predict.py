@@ -1,0 +1,32 @@
+"""Predict the class of pictures with an exported model.
+
+    python run/predict.py --model=saved_models/digits photos/ scan.png > predictions.csv
+
+Writes file,label,confidence. A file that cannot be read is one line on stderr; the others are predicted, and the
+exit code is 1.
+"""
+
+import contextlib
+import sys
+
+from absl import flags
+
+from tfuda import export, launch, predict
+
+MODEL = flags.DEFINE_string("model", None, "folder of the SavedModel")
+OUT = flags.DEFINE_string("out", "", "CSV to write, instead of stdout")
+
+
+def main(words):
+    if not words:
+        raise ValueError("name the files or folders to predict; --help shows an example")
+    model = export.Model(MODEL.value)
+    predict.pictures(words)
+    opened = open(OUT.value, "w", newline="", encoding="utf-8") if OUT.value else contextlib.nullcontext(sys.stdout)
+    with opened as out:
+        bad = predict.predict(model, words, out, lambda line: print(line, file=sys.stderr))
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    launch.launch(main, needs=["model"])

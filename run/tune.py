@@ -1,0 +1,37 @@
+"""Search a config's `sweep` with keras-tuner, on a validator that reads no target label; again to resume.
+
+    python run/tune.py --config=configs/digits.py:toalign --trials=6 --workdir=runs/tune
+
+Each trial is a run in WORKDIR/trialNN. The last line is the run/train.py command of the best one.
+"""
+
+import pathlib
+
+from absl import flags
+
+from tfuda import devices, launch, tune
+
+CONFIG = launch.config_flag()
+TRIALS = flags.DEFINE_integer("trials", 10, "how many settings to try, the config's own first")
+WORKDIR = flags.DEFINE_string("workdir", "runs/tune", "folder of the search")
+SEED = flags.DEFINE_integer("search_seed", 0, "seed of the draws of settings")
+DEVICES = flags.DEFINE_string("devices", "", "as for run/train.py")
+
+
+def main(words):
+    sweep = launch.config_file().get("sweep")
+    if sweep is None:
+        raise ValueError(f"the file of --config={launch.words_of_config()[0]} defines no sweep(hp, config)")
+    if TRIALS.value < 1:
+        raise ValueError(f"--trials={TRIALS.value}: a search needs at least one trial")
+    folder = pathlib.Path(WORKDIR.value)
+    with devices.strategy(DEVICES.value):
+        tuner = tune.Search(CONFIG.value.copy_and_resolve_references, sweep, folder, TRIALS.value, SEED.value, print)
+        best, value, values = tune.search(tuner)
+    print(f"\nbest: trial {best}, {tune.VALIDATOR} {value:.4f}, run in {folder / f'trial{best}'}")
+    settings = " ".join(f"--config.{key}={setting}" for key, setting in values.items())
+    print(f"python run/train.py --config={launch.words_of_config()[0]} {settings} --workdir=DIR")
+
+
+if __name__ == "__main__":
+    launch.launch(main, needs=["config"])

@@ -1,0 +1,28 @@
+"""Two logical CPUs for replicas, and a quiet TensorFlow, before anything touches a device."""
+
+import contextlib
+import os
+
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+
+import pytest
+import tensorflow as tf
+
+import tfuda  # noqa: F401
+
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+tf.get_logger().setLevel("ERROR")
+
+
+@pytest.fixture(scope="session")
+def two_replicas():
+    """The scope of MirroredStrategy over two logical CPUs; one strategy per process."""
+    reduce = tf.distribute.ReductionToOneDevice()
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], cross_device_ops=reduce).scope
+
+
+@pytest.fixture(scope="session")
+def one_device():
+    return contextlib.nullcontext

@@ -1,0 +1,86 @@
+"""What happens between segments: evaluation, metrics.csv, checkpoints, and a stop that can be resumed."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import keras
+import tensorflow as tf
+
+from tfuda import evaluate, validators
+from tfuda.data.domains import Task
+from tfuda.workdir import Workdir
+
+
+class Journal(keras.callbacks.Callback):
+    """After each segment: evaluate, append a row to metrics.csv and to the TensorBoard events, save.
+
+    The row is written before the checkpoint; a resumed run drops the rows that lie after its checkpoint. So the
+    file of a run that was killed is that of one that was not, but for the column `seconds`.
+    """
+
+    def __init__(self, task: Task, workdir: Workdir, manager: tf.train.CheckpointManager, step: int):
+        super().__init__()
+        self.task, self.workdir, self.manager = task, workdir, manager
+        self.rows = [row for row in workdir.rows() if row["step"] <= step]
+        self.before = self.rows[-1]["seconds"] if self.rows else 0.0
+        self.start = time.monotonic()
+        self.observer: evaluate.Observer | None = None
+        self.events = tf.summary.create_file_writer(str(workdir.path / "events"))
+
+    def measure(self) -> dict[str, float]:
+        """Accuracies on the test sets and the label-free validator on the unlabelled target."""
+        self.observer = self.observer or evaluate.Observer(self.model.network)
+        found = {}
+        for name, domain in self.task.tests.items():
+            if domain.labels is not None:
+                found[f"{name}_accuracy"] = evaluate.score(
+                    domain.labels, self.observer(domain.images).logits
+                ).accuracy
+        found["infomax"] = validators.infomax(self.observer(self.task.streams["target"].images).logits)
+        return found
+
+    def on_epoch_end(self, epoch, logs=None):
+        step = int(self.model.step.numpy())
+        if step % self.model.segment and step < self.model.steps:
+            return  # stopped in mid-segment: no row that an undisturbed run would not have
+        measured = self.measure()
+        logs.update(measured)
+        seconds = self.before + time.monotonic() - self.start
+        self.rows.append({"step": step, **{k: float(v) for k, v in logs.items()}, "seconds": round(seconds, 1)})
+        self.workdir.keep_rows(self.rows)
+        with self.events.as_default(step):
+            for name, value in logs.items():
+                tf.summary.scalar(name, value)
+        self.manager.save()
+
+
+class Stoppable(keras.callbacks.Callback):
+    """Ctrl-C or SIGTERM ends the run after the current step, with a checkpoint; a second Ctrl-C at once."""
+
+    def __init__(self, manager: tf.train.CheckpointManager):
+        super().__init__()
+        self.manager, self.caught, self.kept = manager, 0, {}
+
+    def _note(self, number, frame):
+        if self.caught:
+            raise KeyboardInterrupt
+        self.caught = number
+
+    def __enter__(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self.kept[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *error):
+        for number, handler in self.kept.items():
+            signal.signal(number, handler)
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.caught:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        if self.caught:
+            self.manager.save()

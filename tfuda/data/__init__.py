@@ -1,0 +1,1 @@
+"""Domains, protocols, and the pipeline from them to batches."""

@@ -1,0 +1,159 @@
+"""What a domain is, and the protocols that make a task out of domains."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Domain:
+    """Images of one kind with (where they may be known) their labels.
+
+    images: uint8 [N, H, W, 3]
+    labels: int32 [N], or None where the protocol hides them
+    origin: int32 [N], which of several sources an image comes from, or None
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    images: np.ndarray
+    labels: np.ndarray | None = None
+    origin: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def rows(self, keep: np.ndarray) -> Domain:
+        """The domain of these rows (int [n])."""
+
+        def cut(array):
+            return None if array is None else array[keep]
+
+        return dataclasses.replace(self, images=self.images[keep], labels=cut(self.labels), origin=cut(self.origin))
+
+    def unlabelled(self) -> Domain:
+        return dataclasses.replace(self, labels=None)
+
+
+class Task(NamedTuple):
+    """What a method may train on, and what it is measured on.
+
+    streams: "source", "target" (never with labels), and "target_labelled" where the protocol gives shots
+    tests, trains: "source" and "target", held-out and training images with labels; read by evaluation alone
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    streams: dict[str, Domain]
+    tests: dict[str, Domain]
+    trains: dict[str, Domain]
+
+
+def first_classes(domain: Domain, count: int) -> Domain:
+    """The part of a domain in its first `count` classes; 0 for all."""
+    if count == 0:
+        return domain
+    if not 0 < count <= len(domain.classes):
+        raise ValueError(f"domain {domain.name} has {len(domain.classes)} classes, not {count}")
+    part = domain.rows(np.flatnonzero(domain.labels < count))
+    return dataclasses.replace(part, classes=domain.classes[:count])
+
+
+def long_tail(domain: Domain, seed: int, ratio: float = 0.1) -> Domain:
+    """Label shift: class k of K keeps the share ratio^(k / (K - 1)) of its images, drawn by the seed."""
+    rng, last = np.random.default_rng([seed, 1]), max(len(domain.classes) - 1, 1)
+    keep = []
+    for k in range(len(domain.classes)):
+        rows = np.flatnonzero(domain.labels == k)
+        keep.append(rng.permutation(rows)[: max(1, round(len(rows) * ratio ** (k / last)))])
+    return domain.rows(np.sort(np.concatenate(keep)))
+
+
+def split_shots(domain: Domain, shots: int, seed: int) -> tuple[Domain, Domain]:
+    """(`shots` images of every class, the rest), drawn by the seed."""
+    rng = np.random.default_rng([seed, 2])
+    chosen = []
+    for k in np.unique(domain.labels):
+        rows = np.flatnonzero(domain.labels == k)
+        if len(rows) <= shots:
+            raise ValueError(
+                f"{shots} shots leave nothing of class {domain.classes[k]!r} in domain {domain.name}, "
+                f"which has {len(rows)} images of it"
+            )
+        chosen.append(rng.permutation(rows)[:shots])
+    taken = np.sort(np.concatenate(chosen))
+    return domain.rows(taken), domain.rows(np.setdiff1d(np.arange(len(domain)), taken))
+
+
+def relabel(domain: Domain, classes: tuple[str, ...]) -> Domain:
+    """The same domain with labels that count in `classes`, the source's."""
+    strange = [name for name in domain.classes if name not in classes]
+    if strange:
+        raise ValueError(
+            f"target domain {domain.name} has the class {strange[0]!r} that the source lacks"
+            + (f" (and {len(strange) - 1} more)" if len(strange) > 1 else "")
+            + f"; the source has {', '.join(classes)}"
+        )
+    if domain.classes == classes:
+        return domain
+    index = np.array([classes.index(name) for name in domain.classes], "int32")
+    return dataclasses.replace(domain, classes=classes, labels=index[domain.labels])
+
+
+def union(domains: list[Domain]) -> Domain:
+    """Several sources as one, `origin` telling which; one alone stays as it is."""
+    if len(domains) == 1:
+        return domains[0]
+    domains = [domains[0], *(relabel(domain, domains[0].classes) for domain in domains[1:])]
+    return Domain(
+        "+".join(domain.name for domain in domains),
+        domains[0].classes,
+        np.concatenate([domain.images for domain in domains]),
+        np.concatenate([domain.labels for domain in domains]),
+        np.repeat(np.arange(len(domains), dtype="int32"), [len(domain) for domain in domains]),
+    )
+
+
+IMBALANCE = ("", "source", "target")
+
+
+def protocol(
+    load: Callable[[str, str], Domain],
+    task: str,
+    shots: int = 0,
+    source_classes: int = 0,
+    target_classes: int = 0,
+    imbalance: str = "",
+    seed: int = 0,
+) -> Task:
+    """A task by name: "R-S", or "H+M+R-S" for three sources and one target.
+
+    load: (domain name, split) -> Domain, splits "train" and "test"
+    shots: labelled target images of each class (semi-supervised), taken out of the unlabelled ones
+    source_classes, target_classes: keep the first classes only; fewer in the target is partial adaptation
+    imbalance: "source" or "target" draws that training set with a long tail
+    """
+    sources, dash, target = task.partition("-")
+    if not dash or not sources or not target:
+        raise ValueError(f"unknown task {task!r}: name it SOURCE-TARGET, or SOURCE+SOURCE-TARGET")
+    if imbalance not in IMBALANCE:
+        raise ValueError(f"imbalance is 'source', 'target' or empty, not {imbalance!r}")
+
+    def side(name: str, split: str, count: int) -> Domain:
+        return first_classes(load(name, split), count)
+
+    names = sources.split("+")
+    train, test = (union([side(name, split, source_classes) for name in names]) for split in ("train", "test"))
+    here, there = (relabel(side(target, split, target_classes), train.classes) for split in ("train", "test"))
+    train = long_tail(train, seed) if imbalance == "source" else train
+    here = long_tail(here, seed) if imbalance == "target" else here
+    streams = {"source": train}
+    if shots:
+        streams["target_labelled"], here = split_shots(here, shots, seed)
+    streams["target"] = here.unlabelled()
+    tests, trains = {"source": test, "target": there}, {"source": train, "target": here}
+    return Task(task, train.classes, streams, tests, trains)

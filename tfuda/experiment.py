@@ -1,0 +1,97 @@
+"""One run, from a config to result.json: what run/train.py, run/benchmark.py and run/tune.py have in common."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from ml_collections import ConfigDict
+
+from tfuda import build, callbacks
+from tfuda.data.domains import Task
+from tfuda.method import Method
+from tfuda.workdir import Workdir, restore, write
+
+
+class Stopped(Exception):
+    """The run was asked to stop and can be resumed."""
+
+
+def train(
+    config: ConfigDict,
+    workdir: Workdir,
+    verbose: int | str = 0,
+    more: Iterable = (),
+    task: Task | None = None,
+    say=lambda line: None,
+) -> dict:
+    """Train, or go on training, or do nothing where all is done: the contents of result.json."""
+    workdir.claim(config)
+    if result := workdir.finished():
+        say(f"{workdir.path} has a finished run; nothing to train")
+        return result
+    task = task or build.task(config)
+    streams = build.streams(config, task)
+    method = build.method(config, task)
+    manager = workdir.checkpoints(method)
+    if restore(manager):
+        say(f"resuming at step {int(method.step.numpy())} of {config.steps}")
+    journal = callbacks.Journal(task, workdir, manager, int(method.step.numpy()))
+    with callbacks.Stoppable(manager) as stop:
+        method.fit(streams, callbacks=[journal, stop, *more], verbose=verbose)
+    if stop.caught:
+        raise Stopped(f"stopped at step {int(method.step.numpy())} of {config.steps}; the same command resumes")
+    result = summary(config, journal.rows)
+    write(workdir.result, json.dumps(result, indent=1) + "\n")
+    return result
+
+
+def summary(config: ConfigDict, rows: list[dict[str, float]]) -> dict:
+    """Three honestly named numbers of target accuracy, and what they are of.
+
+    last      at the end of training
+    selected  where the label-free validator was highest
+    oracle    the best that was seen on target labels: an upper line, not a result
+    """
+    chosen = max(rows, key=lambda row: row["infomax"])
+    result = {
+        "method": config.method,
+        "weigher": config.weigher,
+        "combiner": config.combiner,
+        "task": config.task,
+        "seed": config.seed,
+        "steps": config.steps,
+        "seconds": rows[-1]["seconds"],
+        "validator": "infomax",
+        "selected_step": int(chosen["step"]),
+    }
+    if "target_accuracy" in rows[-1]:
+        result |= {
+            "last": rows[-1]["target_accuracy"],
+            "selected": chosen["target_accuracy"],
+            "oracle": max(row["target_accuracy"] for row in rows),
+            "source": rows[-1]["source_accuracy"],
+        }
+    return result
+
+
+def table(result: dict) -> str:
+    """The result as lines for a person."""
+    lines = [f"{result['method']}"]
+    for seam in ("weigher", "combiner"):
+        lines[0] += f"+{result[seam]}" if result[seam] else ""
+    lines[0] += f" on {result['task']}, seed {result['seed']}, {result['steps']} steps, {result['seconds']:.0f} s"
+    if "last" in result:
+        lines += [
+            f"  target accuracy  last      {100 * result['last']:5.1f} %",
+            f"                   selected  {100 * result['selected']:5.1f} %  by {result['validator']}, "
+            f"at step {result['selected_step']}",
+            f"                   oracle    {100 * result['oracle']:5.1f} %  (chosen on target labels)",
+            f"  source accuracy            {100 * result['source']:5.1f} %",
+        ]
+    return "\n".join(lines)
+
+
+def load(path: str) -> tuple[ConfigDict, Task, Method]:
+    """A run in a workdir, with its last weights."""
+    return Workdir(path).load()

@@ -1,0 +1,127 @@
+"""A SavedModel that serves without this library."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import tempfile
+
+import numpy as np
+import tensorflow as tf
+
+from tfuda.networks.base import Network
+
+CLASSES = "classes.txt"  # in the SavedModel's assets folder
+
+
+class Served(tf.Module):
+    """Two signatures, each -> {"probabilities": float32 [n, K], "label": int64 [n], "class": string [n]}.
+
+    serving_default  images: uint8 [n, h, w, 3] of any size, resized inside
+    serve_bytes      encoded: string [n], JPEG, PNG, BMP or GIF (its first frame), resized inside
+    """
+
+    def __init__(self, network: Network, classes_file: str):
+        super().__init__()
+        self.network = network
+        self.classes = tf.saved_model.Asset(classes_file)
+        names = tf.lookup.TextFileInitializer(
+            self.classes,
+            tf.int64,
+            tf.lookup.TextFileIndex.LINE_NUMBER,
+            tf.string,
+            tf.lookup.TextFileIndex.WHOLE_LINE,
+        )
+        self.names = tf.lookup.StaticHashTable(names, "")
+
+    def answer(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """images uint8 [n, H, W, 3] of the network's size."""
+        logits = self.network(images, training=False).logits
+        label = tf.argmax(logits, -1)
+        return {
+            "probabilities": tf.cast(tf.nn.softmax(logits), tf.float32),
+            "label": label,
+            "class": self.names.lookup(label),
+        }
+
+    def fit_size(self, images: tf.Tensor) -> tf.Tensor:
+        """uint8 [..., h, w, 3] -> uint8 of the network's size; untouched where it is that already."""
+        height, width = self.network.size[:2]
+        resized = tf.image.resize(images, (height, width), antialias=True)
+        resized = tf.cast(tf.clip_by_value(tf.round(resized), 0.0, 255.0), tf.uint8)
+        same = tf.reduce_all(tf.equal(tf.shape(images)[-3:-1], [height, width]))
+        chosen = tf.cond(same, lambda: images, lambda: resized)
+        return tf.ensure_shape(chosen, [*images.shape[:-3], height, width, 3])
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")])
+    def serve(self, images):
+        return self.answer(self.fit_size(images))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="encoded")])
+    def serve_bytes(self, encoded):
+        def decode(one):
+            image = tf.io.decode_image(one, channels=3, expand_animations=False)
+            return self.fit_size(tf.ensure_shape(image, [None, None, 3]))
+
+        shape = tf.TensorSpec(self.network.size, tf.uint8)
+        return self.answer(tf.map_fn(decode, encoded, fn_output_signature=shape))
+
+
+def export(network: Network, classes: tuple[str, ...], out: str | os.PathLike, probe: np.ndarray) -> float:
+    """Write the SavedModel to `out` and read it back alone: the largest difference in probabilities.
+
+    probe: uint8 [N, H, W, 3], images to compare the two on.
+    """
+    out = pathlib.Path(out)
+    if out.exists() and not (out / "saved_model.pb").is_file():
+        raise ValueError(f"--out={out} exists and is no SavedModel: choose another folder")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
+        listed = pathlib.Path(folder) / CLASSES
+        listed.write_text("".join(f"{name}\n" for name in classes), "utf-8")
+        served = Served(network, str(listed))
+        signatures = {"serving_default": served.serve, "serve_bytes": served.serve_bytes}
+        ready = pathlib.Path(folder) / "model"
+        tf.saved_model.save(served, str(ready), signatures)
+        difference = parity(network, str(ready), probe)
+        if out.exists():
+            shutil.rmtree(out)
+        os.replace(ready, out)
+    return difference
+
+
+def parity(network: Network, model: str, probe: np.ndarray) -> float:
+    """Largest difference in probabilities between the network and its SavedModel, over both signatures."""
+    loaded = tf.saved_model.load(model)
+    here = tf.nn.softmax(network(tf.constant(probe), training=False).logits)
+    plain = loaded.signatures["serving_default"](images=tf.constant(probe))["probabilities"]
+    files = tf.stack([tf.io.encode_png(image) for image in probe])
+    encoded = loaded.signatures["serve_bytes"](encoded=files)["probabilities"]
+    return float(max(tf.reduce_max(tf.abs(here - plain)), tf.reduce_max(tf.abs(here - encoded))))
+
+
+class Model:
+    """A SavedModel of `export`, loaded for prediction."""
+
+    def __init__(self, path: str | os.PathLike):
+        path = pathlib.Path(path)
+        if not (path / "saved_model.pb").is_file():
+            raise FileNotFoundError(f"--model={path} is no SavedModel: {path / 'saved_model.pb'} is missing")
+        self.loaded = tf.saved_model.load(str(path))
+        try:
+            self.plain, self.encoded = (self.loaded.signatures[name] for name in ("serving_default", "serve_bytes"))
+        except KeyError as missing:
+            raise ValueError(f"--model={path} has no signature {missing}: export it with run/export.py") from None
+        self.classes = (path / "assets" / CLASSES).read_text("utf-8").splitlines()
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """images uint8 [n, h, w, 3] -> probabilities float32 [n, K]."""
+        images = np.asarray(images)
+        if images.dtype != np.uint8:
+            raise ValueError(f"images are {images.dtype}, not uint8 in 0..255: they would be misread")
+        return self.plain(images=tf.constant(images))["probabilities"].numpy()
+
+    def files(self, encoded: list[bytes]) -> np.ndarray:
+        """Encoded pictures -> probabilities float32 [n, K]."""
+        return self.encoded(encoded=tf.constant(encoded))["probabilities"].numpy()

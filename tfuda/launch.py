@@ -1,0 +1,159 @@
+"""Starting a command: flags, a quiet and deterministic TensorFlow, and errors in one sentence."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import runpy
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+from absl import flags, logging
+from ml_collections import ConfigDict, config_flags
+
+from tfuda.build import near
+from tfuda.experiment import Stopped
+
+DEBUG = flags.DEFINE_bool("debug", False, "show the traceback of an error")
+
+# One step's message of Keras that says nothing to the user of a command.
+EXPECTED = ("Your input ran out of data", "The structure of `inputs`")
+
+
+def config_flag(default: str | None = None):
+    """--config=configs/FILE.py:CELL and --config.KEY=VALUE."""
+    return config_flags.DEFINE_config_file(
+        "config", default, "FILE.py:CELL, then --config.KEY=VALUE for any key of it", lock_config=True
+    )
+
+
+def launch(main: Callable[[list[str]], int | None], needs: Sequence[str] = ()) -> None:
+    """Parse the flags, run `main(the other words)`, exit with what it returns.
+
+    Exit codes: 0 done, 1 done in part, 2 a mistake in what was asked for, 130 stopped and resumable.
+    """
+    sys.path.insert(0, os.getcwd())  # so that mypackage.mine:Mine is found
+    quiet()
+    try:
+        words = parse(needs)
+        tf.config.experimental.enable_op_determinism()
+        code = main(words[1:])
+    except Stopped as stop:
+        print(f"\n{stop}", file=sys.stderr)
+        code = 130
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except (ValueError, OSError, ImportError, flags.Error, tf.errors.ResourceExhaustedError) as error:
+        if flags.FLAGS.is_parsed() and DEBUG.value:
+            raise
+        print(f"{os.path.basename(sys.argv[0])}: {sentence(error)}", file=sys.stderr)
+        code = 2
+    sys.exit(code or 0)
+
+
+def quiet() -> None:
+    """Nothing on stderr that does not help."""
+    for message in EXPECTED:
+        warnings.filterwarnings("ignore", message=message)
+    logging.set_verbosity(logging.ERROR)
+    tf.get_logger().setLevel("ERROR")
+
+
+def parse(needs: Sequence[str]) -> list[str]:
+    """absl's parsing, after a look at what it would report less clearly."""
+    if any(word in ("--help", "-help", "-h", "--helpshort", "--helpfull") for word in sys.argv[1:]):
+        print(usage())
+        sys.exit(0)
+    if "config" in flags.FLAGS:
+        check_config()
+    words = flags.FLAGS(sys.argv)
+    for name in needs:
+        if flags.FLAGS[name].value is None:
+            raise ValueError(f"--{name} is missing; --help shows an example")
+    return words
+
+
+def words_of_config() -> tuple[str, list[str]]:
+    """The value of --config, and the keys that --config.KEY=VALUE sets."""
+    words = [word.lstrip("-") for word in sys.argv[1:] if word.startswith("-")]
+    named = [word.partition("=")[2] for word in words if word.startswith("config=")]
+    keys = [word.partition("=")[0].partition(".")[2] for word in words if word.startswith("config.")]
+    return (named or [""])[-1], keys
+
+
+def config_file() -> dict:
+    """What the file of --config defines."""
+    path = words_of_config()[0].partition(":")[0]
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"--config={path}: there is no such file")
+    return runpy.run_path(path)
+
+
+def overrides() -> Callable[[ConfigDict], None]:
+    """A function that sets what --config.KEY=VALUE said on another config, where that has the key."""
+    said = flags.FLAGS["config"].value
+    values = {key: functools.reduce(lambda at, part: at[part], key.split("."), said) for key in words_of_config()[1]}
+
+    def change(config: ConfigDict) -> None:
+        for key, value in values.items():
+            *path, last = key.split(".")
+            here = functools.reduce(lambda at, part: at.get(part, ConfigDict()), path, config)
+            if last in here:
+                here[last] = value
+
+    return change
+
+
+def check_config() -> None:
+    """Load --config once by hand, so that what its file says and a wrong key are one sentence."""
+    named, keys = words_of_config()
+    if not named:
+        return
+    path, _, cell = named.partition(":")
+    get_config = config_file().get("get_config")
+    if get_config is None:
+        raise ValueError(f"--config={named}: {path} defines no get_config")
+    config = get_config(cell) if cell else get_config()
+    for key in keys:
+        check_key(config, key)
+
+
+def check_key(config: ConfigDict, word: str) -> None:
+    """word: "optimizer.rate"."""
+    here, path = config, word.split(".")
+    for i, key in enumerate(path):
+        if not isinstance(here, ConfigDict) or key not in here:
+            known = list(here) if isinstance(here, ConfigDict) else []
+            where = ".".join(["config", *path[:i]])
+            raise ValueError(f"unknown flag --config.{word}: {where} has no key {key!r}{near(key, known)}")
+        here = here[key]
+
+
+def usage() -> str:
+    """The main's docstring and its own flags."""
+    main = sys.modules["__main__"]
+    lines = [(main.__doc__ or "").strip(), "", "flags:"]
+    own = {*flags.FLAGS.get_key_flags_for_module(main), flags.FLAGS["debug"]}
+    if "config" in flags.FLAGS:
+        own.add(flags.FLAGS["config"])
+    for flag in sorted(own, key=lambda flag: flag.name):
+        default = "" if flag.default in (None, False, "") else f" (default {flag.default})"
+        lines.append(f"  --{flag.name}: {flag.help}{default}")
+    return "\n".join(lines)
+
+
+def sentence(error: Exception) -> str:
+    """One line for a person."""
+    if isinstance(error, OSError) and error.strerror:
+        if error.errno == errno.ENOSPC:
+            return f"the disk is full: {error.filename or ''}"
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    text = " ".join(str(error).split())
+    return text or type(error).__name__

@@ -1,0 +1,29 @@
+"""Losses as pure functions on logits, one value per sample: the caller takes `ops.mean`."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+def cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Of labels int [B] and logits [B, K]: [B]."""
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+
+
+def binary_cross_entropy(labels: tf.Tensor, logits: tf.Tensor, epsilon: float = 0.0) -> tf.Tensor:
+    """Of labels in {0, 1} [B] and logits [B]: [B].
+
+    epsilon > 0: -log(d + epsilon) on the probability d, the form of the released adversarial codes (M-A0.4);
+    it bounds the gradient of a discriminator that is sure and wrong.
+    """
+    labels = tf.cast(labels, logits.dtype)
+    if epsilon == 0:
+        return tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)
+    d = tf.sigmoid(logits)
+    return -labels * tf.math.log(d + epsilon) - (1.0 - labels) * tf.math.log(1.0 - d + epsilon)
+
+
+def entropy(logits: tf.Tensor, epsilon: float = 1e-5) -> tf.Tensor:
+    """Of softmax(logits), in nats: [B, K] -> [B]. The 1e-5 inside the logarithm is the released codes'."""
+    p = tf.nn.softmax(logits)
+    return -tf.reduce_sum(p * tf.math.log(p + epsilon), -1)

@@ -1,0 +1,285 @@
+"""The one training step. DANN, ToAlign and every other paper fill in a box of it.
+
+batch {stream: {image, label?, index?, domain?}}
+  │  forward: one pass per stream, unless `passes` groups them
+  ▼
+Outputs(maps, features, logits, extras) per stream ── pseudo: pseudo-labels into the batch
+  │
+  ├─ task         what the labels say
+  ├─ align        the domain game, on what `weigh` shows of the outputs
+  └─ regularise   of any subset of the streams
+  ▼
+terms {name: this replica's share of the value} ── combine ── gradients ── one optimizer
+  ▼
+remember (memories) → step + 1                                     refresh (between segments)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from tfuda import losses, ops, schedules
+from tfuda.networks.base import Network, Outputs
+
+Batch = dict[str, dict[str, tf.Tensor]]
+Terms = dict[str, tf.Tensor]
+
+
+def unweighed(network: Network, batch: Batch, outputs: dict[str, Outputs]) -> dict[str, Outputs]:
+    """The weigher that leaves everything as it is."""
+    return outputs
+
+
+def latest(batch: Batch, outputs: dict[str, Outputs]) -> Batch:
+    """Pseudo-labels without a memory: what the network says of the target now, int32 [B]."""
+    pseudo = tf.argmax(outputs["target"].logits, -1, tf.int32)
+    return {**batch, "target": {**batch["target"], "pseudo": pseudo}}
+
+
+def joint(method: Method, batch: Batch):
+    """The plain combiner: one forward pass, the weighted sum of all terms, its gradients."""
+    with tf.GradientTape() as tape:
+        batch, outputs = method.forward(batch)
+        terms = method.terms(batch, outputs)
+        loss = method.optimizer.scale_loss(method.total(terms))
+    return method.gradients(tape, loss), terms, batch, outputs
+
+
+class Method(keras.Model):
+    """A network in training. Class attributes are options; a paper overrides the blanks.
+
+    network: images -> Outputs
+    weigh: (network, batch, outputs) -> outputs that the domain game sees
+    combine: (method, batch) -> (gradients, terms, batch, outputs)
+    pseudo: (batch, outputs) -> batch with target["pseudo"]
+    options: any class attribute of the method; `options()` lists them
+    """
+
+    trade_offs = {"task": 1.0}  # every term's factor: a number, or the name of a schedule
+    steps = 1000  # where training ends; ramps and learning rates count on it
+    segment = 100  # steps between two calls of `refresh`: one Keras epoch
+    passes: tuple = ()  # streams that share a forward pass: (("source", "target"),); () for one each
+    ramp_steps = 0  # the reversal ramp's horizon; 0 for `steps`, 10000 for CDAN's, HDA's and GVB's code
+
+    _weighable = False  # does `align` read `self.weigh`?
+
+    def __init__(
+        self,
+        network: Network,
+        weigh: Callable = unweighed,
+        combine: Callable = joint,
+        pseudo: Callable = latest,
+        **options,
+    ):
+        super().__init__(name=type(self).__name__.lower())
+        self._set_options(options)
+        if weigh is not unweighed and not self._weighable:
+            raise ValueError(f"{type(self).__name__} aligns no features, so no weigher can act on it")
+        self.network, self.weigh, self.combine, self.pseudo = network, weigh, combine, pseudo
+        self.step = self.memory("step", (), "int64")  # optimizer.iterations stalls when float16 overflows
+        self.meters = {name: keras.metrics.Mean(name=name) for name in ("loss", *self.trade_offs)}
+        self.make(network(network.blank()))
+        self.built = True  # else a strategy calls `call` symbolically, with float labels
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        for name in vars(cls):
+            if not name.startswith("_") and hasattr(keras.Model, name) and name not in vars(Method):
+                raise TypeError(f"{cls.__name__}.{name} hides keras.Model.{name}: choose another name")
+
+    @classmethod
+    def options(cls) -> dict:
+        """Every option of this method with its default."""
+        plain = (bool, int, float, str, tuple, dict)
+        bases = [base for base in reversed(cls.__mro__) if issubclass(base, Method)]
+        found = {name: value for base in bases for name, value in vars(base).items()}
+        return {n: v for n, v in found.items() if isinstance(v, plain) and not n.startswith("_")}
+
+    def _set_options(self, options: dict) -> None:
+        known = self.options()
+        for name, value in options.items():
+            if name not in known:
+                raise ValueError(f"{type(self).__name__} has no option {name!r}: it has {', '.join(known)}")
+            if name == "trade_offs":
+                strange = set(value) - set(self.trade_offs)
+                if strange:
+                    raise ValueError(
+                        f"{type(self).__name__} has no term {min(strange)!r}: it has {', '.join(self.trade_offs)}"
+                    )
+                value = {**self.trade_offs, **value}
+            setattr(self, name, value)
+
+    # ---- the blanks that a paper fills in
+
+    def make(self, probe: Outputs) -> None:
+        """Create every further layer and memory; `probe` is the Outputs of one image."""
+
+    def task(self, batch: Batch, outputs: dict[str, Outputs]) -> Terms:
+        """Cross-entropy over every stream that brings labels."""
+        wrong = [
+            losses.cross_entropy(batch[name]["label"], out.logits)
+            for name, out in outputs.items()
+            if "label" in batch[name]
+        ]
+        return {"task": ops.mean(tf.concat(wrong, 0))}
+
+    def align(self, batch: Batch, outputs: dict[str, Outputs]) -> Terms:
+        """The domain game, on `self.weigh(self.network, batch, outputs)`."""
+        return {}
+
+    def regularise(self, batch: Batch, outputs: dict[str, Outputs]) -> Terms:
+        """Of the streams in `outputs`, be it a part of them."""
+        return {}
+
+    def remember(self, batch: Batch, outputs: dict[str, Outputs]) -> None:
+        """Update memories after the step, from `ops.everywhere` or `ops.gathered`: the same on each replica."""
+
+    def refresh(self, posterior: Callable[[], tf.Tensor]) -> None:
+        """Between segments; posterior() gives softmax [N, K] of all target images in evaluation mode."""
+
+    # ---- what the blanks may use
+
+    def memory(self, name: str, shape: tuple, dtype: str = "", initializer="zeros"):
+        """A variable that training does not touch, but checkpoints hold; the same on every replica."""
+        return self.add_weight(
+            name=name,
+            shape=shape,
+            dtype=dtype or ops.real(),
+            initializer=initializer,
+            trainable=False,
+            aggregation="only_first_replica",
+        )
+
+    @property
+    def progress(self) -> tf.Tensor:
+        """From 0 to 1, scalar."""
+        return tf.cast(self.step.value, ops.real()) / self.steps
+
+    def reversal(self, ahead: int = 0) -> tf.Tensor:
+        """Coefficient of the gradient reversal, scalar; CDAN's and HDA's discriminators count one ahead."""
+        return schedules.ramp(tf.cast(self.step.value + ahead, ops.real()) / (self.ramp_steps or self.steps))
+
+    # ---- the machinery
+
+    def forward(self, batch: Batch) -> tuple[Batch, dict[str, Outputs]]:
+        """Every stream through the network: (batch with pseudo-labels, {stream: Outputs})."""
+        outputs, reversal = {}, self.reversal()
+        grouped = {name for names in self.passes for name in names}
+        passes = [[name for name in names if name in batch] for names in self.passes]
+        for names in [*filter(None, passes), *([name] for name in batch if name not in grouped)]:
+            images = tf.concat([batch[name]["image"] for name in names], 0)
+            whole, start = self.network(images, training=True, reversal=reversal), 0
+            for name in names:
+                stop = start + tf.shape(batch[name]["image"])[0]
+                outputs[name] = tf.nest.map_structure(lambda x, a=start, b=stop: x[a:b], whole)
+                start = stop
+        return self.pseudo(batch, outputs) if "target" in outputs else batch, outputs
+
+    def terms(self, batch: Batch, outputs: dict[str, Outputs]) -> Terms:
+        return {
+            **self.task(batch, outputs),
+            **self.align(batch, outputs),
+            **self.regularise(batch, outputs),
+        }
+
+    def total(self, terms: Terms) -> tf.Tensor:
+        """The sum of all terms, each times its trade-off."""
+        return sum(
+            (schedules.value(self.trade_offs[name], self.progress) * term for name, term in terms.items()),
+            tf.zeros([], ops.real()),
+        )
+
+    def gradients(self, tape: tf.GradientTape, loss: tf.Tensor, sources=None) -> list[tf.Tensor]:
+        """d loss / d every trainable variable; zero where there is no connection."""
+        sources = sources or [v.value for v in self.trainable_variables]  # ZERO fails on keras.Variable
+        return tape.gradient(loss, sources, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+    def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
+        gradients, terms, batch, outputs = self.combine(self, batch)
+        with tf.control_dependencies(list(terms.values())):  # else the call that meets the data's end counts
+            self.optimizer.apply(gradients, self.trainable_variables)
+            self.remember(batch, outputs)
+            shown = {"loss": self.total(terms), **terms}
+            values = ops.everywhere(tf.stack([tf.cast(value, ops.real()) for value in shown.values()]))
+            for name, value in zip(shown, tf.unstack(values), strict=True):
+                self.meters[name].update_state(value)
+            self.step.assign_add(1)
+        several = tf.distribute.get_strategy().extended._in_multi_worker_mode()
+        results = {name: meter.result() for name, meter in self.meters.items()}
+        return {n: v[None] for n, v in results.items()} if several else results  # Keras reduces axis 0 there
+
+    def call(self, images, training=False):
+        """Images uint8 [B, H, W, 3] -> logits [B, K]."""
+        return self.network(images, training=training).logits
+
+    def compile(self, optimizer, jit_compile: bool = False, **options) -> None:
+        """Keras's, without XLA unless asked for: on CPU it was the slower."""
+        super().compile(optimizer=optimizer, jit_compile=jit_compile, **options)
+        self.optimizer.build(self.trainable_variables)  # so that a checkpoint finds its slots
+
+    def fit(self, streams, callbacks=(), **options) -> keras.callbacks.History:
+        """Train from the current step to `steps`; one epoch is one segment.
+
+        streams: `tfuda.build.streams(config, method)`, or a tf.data.Dataset of batches, which Keras's own fit
+        takes as ever. Goes on in mid-segment after a restored checkpoint.
+        """
+        if isinstance(streams, tf.data.Dataset):
+            return super().fit(streams, callbacks=[*callbacks], **options)
+        history = keras.callbacks.History()
+        options = {"shuffle": False, "callbacks": [Segments(streams), *callbacks, history], **options}
+        for first, last, length in spans(int(self.step.numpy()), self.steps, self.segment):
+            data = streams.dataset(self.step, self.steps, self.segment)
+            data = data.apply(tf.data.experimental.assert_cardinality(length))
+            super().fit(data, initial_epoch=first, epochs=last, **options)
+            if self.stop_training:
+                break
+        return history
+
+    def reset_metrics(self) -> None:
+        """At the start of a segment only, so that a resumed segment reports what it would have."""
+        if int(self.step.numpy()) % self.segment == 0:
+            super().reset_metrics()
+
+    def _maybe_symbolic_build(self, *args, **options) -> None:
+        """All is built already, and Keras's attempt fails under several workers."""
+
+
+def spans(step: int, steps: int, segment: int) -> list[tuple[int, int, int]]:
+    """(first epoch, last epoch, batches in each) from `step` to `steps`.
+
+    Keras takes the first epoch's length for all of a `fit`, so the rest of a segment in which a run stopped, and
+    a short last one, are fits of their own.
+    """
+    found = []
+    while step < steps:
+        epoch = step // segment
+        stop = min((epoch + 1) * segment, steps)
+        whole = steps // segment
+        if step % segment == 0 and epoch < whole:
+            found.append((epoch, whole, segment))
+            step = whole * segment
+        else:
+            found.append((epoch, epoch + 1, stop - step))
+            step = stop
+    return found
+
+
+class Segments(keras.callbacks.Callback):
+    """Calls `refresh` before each segment but the first; Keras makes the epoch's iterator after it."""
+
+    def __init__(self, streams):
+        super().__init__()
+        self.streams = streams
+
+    def posterior(self) -> tf.Tensor:
+        network = self.model.network
+        run = tf.function(lambda images: tf.nn.softmax(network(images, training=False).logits))
+        return tf.concat([run(images) for images in self.streams.clean("target")], 0)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        step = int(self.model.step.numpy())
+        if step and step % self.model.segment == 0:
+            self.model.refresh(self.posterior)

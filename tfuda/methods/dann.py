@@ -1,0 +1,86 @@
+"""DANN: Domain-Adversarial Training of Neural Networks (Ganin et al., JMLR 2016), https://arxiv.org/abs/1505.07818
+
+    view        v = f                                            what the discriminator sees
+    verdict     D(GRL_c(v)),  c = 2 / (1 + exp(-10 step / steps)) - 1
+    L_domain    1/2 Σ_domains Σ_i w_i BCE(sigmoid(D), domain),   source 1, target 0;  Σ_i w_i = 1 per domain
+    L           L_task + trade_off L_domain
+
+GRL_c is the identity forwards and multiplies the gradient by -c backwards, so one optimizer trains both players.
+
+Departures, and the option that selects the other:
+- The paper writes the sum of both expectations; the released codes take half of it (M-A0.4): `scale`.
+- Weights are 1 in the paper; `entropic=True` weighs by e = exp(-H), whose own gradient is reversed, as the
+  released DANN of ToAlign's repository can (M-A0.3).
+- -log(d + 1e-8) on probabilities, as ToAlign's, HDA's and GVB's code: `epsilon=0` for the exact logarithm.
+- The ramp's horizon is the run's length in ToAlign's code and 10000 in CDAN's and HDA's, whose discriminator also
+  counts one step ahead: `ramp_steps`, `ramp_ahead`.
+Labelled target images (semi-supervised) join the task, not the domain game.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from tfuda import losses, ops
+from tfuda.method import Method
+from tfuda.networks import discriminators
+
+
+class DANN(Method):
+    """The discriminator reads the features."""
+
+    trade_offs = {"task": 1.0, "domain": 1.0}
+    domains = {"source": 1, "target": 0}
+    width = 1  # outputs of the discriminator: 1 for a sigmoid, n for a softmax over n domains
+    scale = 0.5
+    entropic = False
+    epsilon = 1e-8
+    hidden = 1024
+    dropout = 0.5
+    initial = "kaiming"
+    ramp_ahead = 0
+
+    _weighable = True
+
+    # ---- the blanks that DANNP, CDAN and others fill in
+
+    def view(self, stream):
+        """What the discriminator sees of Outputs: [B, v]."""
+        return stream.features
+
+    def confidence(self, stream):
+        """How much each sample counts, before normalisation: [B]."""
+        if not self.entropic:
+            return tf.ones_like(stream.logits[:, 0])
+        return tf.exp(-ops.reverse_gradient(losses.entropy(stream.logits), self.reversal()))
+
+    def label(self, batch, name):
+        """The domain of every image of stream `name`: int32 [B]."""
+        return tf.fill(tf.shape(batch[name]["image"])[:1], self.domains[name])
+
+    # ---- the game
+
+    def make(self, probe):
+        self.discriminator = discriminators.mlp(self.hidden, self.width, self.dropout, initial=self.initial)
+        self.discriminator(self.view(probe))
+
+    def judge(self, stream):
+        """Logits of the discriminator, [B, width], on the reversed view."""
+        view = ops.reverse_gradient(self.view(stream), self.reversal(self.ramp_ahead))
+        return self.discriminator(view, training=True)
+
+    def compare(self, batch, seen, verdicts):
+        """Domain losses of verdicts {stream: [B, width]}."""
+        loss = tf.zeros([], ops.real())
+        for name, verdict in verdicts.items():
+            label = self.label(batch, name)
+            if self.width == 1:
+                wrong = losses.binary_cross_entropy(label, verdict[:, 0], self.epsilon)  # [B]
+            else:
+                wrong = losses.cross_entropy(label, verdict)  # [B]
+            loss += self.scale * ops.mean(wrong, self.confidence(seen[name]))
+        return {"domain": loss}
+
+    def align(self, batch, outputs):
+        seen = self.weigh(self.network, batch, outputs)
+        return self.compare(batch, seen, {name: self.judge(seen[name]) for name in self.domains})

@@ -1,0 +1,24 @@
+"""DANNP: DANN on class probabilities, the baseline of ToAlign (https://arxiv.org/abs/2106.10812) and MetaAlign.
+
+    view        v = softmax(logits)                    gradients flow through the probabilities, not detached
+    confidence  e = exp(-GRL_c(H(p))),  w = e / sum e per domain, the sum detached
+    L           as DANN
+
+ToAlign's repository holds no trainer for it (M-A3). Entropy weights and trade-off 1 are those of the code that it
+cites (GVB, MetaAlign); `entropic=False` gives weight 1 to every sample.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from tfuda.methods.dann import DANN
+
+
+class DANNP(DANN):
+    """The discriminator reads the class probabilities; confident samples count more."""
+
+    entropic = True
+
+    def view(self, stream):
+        return tf.nn.softmax(stream.logits)

@@ -1,0 +1,16 @@
+"""Source only: the line that adaptation has to beat (M-A1).
+
+    L = mean over labelled images of CE(logits, label)
+
+The target is never forwarded, so moving statistics of batch norm are the source's alone. With a labelled target
+stream (semi-supervised) it learns from source and shots together: "S + T" in the papers' tables.
+"""
+
+from __future__ import annotations
+
+from tfuda.method import Method
+
+
+class SourceOnly(Method):
+    def forward(self, batch):
+        return super().forward({name: stream for name, stream in batch.items() if "label" in stream})

@@ -1,0 +1,34 @@
+"""Domain discriminators."""
+
+from __future__ import annotations
+
+import keras
+
+from tfuda import ops
+from tfuda.networks.layers import Dropout
+
+INITIALIZERS = {"kaiming": (2.0, "fan_in"), "xavier": (1.0, "fan_avg")}
+
+
+def initializer(name: str) -> keras.Initializer:
+    """PyTorch's kaiming_normal_ or xavier_normal_; Keras's he_normal and glorot_normal are truncated."""
+    if name not in INITIALIZERS:
+        raise ValueError(f"unknown initializer {name!r}: choose one of {', '.join(INITIALIZERS)}")
+    scale, mode = INITIALIZERS[name]
+    return keras.initializers.VarianceScaling(scale, mode, "untruncated_normal")
+
+
+def mlp(
+    hidden: int, outputs: int, dropout: float = 0.5, depth: int = 2, initial: str = "kaiming"
+) -> keras.Sequential:
+    """[B, d] -> logits [B, outputs]: depth × (linear, ReLU, dropout), then linear; no batch norm (M-A0.5)."""
+    layers: list[keras.layers.Layer] = []
+    for i in range(depth):
+        layers += [
+            keras.layers.Dense(
+                hidden, "relu", kernel_initializer=initializer(initial), dtype=ops.real(), name=f"hidden_{i}"
+            ),
+            Dropout(dropout, dtype=ops.real(), name=f"dropout_{i}"),
+        ]
+    last = keras.layers.Dense(outputs, kernel_initializer=initializer(initial), dtype=ops.real(), name="verdict")
+    return keras.Sequential([*layers, last], name="discriminator")

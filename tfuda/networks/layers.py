@@ -1,0 +1,28 @@
+"""Layers that stay exact over replicas and through checkpoints."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from tfuda import ops
+
+
+class Dropout(keras.layers.Dropout):
+    """Keras's dropout, but the mask of the whole batch is drawn and each replica takes its rows.
+
+    So one replica and N give the same numbers (Keras's own gives every replica the same mask). The state of the
+    seed generator is a variable of the layer and goes into the checkpoint, so a resumed run draws on.
+    x [..., B, d] -> [..., B, d].
+    """
+
+    def call(self, x, training=False):
+        if not training or not self.rate:
+            return x
+        rows, shape = tf.shape(x)[-2], tf.shape(x)
+        whole = tf.concat([shape[:-2], [rows * ops.replicas()], shape[-1:]], 0)
+        with tf.control_dependencies([x]):  # else the call that meets the end of the data draws too
+            seed = tf.cast(self.seed_generator.next(), tf.int32)
+        first = ops.rank() * rows
+        draw = tf.random.stateless_uniform(whole, seed)[..., first : first + rows, :]  # [..., B, d]
+        return tf.where(draw >= self.rate, x / (1.0 - self.rate), tf.zeros_like(x))

@@ -1,0 +1,46 @@
+"""Stochastic gradient descent by PyTorch's rule, with a learning rate and a momentum for every group (M-A0.8).
+
+    v <- m v + g + wd p
+    p <- p - rate s (g + wd p + m v)        Nesterov; without: p <- p - rate s v
+
+Keras's own SGD keeps the rate inside the velocity and decouples the weight decay. The two agree only while the
+rate stands still; the released codes decay it at every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+
+class SGD(keras.optimizers.SGD):
+    """groups: path of a variable -> (s, m), the factor on its learning rate and its momentum."""
+
+    def __init__(
+        self,
+        learning_rate=1e-3,
+        groups: Callable[[str], tuple[float, float]] = lambda path: (1.0, 0.9),
+        decay: float = 0.0,
+        nesterov: bool = True,
+        **options,
+    ):
+        # Keras makes velocities only where its momentum is not 0; ours is by group.
+        super().__init__(learning_rate, momentum=0.9, nesterov=nesterov, **options)
+        self.groups = groups
+        self.decay = decay  # not Keras's `weight_decay`, which would act a second time
+        self.rules: list[tuple[float, float]] = []
+
+    def build(self, variables) -> None:
+        super().build(variables)
+        self.rules = [self.groups(variable.path) for variable in variables]
+
+    def update_step(self, gradient, variable, learning_rate) -> None:
+        i = self._get_variable_index(variable)
+        scale, momentum = self.rules[i]
+        gradient = tf.cast(gradient, variable.dtype) + self.decay * variable
+        velocity = momentum * self.momentums[i] + gradient
+        self.assign(self.momentums[i], velocity)
+        direction = gradient + momentum * velocity if self.nesterov else velocity
+        self.assign_sub(variable, tf.cast(learning_rate, variable.dtype) * scale * direction)

@@ -1,0 +1,84 @@
+"""Files in, a CSV of predictions out."""
+
+from __future__ import annotations
+
+import csv
+import os
+import pathlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import TextIO
+
+import tensorflow as tf
+
+from tfuda.export import Model
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
+
+
+def pictures(paths: Iterable[str]) -> list[pathlib.Path]:
+    """The files that are named, and the pictures in folders that are named, in order of their names."""
+    found: list[pathlib.Path] = []
+    for path in map(pathlib.Path, paths):
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in ENDINGS and p.is_file())
+            if not inside:
+                raise FileNotFoundError(f"folder {path} holds no picture ({', '.join(ENDINGS)})")
+            found += inside
+        elif path.exists():
+            found.append(path)
+        else:
+            raise FileNotFoundError(f"there is no file or folder {path}")
+    return found
+
+
+def read(path: pathlib.Path) -> bytes:
+    """The bytes of a picture that can be decoded; ValueError says why not."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ValueError(error.strerror or str(error)) from None
+    if not data:
+        raise ValueError("the file is empty")
+    try:
+        tf.io.decode_image(data, channels=3, expand_animations=False)
+    except (tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError):
+        raise ValueError("no JPEG, PNG, BMP or GIF picture that can be read") from None
+    return data
+
+
+def batches(
+    paths: Iterable[pathlib.Path], complain: Callable[[str], None], size: int = 64
+) -> Iterator[tuple[list[pathlib.Path], list[bytes]]]:
+    """(paths, contents) of up to `size` readable files; each unreadable one is a line to `complain`."""
+    names: list[pathlib.Path] = []
+    contents: list[bytes] = []
+    for path in paths:
+        try:
+            contents.append(read(path))
+            names.append(path)
+        except ValueError as error:
+            complain(f"{path}: {error}")
+        if len(names) == size:
+            yield names, contents
+            names, contents = [], []
+    if names:
+        yield names, contents
+
+
+def predict(model: Model, paths: Iterable[str], out: TextIO, complain: Callable[[str], None]) -> int:
+    """Write `file,label,confidence` for every readable picture; returns how many files were unreadable."""
+    bad = 0
+
+    def note(line: str) -> None:
+        nonlocal bad
+        bad += 1
+        complain(line)
+
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["file", "label", "confidence"])
+    for names, contents in batches(pictures(paths), note):
+        for path, row in zip(names, model.files(contents), strict=True):
+            best = int(row.argmax())
+            writer.writerow([os.fspath(path), model.classes[best], f"{row[best]:.4f}"])
+        out.flush()
+    return bad

@@ -1,0 +1,35 @@
+"""What changes while training goes on, as pure functions of its progress or its step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+
+def ramp(progress: tf.Tensor | float, alpha: float = 10.0) -> tf.Tensor:
+    """2 / (1 + exp(-alpha progress)) - 1: from 0 towards 1; progress: scalar, usually step / steps (M-A0.2)."""
+    return 2.0 / (1.0 + tf.exp(-alpha * progress)) - 1.0
+
+
+def inverse_decay(rate: float, gamma: float = 10.0, power: float = 0.75) -> Callable:
+    """progress -> rate (1 + gamma progress)^-power.
+
+    ToAlign counts progress from 0 to 1 with gamma 10; CDAN, HDA, GVB and MetaAlign count steps with gamma
+    0.001 (M-A0.9): the same function of another argument.
+    """
+    return lambda progress: rate * (1.0 + gamma * progress) ** -power
+
+
+def constant(rate: float) -> Callable:
+    """progress -> rate."""
+    return lambda progress: rate + 0.0 * progress
+
+
+def value(setting, progress: tf.Tensor):
+    """A trade-off as configured: a number, the name of a function here, or a callable of the progress."""
+    if isinstance(setting, str):
+        if setting not in ("ramp",):
+            raise ValueError(f"unknown schedule {setting!r}: give a number or 'ramp'")
+        return ramp(progress)
+    return setting(progress) if callable(setting) else setting

@@ -1,0 +1,65 @@
+"""keras-tuner over a config's `sweep`, on a validator that reads no target label."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable
+
+import keras_tuner
+from ml_collections import ConfigDict
+
+from tfuda import experiment
+from tfuda.workdir import Workdir
+
+VALIDATOR = "infomax"
+
+
+class Search(keras_tuner.RandomSearch):
+    """Every trial is a run with a workdir of its own, so a search that was killed goes on in mid-trial.
+
+    The first trial has the defaults of the config; later ones draw from `sweep(hp, config)`.
+    """
+
+    def __init__(
+        self,
+        get_config: Callable[[], ConfigDict],
+        sweep: Callable[[keras_tuner.HyperParameters, ConfigDict], None],
+        folder: pathlib.Path,
+        trials: int,
+        seed: int = 0,
+        say: Callable[[str], None] = lambda line: None,
+    ):
+        self.get_config, self.sweep, self.folder, self.say = get_config, sweep, folder, say
+        super().__init__(
+            objective=keras_tuner.Objective(VALIDATOR, "max"),
+            max_trials=trials,
+            seed=seed,
+            overwrite=False,
+            directory=str(folder),
+            project_name="search",
+        )
+
+    def configured(self, values: keras_tuner.HyperParameters) -> ConfigDict:
+        config = self.get_config()
+        self.sweep(values, config)
+        return config
+
+    def run_trial(self, trial, *args, **options):
+        workdir = Workdir(self.folder / f"trial{trial.trial_id}")
+        result = experiment.train(self.configured(trial.hyperparameters), workdir)
+        chosen = max(row[VALIDATOR] for row in workdir.rows())
+        accuracy = f", target {100 * result['selected']:.1f} % (not looked at)" if "selected" in result else ""
+        settings = " ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in _values(trial))
+        self.say(f"trial {trial.trial_id}: {VALIDATOR} {chosen:.4f}{accuracy}  {settings}")
+        return {VALIDATOR: chosen}
+
+
+def _values(trial):
+    return sorted(trial.hyperparameters.values.items())
+
+
+def search(tuner: Search) -> tuple[str, float, dict]:
+    """Run what is left of a search: (id, validator, values) of the best trial."""
+    tuner.search(verbose=0)
+    best = tuner.oracle.get_best_trials(1)[0]
+    return best.trial_id, best.score, dict(_values(best))

@@ -1,0 +1,1 @@
+"""Seam 1, outputs -> outputs: what of a feature the domain game sees."""

@@ -1,0 +1,159 @@
+"""A run's folder: config.json, metrics.csv, checkpoints/, events/, result.json, plots/."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import keras
+import tensorflow as tf
+from ml_collections import ConfigDict
+
+from tfuda import build
+from tfuda.data.domains import Task
+from tfuda.method import Method
+
+
+def write(path: pathlib.Path, text: str) -> None:
+    """All or nothing: a kill leaves the old file or the new one."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.chmod(temporary, 0o644)
+    os.replace(temporary, path)
+
+
+def commit() -> str:
+    """The git commit of the code, or "" where it is none."""
+    here = pathlib.Path(__file__).parent
+    try:
+        asked = subprocess.run(
+            ["git", "-C", str(here), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return asked.stdout.strip()
+
+
+def flat(tree: dict, prefix: str = "") -> dict:
+    """{"a": {"b": 1}} -> {"a.b": 1}."""
+    found = {}
+    for key, value in tree.items():
+        found.update(flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value})
+    return found
+
+
+class Workdir:
+    """Creates or opens the folder of one run."""
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = pathlib.Path(path)
+        self.result = self.path / "result.json"
+        self.metrics = self.path / "metrics.csv"
+
+    def claim(self, config: ConfigDict) -> None:
+        """Make this the folder of a run with `config`, or check that it already is."""
+        record = self.path / "config.json"
+        if record.exists():
+            self._compare(json.loads(json.dumps(config.to_dict())))
+        about = {
+            "config": config.to_dict(),
+            "command": sys.argv,
+            "commit": commit(),
+            "versions": {
+                "python": sys.version.split()[0],
+                "tensorflow": tf.__version__,
+                "keras": keras.__version__,
+            },
+        }
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            write(record, record.read_text("utf-8") if record.exists() else json.dumps(about, indent=1) + "\n")
+        except OSError as error:
+            raise ValueError(f"cannot write to --workdir={self.path}: {error.strerror or error}") from None
+
+    def _compare(self, config: dict) -> None:
+        new, old = flat(config), flat(self._record()["config"])
+        for key in sorted({*new, *old}):
+            if new.get(key) != old.get(key):
+                raise ValueError(
+                    f"--workdir={self.path} holds a run with another config ({key} is {old.get(key)!r} there and "
+                    f"{new.get(key)!r} here): choose another folder, or delete that one"
+                )
+
+    def _record(self) -> dict:
+        record = self.path / "config.json"
+        if not record.is_file():
+            raise FileNotFoundError(f"--workdir={self.path} holds no run: {record} is missing")
+        return json.loads(record.read_text("utf-8"))
+
+    def config(self) -> ConfigDict:
+        """The config of the run in this folder."""
+        return _restored(self._record()["config"])
+
+    def checkpoints(self, method: Method, keep: int = 2) -> tf.train.CheckpointManager:
+        """Of one flat list of all variables: a saved object graph or .weights.h5 loses dropout's seed states."""
+        state = [v.value for v in (*method.variables, *method.optimizer.variables)]
+        return tf.train.CheckpointManager(
+            tf.train.Checkpoint(state=state), str(self.path / "checkpoints"), max_to_keep=keep
+        )
+
+    def rows(self) -> list[dict[str, float]]:
+        """metrics.csv: one row per segment."""
+        if not self.metrics.is_file():
+            return []
+        with self.metrics.open(newline="", encoding="utf-8") as file:
+            return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+    def keep_rows(self, rows: list[dict[str, float]]) -> None:
+        """Write metrics.csv anew."""
+        names = list(rows[0]) if rows else []
+        lines = [names, *([_number(row[name]) for name in names] for row in rows)]
+        write(self.metrics, "".join(",".join(line) + "\n" for line in lines if line))
+
+    def finished(self) -> dict | None:
+        """result.json of a run that has ended."""
+        return json.loads(self.result.read_text("utf-8")) if self.result.is_file() else None
+
+    def load(self) -> tuple[ConfigDict, Task, Method]:
+        """The run's config, task and method with the last checkpoint's weights."""
+        config = self.config()
+        task = build.task(config)
+        method = build.method(config, task)
+        if not restore(self.checkpoints(method)):
+            raise FileNotFoundError(f"--workdir={self.path} has no checkpoint yet")
+        return config, task, method
+
+
+def restore(manager: tf.train.CheckpointManager) -> bool:
+    """Read the newest checkpoint, if there is one."""
+    if not manager.latest_checkpoint:
+        return False
+    manager.checkpoint.restore(manager.latest_checkpoint).assert_existing_objects_matched()
+    return True
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
+
+
+def _restored(tree: dict) -> ConfigDict:
+    """JSON made lists of tuples; options are tuples again."""
+
+    def thaw(value):
+        if isinstance(value, dict):
+            return {k: thaw(v) for k, v in value.items()}
+        return tuple(map(thaw, value)) if isinstance(value, list) else value
+
+    return ConfigDict(thaw(tree))
