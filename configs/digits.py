@@ -1,9 +1,25 @@
 """The embedded benchmark: four domains of the ten digits, nothing to download.
 
-python run/train.py --config=configs/digits.py:dannp+toalign --config.task=R-M --workdir=/tmp/digits
+    python run/train.py --config=configs/digits.py:dannp+toalign --config.task=R-M --workdir=/tmp/digits
+
+Domains: H handwritten, M handwritten on photographs, R rendered, S street-like. A task is SOURCE-TARGET, or
+H+M+R-S for three sources. Variants: --config.shots=1, --config.target_classes=5 (partial),
+--config.imbalance=source|target.
+
+The recipe was found on R-S and M-H, by looking at source_only, dann and dannp (seeds 0 and 1), and then frozen for
+every method. What mattered: SGD with the papers' weight decay of 1e-3 (R is grey, so nothing else ever shrinks
+the response to colour, and Adam without it leaves DANN at 30 % on R-S), and 800 steps (after 600 DANNP had
+not found the target in one of two seeds).
 """
 
 from tfuda import build
+
+TASKS = {
+    "tuned": ("R-S", "M-H"),  # the recipe looked at their target labels
+    "report": ("R-M", "M-S", "S-H", "H-R"),  # each domain once as source and once as target
+    "all": tuple(f"{source}-{target}" for source in "HMRS" for target in "HMRS" if source != target),
+}
+TUNED = TASKS["tuned"]
 
 
 def get_config(cell="toalign"):
@@ -14,15 +30,20 @@ def get_config(cell="toalign"):
     config.batch = 32
     config.augment = {"name": "shift", "pixels": 2}
     config.network.name = "small"
-    config.network_options = {
-        "widths": (16, 32, 64),
-        "convolutions": 2,
-        "stride": 1,
-        "norm": True,
-        "smooth": False,
-    }
-    config.optimizer.name = "adam"
-    config.optimizer.rate = 2e-3
+    config.network_options = {"widths": (24, 48, 96), "convolutions": 2, "stride": 2, "norm": True, "smooth": False}
+    config.optimizer.name = "sgd"
+    config.optimizer.rate = 0.05
+    config.optimizer.decay = 1e-3
     if "hidden" in config.options:
         config.options.hidden = 256
     return config
+
+
+def sweep(hp, config):
+    """keras-tuner's space; the defaults are the config's."""
+    config.optimizer.rate = hp.Float("optimizer.rate", 0.01, 0.2, sampling="log", default=config.optimizer.rate)
+    config.optimizer.decay = hp.Float("optimizer.decay", 1e-4, 3e-3, sampling="log", default=config.optimizer.decay)
+    if "domain" in config.options.get("trade_offs", {}):
+        name = "options.trade_offs.domain"
+        default = config.options.trade_offs.domain
+        config.options.trade_offs.domain = hp.Float(name, 0.1, 2.0, sampling="log", default=default)

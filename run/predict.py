@@ -22,8 +22,10 @@ def main(words):
         raise ValueError("name the files or folders to predict; --help shows an example")
     model = export.Model(MODEL.value)
     predict.pictures(words)
-    opened = open(OUT.value, "w", newline="", encoding="utf-8") if OUT.value else contextlib.nullcontext(sys.stdout)
-    with opened as out:
+    with contextlib.ExitStack() as stack:
+        out = sys.stdout
+        if OUT.value:
+            out = stack.enter_context(open(OUT.value, "w", newline="", encoding="utf-8"))
         bad = predict.predict(model, words, out, lambda line: print(line, file=sys.stderr))
     return 1 if bad else 0
 

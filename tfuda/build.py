@@ -201,7 +201,7 @@ def optimizer(config: ConfigDict, method: step.Method) -> keras.optimizers.Optim
     if chosen.name == "sgd":
         groups = {True: (1.0, chosen.momentum), False: (chosen.new_layers, chosen.momentum)}
         return optim.SGD(rate, lambda path: groups["backbone" in path], chosen.decay)
-    known = {
+    known: dict[str, Callable] = {
         name.lower(): kind
         for name, kind in vars(keras.optimizers).items()
         if inspect.isclass(kind) and issubclass(kind, keras.optimizers.Optimizer)
@@ -220,7 +220,6 @@ def method(config: ConfigDict, of: domains.Task | None = None) -> step.Method:
     if config.segment < 1:
         raise ValueError(f"segment={config.segment}: a segment needs at least one step")
     of = of or task(config)
-    keras.backend.clear_session()  # automatic names steer the order of variables, and rounding with it
     keras.utils.set_random_seed(config.seed)
     seams = {}
     if config.weigher:

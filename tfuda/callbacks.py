@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -45,6 +47,8 @@ class Journal(keras.callbacks.Callback):
         step = int(self.model.step.numpy())
         if step % self.model.segment and step < self.model.steps:
             return  # stopped in mid-segment: no row that an undisturbed run would not have
+        if not math.isfinite(logs["loss"]):
+            raise ValueError(f"the loss is {logs['loss']} at step {step}: training diverged; lower optimizer.rate")
         measured = self.measure()
         logs.update(measured)
         seconds = self.before + time.monotonic() - self.start
@@ -61,7 +65,8 @@ class Stoppable(keras.callbacks.Callback):
 
     def __init__(self, manager: tf.train.CheckpointManager):
         super().__init__()
-        self.manager, self.caught, self.kept = manager, 0, {}
+        self.manager, self.caught = manager, 0
+        self.kept: dict[int, Any] = {}
 
     def _note(self, number, frame):
         if self.caught:

@@ -14,13 +14,14 @@ def binary_cross_entropy(labels: tf.Tensor, logits: tf.Tensor, epsilon: float = 
     """Of labels in {0, 1} [B] and logits [B]: [B].
 
     epsilon > 0: -log(d + epsilon) on the probability d, the form of the released adversarial codes (M-A0.4);
-    it bounds the gradient of a discriminator that is sure and wrong.
+    it bounds the gradient of a discriminator that is sure and wrong. 1 - d is written sigmoid(-logit): in a graph
+    TensorFlow folds (1 + epsilon) - d, which loses the epsilon in float32 and gives 0 · log 0.
     """
     labels = tf.cast(labels, logits.dtype)
     if epsilon == 0:
         return tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)
-    d = tf.sigmoid(logits)
-    return -labels * tf.math.log(d + epsilon) - (1.0 - labels) * tf.math.log(1.0 - d + epsilon)
+    found = labels * tf.math.log(tf.sigmoid(logits) + epsilon)
+    return -found - (1.0 - labels) * tf.math.log(tf.sigmoid(-logits) + epsilon)
 
 
 def entropy(logits: tf.Tensor, epsilon: float = 1e-5) -> tf.Tensor:

@@ -138,7 +138,7 @@ def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
         handle, part = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
         try:
             with os.fdopen(handle, "wb") as file:
-                np.savez_compressed(file, **arrays)
+                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
             os.replace(part, path)
         finally:
             Path(part).unlink(missing_ok=True)
@@ -178,22 +178,26 @@ def _on_photograph(split: str, rank: int, digit: int, rng: Generator) -> np.ndar
     ink = _handwritten(split, rank, digit, rng, "M")
     photo = _sources()[1][rng.integers(2)]
     side = int(SIZE / rng.uniform(0.3, 1.0))
-    band = 2 * rng.integers(3) if split == "train" else 2 * rng.integers(2) + 1
-    x = BAND * band + rng.integers(BAND - side + 1)
-    y = rng.integers(photo.height - side + 1)
+    band = 2 * int(rng.integers(3)) if split == "train" else 2 * int(rng.integers(2)) + 1
+    x = BAND * band + int(rng.integers(BAND - side + 1))
+    y = int(rng.integers(photo.height - side + 1))
     patch = photo.crop((x, y, x + side, y + side)).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
     return np.abs(np.asarray(patch, float) - ink.clip(0, 255))
 
 
+def _one_of(paths: list[Path], rng: Generator) -> Path:
+    return paths[rng.integers(len(paths))]
+
+
 def _rendered(split: str, rank: int, digit: int, rng: Generator) -> np.ndarray:
-    face = rng.choice(faces("R", split))
+    face = _one_of(faces("R", split), rng)
     ink = _jitter(_glyph(digit, face, int(rng.integers(18, 30)), rng), rng, turn=15, shear=0.3)
     fore, back = _two_shades(rng, 1)
     return (back + (fore - back) * ink)[..., None]  # [32, 32, 1]
 
 
 def _street(split: str, rank: int, digit: int, rng: Generator) -> np.ndarray:
-    face = rng.choice(faces("S", split))
+    face = _one_of(faces("S", split), rng)
     size = int(rng.integers(20, 30))
     ink = _jitter(_glyph(digit, face, size, rng), rng, turn=12, shear=0.25)
     for side in (-1, 1):  # neighbours, cut off by the frame

@@ -35,6 +35,13 @@ class Domain:
 
         return dataclasses.replace(self, images=self.images[keep], labels=cut(self.labels), origin=cut(self.origin))
 
+    @property
+    def known_labels(self) -> np.ndarray:
+        """labels, where they must be there: int32 [N]."""
+        if self.labels is None:
+            raise ValueError(f"domain {self.name} has no labels")
+        return self.labels
+
     def unlabelled(self) -> Domain:
         return dataclasses.replace(self, labels=None)
 
@@ -59,7 +66,7 @@ def first_classes(domain: Domain, count: int) -> Domain:
         return domain
     if not 0 < count <= len(domain.classes):
         raise ValueError(f"domain {domain.name} has {len(domain.classes)} classes, not {count}")
-    part = domain.rows(np.flatnonzero(domain.labels < count))
+    part = domain.rows(np.flatnonzero(domain.known_labels < count))
     return dataclasses.replace(part, classes=domain.classes[:count])
 
 
@@ -68,7 +75,7 @@ def long_tail(domain: Domain, seed: int, ratio: float = 0.1) -> Domain:
     rng, last = np.random.default_rng([seed, 1]), max(len(domain.classes) - 1, 1)
     keep = []
     for k in range(len(domain.classes)):
-        rows = np.flatnonzero(domain.labels == k)
+        rows = np.flatnonzero(domain.known_labels == k)
         keep.append(rng.permutation(rows)[: max(1, round(len(rows) * ratio ** (k / last)))])
     return domain.rows(np.sort(np.concatenate(keep)))
 
@@ -77,8 +84,8 @@ def split_shots(domain: Domain, shots: int, seed: int) -> tuple[Domain, Domain]:
     """(`shots` images of every class, the rest), drawn by the seed."""
     rng = np.random.default_rng([seed, 2])
     chosen = []
-    for k in np.unique(domain.labels):
-        rows = np.flatnonzero(domain.labels == k)
+    for k in np.unique(domain.known_labels):
+        rows = np.flatnonzero(domain.known_labels == k)
         if len(rows) <= shots:
             raise ValueError(
                 f"{shots} shots leave nothing of class {domain.classes[k]!r} in domain {domain.name}, "
@@ -101,7 +108,7 @@ def relabel(domain: Domain, classes: tuple[str, ...]) -> Domain:
     if domain.classes == classes:
         return domain
     index = np.array([classes.index(name) for name in domain.classes], "int32")
-    return dataclasses.replace(domain, classes=classes, labels=index[domain.labels])
+    return dataclasses.replace(domain, classes=classes, labels=index[domain.known_labels])
 
 
 def union(domains: list[Domain]) -> Domain:
@@ -113,7 +120,7 @@ def union(domains: list[Domain]) -> Domain:
         "+".join(domain.name for domain in domains),
         domains[0].classes,
         np.concatenate([domain.images for domain in domains]),
-        np.concatenate([domain.labels for domain in domains]),
+        np.concatenate([domain.known_labels for domain in domains]),
         np.repeat(np.arange(len(domains), dtype="int32"), [len(domain) for domain in domains]),
     )
 

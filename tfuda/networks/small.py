@@ -22,7 +22,7 @@ def small(
     pool = keras.layers.AveragePooling2D if smooth else keras.layers.MaxPooling2D
     stages = []
     for i, width in enumerate(widths):
-        first = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="rescale") if i == 0 else pool(name="pool")
+        first = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="rescale") if i == 0 else pool(2, name="pool")
         layers = [first]
         for j in range(convolutions):
             steps = stride if i == j == 0 else 1

@@ -24,11 +24,18 @@ Paper against code (M-A7):
 
 from __future__ import annotations
 
+import functools
+
 import tensorflow as tf
 
 from tfuda.ops import safe_norm, sensitivity
 
 SQUASH = {"": tf.identity, "sigmoid": tf.sigmoid, "softmax": tf.nn.softmax}
+
+
+def logit_of(head, label, features):
+    """The logit of each sample's own class: label int [B], features [B, d] -> [B]."""
+    return tf.gather(head(features), label, batch_dims=1)
 
 
 def toalign(
@@ -44,8 +51,8 @@ def toalign(
     seen = dict(outputs)
     for name in streams:
         f, label = outputs[name].features, batch[name]["label"]
-        w = sensitivity(lambda f, label=label: tf.gather(network.head(f), label, batch_dims=1), f)  # [B, d]
-        w = SQUASH[squash](w)
+        score = functools.partial(logit_of, network.head, label)
+        w = SQUASH[squash](sensitivity(score, f))  # [B, d]
         s = scale or tf.math.divide_no_nan(safe_norm(f), safe_norm(w * f))  # [B, 1]
         f = sign * s * w * f
         seen[name] = outputs[name]._replace(features=f, logits=network.head(f))

@@ -1,0 +1,158 @@
+"""What the golden tests share: the files, the comparison, and networks small enough to copy into them.
+
+A golden file holds inputs, outputs and gradients that the authors' released PyTorch code computed in float64. A
+test that asks for the fixture `golden` runs twice, in float64 and in float32:
+
+    def test_something(golden):
+        file = golden("uda_dann_loss")                # of TFUDA_GOLDEN, or of tests/golden
+        ...                                           # file["features"] is in the precision of this run
+        file.equal("noent_loss", loss)
+
+Sizes, coefficients and rates come from the file, so other files of the same kind can stand in for it.
+"""
+
+import os
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfuda import ops
+from tfuda.networks.base import Outputs
+
+TOLERANCE = {"float64": 1e-9, "float32": 2e-5}
+HERE = Path(__file__).parent / "golden"
+
+
+def relative_error(ours, reference) -> float:
+    """max |ours - reference| / max |reference|; against zeros, max |ours|."""
+    ours, reference = np.asarray(ours, "float64"), np.asarray(reference, "float64")
+    assert ours.shape == reference.shape, f"shape {ours.shape}, expected {reference.shape}"
+    return float(np.abs(ours - reference).max() / (np.abs(reference).max() or 1.0))
+
+
+class Golden:
+    """One file; arrays come out in the precision of this run, integers as int32."""
+
+    def __init__(self, path: Path, precision: str):
+        self.name, self.precision = path.stem, precision
+        with np.load(path, allow_pickle=False) as file:
+            self.arrays = dict(file)
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        array = self.arrays[key]
+        return array.astype({"f": self.precision, "i": "int32"}.get(array.dtype.kind, array.dtype))
+
+    def matches(self, pattern: str) -> list[re.Match]:
+        """Of the keys that match the pattern as a whole; there must be some."""
+        found = [match for match in map(re.compile(pattern).fullmatch, self.arrays) if match]
+        assert found, f"{self.name} has no array {pattern}"
+        return found
+
+    def equal(self, key: str, ours, index=...) -> None:
+        """Hold `ours` to the array, or to one entry of a stack."""
+        error = relative_error(ours, self.arrays[key][index])
+        assert error <= TOLERANCE[self.precision], f"{self.name}: {key} is off by {error:.1e}"
+
+    def differs(self, key: str, ours) -> None:
+        """By far more than rounding: for readings of a paper that are not ours."""
+        error = relative_error(ours, self.arrays[key])
+        assert error > 1e-3, f"{self.name}: {key} is off by only {error:.1e}"
+
+    def equal_gradients(self, prefix: str, tape, loss, inputs: dict, layers: dict, without: tuple = ()) -> None:
+        """d loss / d each of `inputs` {key: tensor} and each weight of `layers` {key: Dense}.
+
+        without: beginnings of keys to leave out
+        """
+        sources = {**inputs, **weights(layers)}
+        sources = {key: source for key, source in sources.items() if not key.startswith(without)}
+        zero = tf.UnconnectedGradients.ZERO
+        found = tape.gradient(loss, [*sources.values()], unconnected_gradients=zero)
+        for key, gradient in zip(sources, found, strict=True):
+            self.equal(prefix + key, torch_layout(key, gradient))
+
+    def assign(self, prefix: str, layers: dict) -> None:
+        """Give every layer of {key: Dense} the weights under its key."""
+        for key, variable in weights(layers).items():
+            variable.assign(torch_layout(key, self[prefix + key]))
+
+
+def weights(layers: dict) -> dict:
+    """{"fc": Dense} -> {"fc__weight": kernel, "fc__bias": bias}, for tapes and for assignment."""
+    found = {}
+    for key, layer in layers.items():
+        found[f"{key}__weight"], found[f"{key}__bias"] = layer.kernel.value, layer.bias.value
+    return found
+
+
+def torch_layout(key: str, array):
+    """[in, out] to PyTorch's [out, in], and back; biases and inputs stay."""
+    return np.transpose(array) if key.endswith("__weight") else array
+
+
+@pytest.fixture(name="golden", params=TOLERANCE)
+def golden_fixture(request):
+    """name -> Golden; everything that the test makes is float64, then float32, and float32 again afterwards."""
+    folder, precision = Path(os.environ.get("TFUDA_GOLDEN") or HERE), request.param
+    assert folder.is_dir(), f"TFUDA_GOLDEN={folder} is no folder"
+
+    def load(name: str) -> Golden:
+        path = folder / f"{name}.npz"
+        if folder != HERE and not path.is_file():
+            pytest.skip(f"{folder} has no {name}.npz")
+        return Golden(path, precision)
+
+    before = keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_floatx(precision)
+    keras.config.set_dtype_policy(precision)
+    yield load
+    keras.config.set_floatx(before[0])
+    keras.config.set_dtype_policy(before[1])
+
+
+class FeatureNetwork(keras.Model):
+    """A network whose images [B, d] are the features already, or with `hidden` the inputs of one ReLU layer."""
+
+    def __init__(self, head: keras.layers.Layer, inputs: int, hidden: int = 0):
+        super().__init__(name="network")
+        self.size, self.head = (inputs,), head
+        self.body = keras.layers.Dense(hidden, "relu", name="backbone_0") if hidden else None
+        self(self.blank())
+
+    def blank(self) -> tf.Tensor:
+        return tf.zeros([1, *self.size], ops.real())
+
+    def call(self, images, training=False, reversal=1.0):
+        features = self.body(images) if self.body else images
+        return Outputs((), features, self.head(features))
+
+
+def discriminator_layers(method) -> dict:
+    """{"ad_layer1": Dense, ...}: the linear layers of a method's discriminator by their PyTorch names."""
+    linear = [layer for layer in method.discriminator.layers if isinstance(layer, keras.layers.Dense)]
+    return {f"ad_layer{i}": layer for i, layer in enumerate(linear, 1)}
+
+
+def at_coefficient(kind: type, coefficient) -> type:
+    """The method with its gradient reversal at a coefficient that no step of its ramp has."""
+
+    class Fixed(kind):
+        def reversal(self, ahead=0):
+            return tf.constant(coefficient, ops.real())
+
+    return Fixed
+
+
+def halves(images, *parts) -> tuple[dict, dict]:
+    """batch and outputs of arrays whose first half is source and second half target.
+
+    images [2B, ...] only says how many there are; parts: features [2B, d] and logits [2B, K].
+    """
+    half, batch, outputs = len(images) // 2, {}, {}
+    for name, rows in {"source": slice(None, half), "target": slice(half, None)}.items():
+        batch[name] = {"image": images[rows]}
+        outputs[name] = Outputs((), *(part[rows] for part in parts))
+    return batch, outputs

@@ -1,0 +1,351 @@
+"""The commands as a user types them: results, resuming after kills, quiet, and errors in one sentence."""
+
+import csv
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+from PIL import Image
+
+from tfuda import build
+from tfuda.workdir import Workdir, restore
+
+ROOT = pathlib.Path(__file__).parent.parent
+SMALL = [
+    "--config.network_options.widths=(4,6,8)",
+    "--config.network_options.convolutions=1",
+    "--config.batch=8",
+    "--config.options.hidden=8",
+]
+
+
+def command(name, *words, **options):
+    full = [sys.executable, str(ROOT / "run" / f"{name}.py"), *map(str, words)]
+    options = {"capture_output": True, "text": True, "cwd": ROOT, **options}
+    return subprocess.run(full, timeout=300, check=False, **options)
+
+
+def train_words(workdir, *more, cell="dannp+toalign", steps=60, segment=20):
+    return [
+        f"--config=configs/digits.py:{cell}",
+        f"--config.steps={steps}",
+        f"--config.segment={segment}",
+        f"--workdir={workdir}",
+        "--seed=1",
+        *SMALL,
+        *more,
+    ]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A finished run, and what its command printed."""
+    workdir = tmp_path_factory.mktemp("trained") / "run"
+    return workdir, command("train", *train_words(workdir))
+
+
+def restored(workdir):
+    folder = Workdir(workdir)
+    method = build.method(folder.config())
+    assert restore(folder.checkpoints(method))
+    return method
+
+
+def rows(workdir):
+    """metrics.csv without the seconds."""
+    with open(workdir / "metrics.csv", newline="") as file:
+        return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]
+
+
+def test_train_prints_a_table_and_nothing_on_stderr(trained):
+    workdir, done = trained
+    assert done.returncode == 0
+    assert done.stderr == ""
+    for word in ("dannp+toalign on R-S, seed 1, 60 steps", "last", "selected", "oracle", "domain:", "task:"):
+        assert word in done.stdout
+    result = json.loads((workdir / "result.json").read_text())
+    assert result["method"] == "dannp" and result["weigher"] == "toalign" and result["combiner"] == ""
+    assert result["oracle"] >= max(result["last"], result["selected"])
+    assert [row["step"] for row in rows(workdir)] == ["20", "40", "60"]
+    assert {"config", "command", "commit", "versions"} == set(json.loads((workdir / "config.json").read_text()))
+
+
+def test_the_same_command_again_trains_nothing(trained):
+    workdir, _ = trained
+    before = (workdir / "metrics.csv").read_bytes()
+    again = command("train", *train_words(workdir))
+    assert again.returncode == 0 and "nothing to train" in again.stdout
+    assert (workdir / "metrics.csv").read_bytes() == before
+
+
+def kill_at(words, moment, number=signal.SIGKILL):
+    """Start a training, and send it a signal once `moment(seconds since the first checkpoint)` says so."""
+    workdir = pathlib.Path(next(w for w in words if w.startswith("--workdir=")).partition("=")[2])
+    run = subprocess.Popen(
+        [sys.executable, str(ROOT / "run" / "train.py"), *words],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    first = None
+    while run.poll() is None:
+        if first is None and list((workdir / "checkpoints").glob("ckpt-*.index")):
+            first = time.monotonic()
+        if first is not None and moment(time.monotonic() - first):
+            run.send_signal(number)
+            break
+        time.sleep(0.002)
+    _, errors = run.communicate(timeout=120)
+    return run.returncode, errors
+
+
+def same_end(one, other):
+    assert rows(one) == rows(other)
+    assert tiny.differing(*(tiny.state(restored(workdir)) for workdir in (one, other))) == []
+
+
+def test_a_run_that_is_killed_ends_where_one_that_is_not_ends(trained, tmp_path):
+    workdir, words = tmp_path / "killed", train_words(tmp_path / "killed")
+    code, _ = kill_at(words, lambda since: since > 0.15)
+    assert code == -signal.SIGKILL and not (workdir / "result.json").exists()
+    done = command("train", *words)
+    assert done.returncode == 0 and "resuming at step" in done.stdout
+    same_end(workdir, trained[0])
+
+
+def test_ctrl_c_leaves_a_checkpoint_in_mid_segment(trained, tmp_path):
+    workdir, words = tmp_path / "stopped", train_words(tmp_path / "stopped", "--config.steps_per_execution=10")
+    code, errors = kill_at(words, lambda since: since > 0.05, signal.SIGINT)
+    assert code == 130
+    assert "the same command resumes" in errors and "Traceback" not in errors
+    assert command("train", *words).returncode == 0
+    same_end(workdir, trained[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_kills_at_many_moments(trained, tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    words = train_words(tmp_path / "killed")
+    for _ in range(3):
+        wait = rng.uniform(0, 1.5)
+        kill_at(words, lambda since, wait=wait: since > wait)
+    assert command("train", *words).returncode == 0
+    same_end(tmp_path / "killed", trained[0])
+
+
+MISTAKES = {
+    "unknown key": (["--config.stepz=3"], "config has no key 'stepz', did you mean 'steps'?"),
+    "unknown option": (["--config.options.hiden=3"], "did you mean 'hidden'?"),
+    "bad value": (["--config.steps=many"], "--config.steps"),
+    "unknown method": (["--config=configs/digits.py:danp"], "unknown name 'danp' in tfuda.methods, did you mean"),
+    "no such import": (
+        ["--config=configs/digits.py:no_such_package.mine:Mine"],
+        "cannot import 'no_such_package.mine'",
+    ),
+    "weigher without game": (["--config=configs/digits.py:source_only+toalign"], "no weigher can act on it"),
+    "unknown config file": (["--config=configs/digit.py"], "there is no such file"),
+    "unknown task": (["--config.task=RS"], "unknown task 'RS'"),
+    "unknown domain": (["--config.task=R-Q"], "nknown domain 'Q'"),
+    "batch too large": (["--config.batch=5000"], "batch 5000 does not fit stream 'source': domain R has 1400 images"),
+    "strange class": (["--config.source_classes=5"], "has the class '5' that the source lacks"),
+    "zero steps": (["--config.steps=0"], "steps=0: a run needs at least one step"),
+    "no device": (["--devices=gpu:7"], "there is no gpu:7"),
+    "stray word": (["stray"], "unexpected word 'stray'"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_sentence_and_exit_code_2(mistake, tmp_path):
+    words, sentence = MISTAKES[mistake]
+    plain = ["--config=configs/digits.py:toalign", f"--workdir={tmp_path / 'run'}"]
+    done = command("train", *plain, *words)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
+
+
+def test_a_workdir_with_another_config_is_refused(trained):
+    done = command("train", *train_words(trained[0]), "--config.batch=9")
+    assert done.returncode == 2
+    assert "holds a run with another config (batch is 8 there and 9 here)" in done.stderr
+
+
+def test_a_workdir_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = command("train", *train_words(tmp_path / "file" / "run"))
+    assert done.returncode == 2
+    assert "cannot write to --workdir=" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_two_devices_train_through_the_command_line(tmp_path):
+    done = command("train", *train_words(tmp_path / "two", "--devices=cpu:0,cpu:1", steps=6, segment=3))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(rows(tmp_path / "two")) == 2
+
+
+def test_evaluate_prints_a_table_by_class_and_draws_the_confusion(trained):
+    done = command("evaluate", f"--workdir={trained[0]}", "--split=test")
+    assert (done.returncode, done.stderr) == (0, "")
+    result = json.loads((trained[0] / "result.json").read_text())
+    assert f"accuracy            {100 * result['last']:5.1f} %" in done.stdout
+    assert Image.open(trained[0] / "plots" / "confusion_target_test.png").size[0] > 500
+
+
+@pytest.fixture(scope="module")
+def exported(trained, tmp_path_factory):
+    model = tmp_path_factory.mktemp("exported") / "model"
+    done = command("export", f"--workdir={trained[0]}", f"--out={model}")
+    assert (done.returncode, done.stderr) == (0, "")
+    return model, done.stdout
+
+
+def test_an_exported_model_serves_without_the_library(trained, exported):
+    model, printed = exported
+    assert float(printed.split()[-1]) < 1e-5
+    images = build.task(Workdir(trained[0]).config()).tests["target"].images[:5]
+    script = (
+        "import sys, numpy as np, tensorflow as tf\n"
+        "m = tf.saved_model.load(sys.argv[1]); x = np.load(sys.argv[2])\n"
+        "r = m.signatures['serving_default'](images=tf.constant(x))\n"
+        "assert not any(n.startswith('tfuda') for n in sys.modules)\n"
+        "np.save(sys.argv[3], r['probabilities'].numpy()); print(*[c.decode() for c in r['class'].numpy()])\n"
+    )
+    given, answer = model.parent / "in.npy", model.parent / "out.npy"
+    np.save(given, images)
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(model), str(given), str(answer)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    logits = restored(trained[0]).predict(images, verbose=0)
+    np.testing.assert_allclose(np.load(answer), tf.nn.softmax(logits), atol=1e-5)
+    assert done.stdout.split() == [str(k) for k in logits.argmax(1)]
+
+
+def test_any_size_is_served_and_floats_are_refused(exported):
+    loaded = tf.saved_model.load(str(exported[0]))
+    serve = loaded.signatures["serving_default"]
+    assert serve(images=tf.zeros([2, 50, 70, 3], tf.uint8))["probabilities"].shape == (2, 10)
+    with pytest.raises(Exception, match=r"uint8|dtype"):
+        serve(images=tf.zeros([2, 32, 32, 3], tf.float32))
+
+
+def test_predict_writes_a_line_per_picture_and_names_the_unreadable(exported, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, [40, 30, 3], np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "ä b.png")
+    Image.fromarray(pixels).save(tmp_path / "c.jpg")
+    Image.fromarray(pixels[..., 0]).save(tmp_path / "grey.png")
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    (tmp_path / "empty.png").write_bytes(b"")
+    done = command("predict", f"--model={exported[0]}", tmp_path)
+    assert done.returncode == 1
+    read = list(csv.DictReader(done.stdout.splitlines()))
+    assert [pathlib.Path(row["file"]).name for row in read] == ["c.jpg", "grey.png", "ä b.png"]
+    assert all(row["label"] in map(str, range(10)) and 0 < float(row["confidence"]) <= 1 for row in read)
+    assert sorted(line.split(": ")[0].rpartition("/")[2] for line in done.stderr.splitlines()) == [
+        "broken.jpg",
+        "empty.png",
+    ]
+
+
+def test_a_model_that_is_none_is_named(tmp_path):
+    done = command("predict", f"--model={tmp_path}", tmp_path)
+    assert done.returncode == 2 and "is no SavedModel" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_method_from_outside_trains_with_one_config_line(tmp_path):
+    package = tmp_path / "mypackage"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "mine.py").write_text(
+        "import tensorflow as tf\n"
+        "from tfuda import ops\n"
+        "from tfuda.methods.dann import DANN\n\n\n"
+        "class Mine(DANN):\n"
+        "    strength = 2.0\n\n"
+        "    def view(self, stream):\n"
+        "        return self.strength * tf.nn.tanh(stream.features)\n"
+    )
+    words = train_words(
+        tmp_path / "run", "--config.options.strength=3.0", cell="mypackage.mine:Mine+toalign", steps=4
+    )
+    words[0] = f"--config={ROOT}/configs/digits.py:mypackage.mine:Mine+toalign"
+    done = command("train", *words, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["method"] == "mypackage.mine:Mine"
+
+
+def test_benchmark_fills_a_table_and_resumes(tmp_path):
+    words = [
+        "--config=configs/digits.py",
+        "--methods=source_only,toalign[scale=8]",
+        "--tasks=R-S,H-M",
+        f"--workdir={tmp_path}",
+        "--config.steps=4",
+        *SMALL,
+    ]
+    done = command("benchmark", *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "[4/4]" in done.stdout
+    table = (tmp_path / "results.md").read_text()
+    assert "| dannp+toalign[scale=8] |" in table and "R-S (tuned)" in table
+    assert len((tmp_path / "results.csv").read_text().splitlines()) == 5
+    again = command("benchmark", *words)
+    assert "[" not in again.stdout.partition("Target")[0]
+    assert (tmp_path / "results.md").read_text() == table
+
+
+def test_tune_searches_without_target_labels_and_resumes(tmp_path):
+    words = ["--config=configs/digits.py:toalign", f"--workdir={tmp_path}", "--config.steps=4", *SMALL]
+    done = command("tune", *words, "--trials=2")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "python run/train.py --config=configs/digits.py:toalign" in done.stdout.splitlines()[-1]
+    more = command("tune", *words, "--trials=3")
+    assert more.returncode == 0
+    assert more.stdout.count("trial") - more.stdout.count("best") < done.stdout.count("trial")
+
+
+def test_bench_gives_ratios_to_supervised_training():
+    done = command("bench", "--methods=dannp", "--rounds=2", "--batch=4", "--json", *SMALL)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = {row["method"]: row["ratio"] for row in json.loads(done.stdout)}
+    assert found["supervised"] == 1.0 and found["dannp"] > 0.3
+
+
+def test_images_writes_a_domain_as_class_folders(tmp_path):
+    done = command("images", "--config=configs/digits.py", "--domain=H", "--count=20", f"--out={tmp_path}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(list(tmp_path.glob("*/*.png"))) == 20
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "run").glob("*.py")))
+def test_help_shows_an_example_and_every_main_is_short(name):
+    done = command(name, "--help")
+    assert done.returncode == 0 and done.stderr == ""
+    assert f"python run/{name}.py" in done.stdout and "--debug" in done.stdout
+    assert len((ROOT / "run" / f"{name}.py").read_text().splitlines()) <= 60
+
+
+def test_importing_prints_nothing_and_costs_little():
+    script = (
+        "import time, keras, tensorflow\nstart = time.perf_counter()\nimport tfuda\n"
+        "print(time.perf_counter() - start)"
+    )
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
+    timed = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True
+    )
+    assert float(timed.stdout) < 0.3 * 3  # a third of it on a quiet machine
+    plain = subprocess.run([sys.executable, "-c", "import tfuda"], capture_output=True, text=True, check=True)
+    assert (plain.stdout, plain.stderr) == ("", "")

@@ -1,0 +1,201 @@
+"""What holds for every method: exactness over replicas, resuming, seeds, labels, and cost."""
+
+import collections
+import dataclasses
+import functools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+
+from tfuda import build
+from tfuda.method import Method, spans
+from tfuda.workdir import Workdir
+
+CELLS = tiny.cells()
+
+
+def largest(a, b):
+    a, b = tiny.state(a), tiny.state(b)
+    return max(float(np.abs(a[name].astype("f8") - b[name]).max()) for name in a if "seed" not in name)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_two_replicas_end_where_one_device_ends(cell, two_replicas):
+    made = tiny.config(cell, smooth=True, steps=5)
+    alone = tiny.train(made)
+    with two_replicas():
+        both = tiny.train(made)
+    assert int(both.step.numpy()) == 5
+    assert largest(alone, both) < 1e-6
+
+
+@functools.cache
+def undisturbed(cell):
+    """The state at the end of a run that nothing interferes with."""
+    return tiny.state(tiny.train(tiny.config(cell)))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_stopped_and_resumed_run_equals_an_undisturbed_one_to_the_bit(cell, tmp_path):
+    made, folder = tiny.config(cell), Workdir(tmp_path)
+    part = tiny.train(made, callbacks=[tiny.StopAt(3)])  # in the middle of a segment
+    assert int(part.step.numpy()) == 3
+    folder.checkpoints(part).save()
+    rest = tiny.train(made, checkpoint=folder.checkpoints)
+    assert int(rest.step.numpy()) == made.steps
+    assert tiny.differing(undisturbed(cell), tiny.state(rest)) == []
+
+
+def test_a_run_resumes_between_two_segments_too(tmp_path):
+    made, folder = tiny.config(), Workdir(tmp_path)
+    folder.checkpoints(tiny.train(made, callbacks=[tiny.StopAt(4)])).save()
+    rest = tiny.train(made, checkpoint=folder.checkpoints)
+    assert tiny.differing(undisturbed(made.cell), tiny.state(rest)) == []
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_permuted_target_labels_and_the_same_seed_change_no_bit_of_training(cell):
+    made = tiny.config(cell)
+    task = build.task(made)
+    assert task.streams["target"].labels is None
+
+    def permuted(domains):
+        target = domains["target"]
+        labels = np.random.default_rng(0).permutation(target.labels)
+        return {**domains, "target": dataclasses.replace(target, labels=labels)}
+
+    strange = task._replace(tests=permuted(task.tests), trains=permuted(task.trains))
+    assert tiny.differing(undisturbed(cell), tiny.state(tiny.train(made, strange))) == []
+
+
+def test_another_seed_gives_other_numbers():
+    made = tiny.config(seed=2)
+    assert len(tiny.differing(undisturbed(made.cell), tiny.state(tiny.train(made)))) > 5
+
+
+def test_steps_per_execution_changes_nothing():
+    four = tiny.config(steps_per_execution=4)
+    assert tiny.differing(undisturbed(four.cell), tiny.state(tiny.train(four))) == []
+
+
+def test_a_joint_pass_has_one_batch_statistic():
+    made = tiny.config("dann", passes="joint")
+    task = build.task(made)
+    method = build.method(made, task)
+    batch = build.streams(made, task).load(tf.constant(0, tf.int64))
+    _, outputs = method.forward(batch)
+    images = tf.concat([batch["source"]["image"], batch["target"]["image"]], 0)
+    together = method.network(images, training=True).features
+    apart = method.network(batch["source"]["image"], training=True).features
+    np.testing.assert_allclose(outputs["source"].features, together[:8], rtol=1e-5, atol=1e-6)
+    assert np.abs(outputs["source"].features - apart).max() > 1e-3
+
+
+def convolutions(cell, batch=8):
+    """How often each kind of convolution stands in the graph of a step, with the images that each sees."""
+    made = tiny.config(cell, batch=batch)
+    task = build.task(made)
+    method = build.method(made, task)
+    data = build.streams(made, task).load(tf.constant(0, tf.int64))
+    step = tf.function(method.train_step, autograph=False).get_concrete_function(data)
+    kinds = [node.op for node in step.graph.as_graph_def().node if node.op.startswith("Conv2D")]
+    return collections.Counter(kinds)
+
+
+def test_toalign_adds_no_pass_through_the_backbone():
+    supervised, plain, weighed = (convolutions(cell) for cell in ("source_only", "dannp", "dannp+toalign"))
+    assert plain == weighed
+    # two streams make two passes of supervised training's one, on half the images each
+    assert plain == {kind: 2 * count for kind, count in supervised.items()}
+
+
+def test_a_labelled_target_joins_the_task():
+    made = tiny.config("dann", shots=3)
+    task = build.task(made)
+    assert len(task.streams["target_labelled"]) == 30
+    method = build.method(made, task)
+    batch = build.streams(made, task).load(tf.constant(0, tf.int64))
+    batch, outputs = method.forward(batch)
+    wrong = [
+        tf.nn.sparse_softmax_cross_entropy_with_logits(batch[name]["label"], outputs[name].logits)
+        for name in ("source", "target_labelled")
+    ]
+    expected = np.concatenate(wrong).mean()
+    assert float(method.task(batch, outputs)["task"]) == pytest.approx(expected, rel=1e-6)
+
+
+def test_three_sources_bring_their_domain():
+    made = tiny.config("dann", task="H+M+R-S", batch=32)
+    task = build.task(made)
+    batch = build.streams(made, task).load(tf.constant(0, tf.int64))
+    assert set(np.unique(batch["source"]["domain"])) == {0, 1, 2}
+    tiny.train(made, task)
+
+
+def test_fit_goes_in_spans_of_equal_segments():
+    assert spans(0, 250, 100) == [(0, 2, 100), (2, 3, 50)]
+    assert spans(130, 250, 100) == [(1, 2, 70), (2, 3, 50)]
+    assert spans(250, 250, 100) == []
+    assert spans(7, 10, 4) == [(1, 2, 1), (2, 3, 2)]
+
+
+class Mine(Method):
+    """Written as a user would: a term, a memory, and a look at the whole target between segments."""
+
+    trade_offs = {"task": 1.0, "confusion": 0.5}
+    strength = 2.0
+
+    def make(self, probe):
+        self.seen = self.memory("seen", (), "int32")
+        self.certainty = self.memory("certainty", ())
+        self.refreshed = self.memory("refreshed", (), "int32")
+
+    def regularise(self, batch, outputs):
+        agreed = tf.reduce_max(
+            tf.one_hot(batch["target"]["pseudo"], 10) * tf.nn.softmax(outputs["target"].logits), -1
+        )
+        return {"confusion": self.strength * tf.reduce_mean(1 - agreed)}
+
+    def remember(self, batch, outputs):
+        self.seen.assign_add(tf.shape(batch["target"]["index"])[0])
+
+    def refresh(self, posterior):
+        self.certainty.assign(tf.reduce_mean(tf.reduce_max(posterior(), -1)))
+        self.refreshed.assign_add(1)
+
+
+def test_a_method_of_ones_own_uses_pseudo_labels_memories_and_refresh():
+    method = tiny.train(tiny.config("test_method:Mine", steps=10, segment=4))
+    assert int(method.seen.numpy()) == 10 * 8
+    assert int(method.refreshed.numpy()) == 2
+    assert 0.1 < float(method.certainty.numpy()) < 1
+
+
+def test_a_name_that_hides_keras_is_refused():
+    with pytest.raises(TypeError, match=r"Bad\.losses hides keras\.Model\.losses"):
+
+        class Bad(Method):
+            losses = ()
+
+
+def test_unknown_options_and_terms_are_named():
+    made = tiny.config("dann")
+    network = build.network(made, 10)
+    kind = build.resolve("dann", "methods")
+    with pytest.raises(ValueError, match="DANN has no option 'hiden'"):
+        kind(network, hiden=3)
+    with pytest.raises(ValueError, match="DANN has no term 'domian'"):
+        kind(network, trade_offs={"domian": 1.0})
+
+
+def test_a_trade_off_may_follow_the_ramp():
+    made = tiny.config("dann")
+    task = build.task(made)
+    method = build.method(made, task)
+    method.trade_offs["domain"] = "ramp"
+    terms = {"task": tf.constant(1.0), "domain": tf.constant(3.0)}
+    assert float(method.total(terms)) == pytest.approx(1.0)
+    method.step.assign(method.steps)
+    assert float(method.total(terms)) == pytest.approx(1 + 3 * 0.99991, rel=1e-5)

@@ -1,0 +1,342 @@
+"""Pictures show what their formulas say, have the size they should have, and refuse in one sentence."""
+
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from tfuda import build, evaluate, experiment, plots
+from tfuda.data.domains import Domain
+from tfuda.networks.base import Network
+from tfuda.plots import attention, embedding, history, matrix, sheet, style
+from tfuda.workdir import Workdir
+
+ROOT = pathlib.Path(__file__).parents[1]
+of_runs = pytest.mark.xdist_group("plots")  # one worker, which trains the runs once
+
+
+def tiny(cell: str, **changes):
+    config = build.base(cell)
+    config.task = "H-M"
+    config.steps, config.segment, config.batch = 4, 2, 8
+    config.network_options = {"widths": (4, 4, 4), "convolutions": 1}
+    config.update(changes)
+    return config
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A folder with a run of source_only and one of dannp+toalign."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TFUDA_CACHE", str(tmp_path_factory.mktemp("cache")))
+        folder = tmp_path_factory.mktemp("runs")
+        for cell in ("source_only", "dannp+toalign"):
+            experiment.train(tiny(cell), Workdir(folder / cell))
+        yield folder
+
+
+def made(folder: pathlib.Path, rows: list[dict], **changes) -> str:
+    """A folder with a config and metrics as training would leave it."""
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"config": tiny("dannp", **changes).to_dict()}))
+    Workdir(folder).keep_rows(rows)
+    return str(folder)
+
+
+def journal(seed: int, count: int = 5) -> list[dict]:
+    rng = np.random.default_rng(seed)
+    names = ("loss", "task", "domain", "source_accuracy", "target_accuracy", "infomax")
+    return [{"step": 10 * (i + 1), **{name: rng.random() for name in names}} for i in range(count)]
+
+
+def pixels(path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+def assert_picture(path, width: float, height: float) -> None:
+    """Of that many inches, with something on it and a white edge: nothing is cut off."""
+    image = pixels(path)
+    assert image.shape == (round(height * style.DPI), round(width * style.DPI), 3)
+    assert image.std() > 10
+    for edge in (image[0], image[-1], image[:, 0], image[:, -1]):
+        assert (edge == 255).all()
+
+
+# ---- curves
+
+
+def test_the_band_of_several_seeds_is_numpys_mean_and_sample_deviation():
+    seeds = [journal(seed) for seed in range(3)]
+    steps, mean, spread = history.band(seeds, "target_accuracy")
+    values = np.array([[row["target_accuracy"] for row in rows] for rows in seeds])
+    np.testing.assert_array_equal(steps, [10, 20, 30, 40, 50])
+    np.testing.assert_allclose(mean, np.mean(values, axis=0))
+    np.testing.assert_allclose(spread, np.std(values, axis=0, ddof=1))
+
+
+def test_a_band_covers_the_steps_that_all_seeds_have():
+    steps, mean, spread = history.band([journal(0, 5), journal(1, 3)], "task")
+    assert list(steps) == [10, 20, 30] and mean.shape == spread.shape == (3,)
+
+
+def test_a_single_run_has_no_spread():
+    rows = journal(0)
+    _, mean, spread = history.band([rows], "task")
+    assert list(mean) == [row["task"] for row in rows] and not spread.any()
+
+
+def test_seeds_are_one_line_and_options_that_differ_are_named(tmp_path):
+    paths = [made(tmp_path / f"{s}", journal(s), seed=s) for s in range(2)]
+    paths.append(made(tmp_path / "batch", journal(3), batch=16))
+    groups = history.grouped([history.read(path) for path in paths])
+    labels = ["dannp, H → M, batch=8 (mean ± std of 2 seeds)", "dannp, H → M, batch=16"]
+    assert [group.label for group in groups] == labels
+    assert [len(group.runs) for group in groups] == [2, 1]
+
+
+def test_the_marked_step_is_the_one_of_the_result():
+    rows = journal(4)
+    config = tiny("dannp")
+    result = experiment.summary(config, [{**row, "seconds": 0.0} for row in rows])
+    assert history.selected(rows)["step"] == result["selected_step"]
+
+
+def test_loss_terms_are_the_columns_that_are_neither_total_nor_measured():
+    assert history.terms([history.Group("", [journal(0)])]) == ["task", "domain"]
+
+
+def test_curves_draw_one_run_several_and_unlabelled_ones(tmp_path):
+    one = [made(tmp_path / "one", journal(0))]
+    several = [*one, made(tmp_path / "two", journal(1), seed=1), made(tmp_path / "three", journal(2), batch=16)]
+    blind = [{k: v for k, v in row.items() if k != "target_accuracy"} for row in journal(0)]
+    for paths, height in ((one, 3.37), (several, 3.71), ([made(tmp_path / "blind", blind, shots=1)], 3.37)):
+        plots.curves(paths, tmp_path / "new" / "curves.png")
+        assert_picture(tmp_path / "new" / "curves.png", 7.0, height)
+
+
+def test_a_run_named_twice_counts_once(tmp_path):
+    path = made(tmp_path / "run", journal(0))
+    plots.curves([path], tmp_path / "once.png")
+    plots.curves([path, path + "/"], tmp_path / "twice.png")
+    np.testing.assert_array_equal(pixels(tmp_path / "once.png"), pixels(tmp_path / "twice.png"))
+
+
+# ---- where the network looks
+
+
+def stages() -> list[keras.layers.Layer]:
+    """[B, 24, 32, 3] -> [B, 6, 8, 4] -> [B, 4, 6, 6], of either sign."""
+    first = keras.Sequential([keras.layers.Rescaling(1 / 127.5, -1.0), keras.layers.Conv2D(4, 4, 4)])
+    return [first, keras.layers.Conv2D(6, 3)]
+
+
+@pytest.fixture(scope="module", params=[0, 3], ids=["linear", "bottleneck"])
+def network(request):
+    keras.utils.set_random_seed(0)
+    return Network(stages(), classes=5, size=(24, 32), bottleneck=request.param)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).integers(0, 256, [7, 24, 32, 3], "uint8")
+
+
+def weights(network) -> np.ndarray:
+    """dy/d pooled map [C, K]: of the head, behind the bottleneck if there is one."""
+    head = network.head.kernel.numpy()
+    return head if network.bottleneck is None else network.bottleneck.kernel.numpy() @ head
+
+
+def test_grad_cam_of_pooling_and_a_linear_head_is_the_closed_form(network, images):
+    outputs = network(images)
+    maps, predicted = outputs.maps[-1].numpy(), outputs.logits.numpy().argmax(1)
+    area = maps.shape[1] * maps.shape[2]
+    alpha = weights(network)[:, predicted].T / area  # [B, C]
+    expected = np.maximum(np.einsum("bc,bhwc->bhw", alpha, maps), 0)
+    np.testing.assert_allclose(attention.look(network, images).grad_cam, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_toaligns_map_is_the_sum_of_channels_weighed_by_the_labels_weights(network, images):
+    labels = np.arange(7) % 5
+    maps = network(images).maps[-1].numpy()
+    expected = np.einsum("bc,bhwc->bhw", weights(network)[:, labels].T, maps)
+    views = attention.look(network, images, labels)
+    np.testing.assert_allclose(views.positive, np.maximum(expected, 0), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(views.negative, np.maximum(-expected, 0), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(views.response, np.abs(maps).mean(-1), rtol=1e-5)
+
+
+def test_without_labels_toaligns_map_is_that_of_the_prediction(network, images):
+    predicted = network(images).logits.numpy().argmax(1)
+    for of_none, of_predicted in zip(
+        attention.look(network, images), attention.look(network, images, predicted), strict=True
+    ):
+        np.testing.assert_array_equal(of_none, of_predicted)
+
+
+def test_toaligns_map_is_exact_for_a_nonlinear_head(images):
+    """Its mean over the map is w^cls · f, with w^cls from ToAlign's own operation on the features."""
+    head = keras.Sequential([keras.layers.Dense(8, "tanh"), keras.layers.Dense(5)])
+    net = Network(stages(), 5, (24, 32), head=head)
+    outputs, labels = net(images), np.arange(7) % 5
+    w = attention.ops.sensitivity(lambda f: tf.gather(net.head(f), labels, batch_dims=1), outputs.features)
+    views = attention.look(net, images, labels)
+    means = (views.positive - views.negative).mean((1, 2))
+    np.testing.assert_allclose(means, tf.reduce_sum(w * outputs.features, -1), rtol=1e-4, atol=1e-5)
+
+
+def test_rows_are_of_right_and_wrong_predictions_and_of_many_classes():
+    labels, predicted = np.array([0, 0, 1, 1, 2, 2]), np.array([0, 0, 1, 0, 0, 2])
+    assert list(attention.choose(labels, predicted, 2, 2)) == [0, 2, 3, 4]
+    assert list(attention.choose(labels, labels, 2, 2)) == [0, 2, 4, 1]
+    assert list(attention.choose(labels, 1 - labels.clip(0, 1), 1, 1)) == [0, 2]
+    assert list(attention.choose(None, predicted, 1, 1)) == [0, 1]
+
+
+def test_an_overlay_is_of_the_images_size_and_brightest_where_the_map_is():
+    view = np.zeros([4, 4], "float32")
+    view[1, 2] = 2.0
+    shown = attention.overlay(np.zeros([16, 16, 3], "uint8"), view, view.max())
+    y, x = np.unravel_index(shown.sum(-1).argmax(), [16, 16])
+    assert shown.shape == (16, 16, 3) and (y // 4, x // 4) == (1, 2)
+    assert np.isfinite(attention.overlay(np.zeros([16, 16, 3], "uint8"), 0 * view, 0.0)).all()
+
+
+# ---- the others
+
+
+def test_confusion_rows_are_percents_of_the_true_class():
+    cells = matrix.shares(np.array([[3, 1, 0], [0, 5, 0], [0, 0, 0]]))
+    np.testing.assert_array_equal(cells[:2], [[75, 25, 0], [0, 100, 0]])
+    assert np.isnan(cells[2]).all()
+
+
+@pytest.mark.parametrize(("count", "side"), [(3, 4.0), (25, 9.8), (150, 10.0)])
+def test_confusion_draws_few_and_many_classes(tmp_path, count, side):
+    logits = np.random.default_rng(0).normal(size=[500, count])
+    score = evaluate.score(np.arange(500) % (count - 1), logits)  # the last class has no image
+    plots.confusion(score, [f"_class $number$ {k}" for k in range(count)], "a title", tmp_path / "c.png")
+    assert_picture(tmp_path / "c.png", side + 0.6, side)
+
+
+@pytest.mark.parametrize("features", [np.zeros([20, 5]), np.arange(20.0)[:, None], np.eye(4)])
+def test_tsne_takes_constant_narrow_and_few_features(features):
+    points = embedding.embed(features.astype("float32"))
+    assert points.shape == (len(features), 2) and np.isfinite(points).all()
+
+
+def test_tsne_says_that_a_training_diverged():
+    with pytest.raises(ValueError, match="diverged"):
+        embedding.embed(np.full([20, 5], np.nan))
+
+
+def test_a_domain_shows_at_most_500_points_always_the_same():
+    domain = Domain("x", ("a",), np.arange(800), np.zeros(800, "int32"))
+    first, again = embedding.part(domain).images, embedding.part(domain).images
+    assert len(np.unique(first)) == 500 and np.array_equal(first, again)
+
+
+def test_a_class_is_named_in_the_plane_only_where_it_keeps_together():
+    points = np.random.default_rng(0).normal(size=[100, 2])
+    left, mixed = points[:, 0] < 0, np.arange(100) % 4 == 0
+    np.testing.assert_allclose(embedding.middle(points, left), np.median(points[left], 0))
+    assert embedding.middle(points, mixed) is None
+    assert embedding.middle(points, np.zeros(100, bool)) is None
+
+
+def test_the_sheet_shows_the_first_images_of_every_class_in_its_column():
+    images = np.arange(8, dtype="uint8").repeat(4 * 4 * 3).reshape(8, 4, 4, 3)
+    domain = Domain("x", ("a", "b"), images, np.array([1, 0, 1, 0, 1, 0, 1, 0]))
+    titles, rows = sheet.columns(domain)
+    assert titles == ["a", "b"] and [list(row) for row in rows] == [[1, 3, 5], [0, 2, 4]]
+    shown = sheet.montage(images, rows)
+    assert shown.shape == (3 * 5 - 1, 2 * 5 - 1, 3)
+    np.testing.assert_array_equal(shown[::5, ::5, 0], [[1, 0], [3, 2], [5, 4]])
+    assert (shown[4] == 255).all()
+
+
+def test_domains_are_the_modules_or_else_the_tasks():
+    assert sheet.names(sheet.loader(tiny("dann")), "H-M") == ["H", "M", "R", "S"]
+    assert sheet.names(lambda name, split: None, "A+B-C") == ["A", "B", "C"]
+
+
+# ---- of real runs
+
+
+@of_runs
+def test_every_picture_of_a_run_has_its_size_and_is_the_same_again(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr(embedding, "POINTS", 80)
+    run = str(runs / "dannp+toalign")
+    sizes = {"cam": (6.8, 7.2), "confusion": (5.6, 5.0), "tsne": (7.2, 3.9), "domains": (7.2, 5.43)}
+    draw = {
+        "cam": lambda out: plots.cam(run, out),
+        "confusion": lambda out: plots.confusion_of_run(run, out),
+        "tsne": lambda out: plots.tsne(run, out, str(runs / "source_only")),
+        "domains": lambda out: plots.domains(Workdir(run).config(), out),
+    }
+    for what, (width, height) in sizes.items():
+        draw[what](tmp_path / f"{what}.png")
+        assert_picture(tmp_path / f"{what}.png", width, height)
+    plots.cam(run, tmp_path / "again.png")
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "cam.png").read_bytes()
+
+
+@of_runs
+def test_before_has_to_be_a_source_only_run_of_the_same_task(runs, tmp_path):
+    run, config = str(runs / "source_only"), Workdir(runs / "source_only").config()
+    with pytest.raises(ValueError, match="one of source_only"):
+        embedding.earlier(config, None, str(runs / "dannp+toalign"))
+    config.task = "R-S"
+    with pytest.raises(ValueError, match="task='H-M', the run has 'R-S'"):
+        embedding.earlier(config, None, run)
+
+
+@of_runs
+def test_without_before_the_left_panel_is_the_network_as_it_was_initialised(runs):
+    config, task, trained = Workdir(runs / "source_only").load()
+    title, initial = embedding.earlier(config, task, "")
+    keras.utils.set_random_seed(config.seed)
+    fresh = build.network(config, 10)
+    assert "step 0" in title
+    np.testing.assert_array_equal(initial.network.head.kernel, fresh.head.kernel)
+    assert not np.array_equal(initial.network.head.kernel, trained.network.head.kernel)
+
+
+@of_runs
+def test_what_is_missing_is_said_in_one_sentence(runs, tmp_path, monkeypatch):
+    with pytest.raises(FileNotFoundError, match="holds no run"):
+        plots.curves([str(tmp_path / "nothing")], tmp_path / "x.png")
+    with pytest.raises(ValueError, match="no metrics yet"):
+        plots.curves([made(tmp_path / "early", [])], tmp_path / "x.png")
+    with pytest.raises(FileNotFoundError, match="no checkpoint yet"):
+        plots.cam(made(tmp_path / "unsaved", journal(0)), tmp_path / "x.png")
+    many = [made(tmp_path / f"m{i}", journal(0), batch=i) for i in range(1, 10)]
+    with pytest.raises(ValueError, match="9 different runs are too many"):
+        plots.curves(many, tmp_path / "x.png")
+    config, task, method = Workdir(runs / "source_only").load()
+    tests = {**task.tests, "target": task.tests["target"].unlabelled()}
+    monkeypatch.setattr(Workdir, "load", lambda self: (config, task._replace(tests=tests), method))
+    with pytest.raises(ValueError, match="target domain M has no labels"):
+        plots.confusion_of_run(str(runs / "source_only"), tmp_path / "x.png")
+    plots.cam(str(runs / "source_only"), tmp_path / "x.png")  # which needs none
+
+
+@of_runs
+def test_the_command_draws_and_says_where_and_nothing_else(runs, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(runs / "dannp+toalign", run)
+    done = subprocess.run(
+        [sys.executable, ROOT / "run" / "plot.py", f"--workdir={run},{runs / 'source_only'}", "--what=curves"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{run}/plots/curves.png\n", "")
+    assert_picture(run / "plots" / "curves.png", 7.0, 3.71)

@@ -1,0 +1,60 @@
+"""Runs of a few steps for tests, and the list of all methods: a new one is picked up by itself."""
+
+import keras
+import numpy as np
+
+from configs import digits
+from tfuda import build
+from tfuda.workdir import restore
+
+
+def cells() -> list[str]:
+    """Every method of the library, and every weighable one with every weigher."""
+    names = build.modules("methods")
+    weighable = [name for name in names if build.resolve(name, "methods")._weighable]
+    return [*names, *(f"{name}+{weigher}" for name in weighable for weigher in build.modules("weighers"))]
+
+
+def config(cell: str = "dannp+toalign", smooth: bool = False, **changes):
+    """A small network on the digit domains; smooth: softplus, average pooling, no batch norm."""
+    made = digits.get_config(cell)
+    made.task, made.steps, made.segment, made.batch, made.steps_per_execution = "R-S", 7, 4, 8, 1
+    made.network_options.update(widths=(4, 6, 8), convolutions=1, stride=1, norm=not smooth, smooth=smooth)
+    if "hidden" in made.options:
+        made.options.hidden = 8
+    for key, value in changes.items():
+        made[key] = value
+    return made
+
+
+def train(made, task=None, callbacks=(), checkpoint=None):
+    """A method trained by `fit`, from a checkpoint manager's newest where one is given."""
+    task = task or build.task(made)
+    method = build.method(made, task)
+    if checkpoint:
+        restore(checkpoint(method))
+    method.fit(build.streams(made, task), callbacks=callbacks, verbose=0)
+    return method
+
+
+def state(method) -> dict[str, np.ndarray]:
+    """All that a checkpoint holds, by position and last name: Keras numbers the models of a process."""
+    found = [*method.variables, *method.optimizer.variables]
+    return {f"{i} {variable.path.rpartition('/')[2]}": np.array(variable) for i, variable in enumerate(found)}
+
+
+def differing(a: dict, b: dict) -> list[str]:
+    """Names in two states that are not equal to the bit."""
+    assert a.keys() == b.keys()
+    return [name for name in a if not np.array_equal(a[name], b[name])]
+
+
+class StopAt(keras.callbacks.Callback):
+    """Ends `fit` after a step, as a kill would."""
+
+    def __init__(self, step: int):
+        super().__init__()
+        self.at = step
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.model.stop_training = int(self.model.step.numpy()) >= self.at
