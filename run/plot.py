@@ -18,6 +18,8 @@ from absl import flags
 
 from tfuda import launch, plots, workdir
 
+CONFIG = launch.config_flag()
+BEFORE = flags.DEFINE_string("before", "", "for tsne: folder of a source_only run of the same task")
 WHATS = {
     "curves": lambda folders, out: plots.curves(folders, out),
     "tsne": lambda folders, out: plots.tsne(folders[0], out, BEFORE.value),
@@ -27,10 +29,8 @@ WHATS = {
         workdir.Workdir(folders[0]).config() if folders else CONFIG.value, out
     ),
 }
-CONFIG = launch.config_flag()
 WORKDIR = flags.DEFINE_multi_string("workdir", None, "folder of a run; for curves several, with commas or repeated")
 WHAT = flags.DEFINE_enum("what", None, list(WHATS), "the picture")
-BEFORE = flags.DEFINE_string("before", "", "for tsne: folder of a source_only run of the same task")
 OUT = flags.DEFINE_string("out", "", "the PNG file; WORKDIR/plots/WHAT.png when empty (the first WORKDIR of several)")
 
 

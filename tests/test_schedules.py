@@ -81,10 +81,6 @@ def test_ramp_goes_from_0_towards_1():
     assert 0.9999 < float(schedules.ramp(1.0)) < 1.0
 
 
-def test_constant_stays_and_takes_the_shape_of_its_argument():
-    np.testing.assert_array_equal(schedules.constant(0.3)(np.linspace(0, 1, 4)), np.full(4, 0.3))
-
-
 def test_a_trade_off_is_a_number_a_name_or_a_callable():
     assert schedules.value(0.1, 0.5) == 0.1
     assert float(schedules.value("ramp", 0.5)) == float(schedules.ramp(0.5))

@@ -109,8 +109,9 @@ def markdown(rows: list[dict], column: str = "last", tuned: Iterable[str] = ()) 
     for cell in dict.fromkeys(row["cell"] for row in rows):
         found = {t: [r[column] for r in rows if r["cell"] == cell and r["task"] == t] for t in tasks}
         line = [cell, *(cell_text(found[task]) if found[task] else "" for task in tasks)]
-        if counted and all(found[task] for task in counted):
-            line.append(f"{100 * statistics.fmean(statistics.fmean(found[task]) for task in counted):.1f}")
+        if counted:
+            whole = all(found[task] for task in counted)
+            line.append(f"{100 * statistics.fmean(map(statistics.fmean, map(found.get, counted))):.1f}" if whole else "")
         lines.append(line)
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 

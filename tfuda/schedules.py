@@ -21,11 +21,6 @@ def inverse_decay(rate: float, gamma: float = 10.0, power: float = 0.75) -> Call
     return lambda progress: rate * (1.0 + gamma * progress) ** -power
 
 
-def constant(rate: float) -> Callable:
-    """progress -> rate."""
-    return lambda progress: rate + 0.0 * progress
-
-
 def value(setting, progress: tf.Tensor):
     """A trade-off as configured: a number, the name of a function here, or a callable of the progress."""
     if isinstance(setting, str):

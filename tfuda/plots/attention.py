@@ -145,8 +145,9 @@ def cam(path: str, out: str | os.PathLike) -> None:
         domain = task.tests[side]
         predicted = observer(domain.images).logits.argmax(1)
         index = choose(domain.labels, predicted, half, half)
-        views = look(method.network, domain.images[index], domain.labels[index] if side == "source" else None)
-        rows += [(side, domain, k, predicted, [view[i] for view in views]) for i, k in enumerate(index)]
+        known = domain.labels if side == "source" else None  # as in training
+        found = look(method.network, domain.images[index], None if known is None else known[index])
+        rows += [(side, domain, k, predicted, [view[i] for view in found]) for i, k in enumerate(index)]
     with style.page(out, 6.8, 0.9 + 1.05 * len(rows)) as figure:
         figure.suptitle(f"{style.run_name(config)}, {style.task_name(config.task)}", fontsize=10)
         grid = figure.subplots(len(rows), len(TITLES), squeeze=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib import patheffects
@@ -22,7 +22,7 @@ from tfuda.workdir import Workdir
 POINTS = 500  # of each domain
 LEGEND = 20  # classes up to which each has its line in the legend and its name at its centre
 SAME = ("data", "task", "source_classes", "target_classes")  # what two runs must share to be compared
-MARKS = {
+MARKS: dict[str, dict[str, Any]] = {
     "source": {"marker": "o", "s": 9, "linewidths": 0.7, "facecolors": "none"},
     "target": {"marker": "^", "s": 13, "linewidths": 0},
 }
@@ -62,9 +62,9 @@ def cloud(title: str, method: Method, tests: dict[str, Domain]) -> Cloud:
         title += f"\ntarget accuracy {style.percent(accuracy)}"
     parts = {side: part(tests[side]) for side in MARKS}
     points = embed(np.concatenate([observer(domain.images).features for domain in parts.values()]))  # [N, 2]
-    source, target = np.split(points, [len(parts["source"])])
+    count = len(parts["source"])
     labels = {side: domain.labels for side, domain in parts.items()}
-    return Cloud(title, {"source": source, "target": target}, labels)
+    return Cloud(title, {"source": points[:count], "target": points[count:]}, labels)
 
 
 def earlier(config: ConfigDict, task: Task, before: str) -> tuple[str, Method]:

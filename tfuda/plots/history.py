@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,7 +15,14 @@ from tfuda.plots import style
 from tfuda.workdir import Workdir, flat
 
 Rows = list[dict[str, float]]
-DASHES = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)))
+DASHES: tuple[Any, ...] = (
+    "-",
+    (0, (5, 1.5)),
+    (0, (1, 1.2)),
+    (0, (5, 1.5, 1, 1.5)),
+    (0, (8, 2)),
+    (0, (3, 1, 1, 1, 1, 1)),
+)
 ACCURACIES = {"target_accuracy": "target", "source_accuracy": "source"}
 OTHERS = {"step", "loss", "infomax", "seconds", *ACCURACIES}  # columns that are no loss term
 
@@ -45,7 +52,8 @@ def read(path: str) -> Run:
 
 def grouped(runs: Sequence[Run]) -> list[Group]:
     """Seeds together; where two groups would have one name, the options that differ are added."""
-    settings, members = [], []
+    settings: list[dict] = []
+    members: list[list[Run]] = []
     for run in runs:
         setting = {key: value for key, value in flat(run.config.to_dict()).items() if key != "seed"}
         if setting not in settings:
@@ -115,7 +123,13 @@ def panel(axes: Axes, groups: Sequence[Group], columns: dict[str, str], scale: f
 
 def mark(axes: Axes, groups: Sequence[Group]) -> list[Line2D]:
     """A diamond where the validator would stop each run: on the target's line, or else the source's."""
-    look = {"linestyle": "", "marker": "D", "markersize": 6, "markerfacecolor": "white", "markeredgewidth": 1.4}
+    look: dict[str, Any] = {
+        "linestyle": "",
+        "marker": "D",
+        "markersize": 6,
+        "markerfacecolor": "white",
+        "markeredgewidth": 1.4,
+    }
     for g, group in enumerate(groups):
         for row in map(selected, group.runs):
             value = 100 * next(row[column] for column in ACCURACIES if column in row)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import matplotlib
 import matplotlib.style
+import numpy as np
 from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
@@ -50,7 +51,7 @@ def page(path: str | os.PathLike, width: float, height: float) -> Iterator[Figur
 
 def class_colours(count: int) -> list:
     """One colour for each class."""
-    return list(TEN[:count]) if count <= len(TEN) else list(matplotlib.colormaps["turbo"].resampled(count).colors)
+    return list(TEN[:count]) if count <= len(TEN) else list(matplotlib.colormaps["turbo"](np.linspace(0, 1, count)))
 
 
 def run_name(config: ConfigDict) -> str:

@@ -1,0 +1,38 @@
+"""What README.md shows is run as it stands there."""
+
+import pathlib
+import re
+
+README = (pathlib.Path(__file__).parent.parent / "README.md").read_text("utf-8")
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+def blocks() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", README, re.S)
+
+
+def test_the_quick_start_runs_and_is_short(capsys):
+    code = next(block for block in blocks() if "get_config" in block)
+    assert len(code.splitlines()) <= 12
+    exec(
+        code.replace('"R-S", 200', '"R-S", 4').replace("streams(config, task))", "streams(config, task), verbose=0)")
+    )
+    accuracy, predicted = capsys.readouterr().out.strip().splitlines()[-2:]
+    assert 0 <= float(accuracy) <= 1 and len(re.findall(r"\d", predicted)) == 4
+
+
+def test_every_command_has_the_flags_that_are_shown():
+    lines = [line.strip() for line in README.splitlines() if line.startswith("    python run/")]
+    assert len(lines) > 8
+    for line in lines:
+        _, script, *words = line.split()
+        text = (ROOT / script).read_text("utf-8")
+        for word in words:
+            if word.startswith("--") and not word.startswith("--config"):
+                assert f'"{word[2:].partition("=")[0]}"' in text, line
+
+
+def test_links_lead_to_files():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        if "://" not in target:
+            assert (ROOT / target).exists(), target
