@@ -39,8 +39,8 @@ def train(made, task=None, callbacks=(), checkpoint=None):
 
 def state(method) -> dict[str, np.ndarray]:
     """All that a checkpoint holds, by position and last name: Keras numbers the models of a process."""
-    found = [*method.variables, *method.optimizer.variables]
-    return {f"{i} {variable.path.rpartition('/')[2]}": np.array(variable) for i, variable in enumerate(found)}
+    names = [variable.path.rpartition("/")[2] for variable in method.state()]
+    return {f"{i} {name}": np.array(v) for i, (name, v) in enumerate(zip(names, method.state()))}
 
 
 def differing(a: dict, b: dict) -> list[str]:

@@ -111,7 +111,8 @@ def markdown(rows: list[dict], column: str = "last", tuned: Iterable[str] = ()) 
         line = [cell, *(cell_text(found[task]) if found[task] else "" for task in tasks)]
         if counted:
             whole = all(found[task] for task in counted)
-            line.append(f"{100 * statistics.fmean(map(statistics.fmean, map(found.get, counted))):.1f}" if whole else "")
+            means = [statistics.fmean(found[task]) for task in counted if found[task]]
+            line.append(f"{100 * statistics.fmean(means):.1f}" if whole else "")
         lines.append(line)
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import itertools
 import os
 import runpy
 import sys
@@ -84,6 +85,7 @@ def words_of_config() -> tuple[str, list[str]]:
     """The value of --config, and the keys that --config.KEY=VALUE sets."""
     words = [word.lstrip("-") for word in sys.argv[1:] if word.startswith("-")]
     named = [word.partition("=")[2] for word in words if word.startswith("config=")]
+    named += [after for word, after in itertools.pairwise(sys.argv[1:]) if word in ("--config", "-config")]
     keys = [word.partition("=")[0].partition(".")[2] for word in words if word.startswith("config.")]
     return (named or [""])[-1], keys
 

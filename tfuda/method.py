@@ -211,6 +211,10 @@ class Method(keras.Model):
         results = {name: meter.result() for name, meter in self.meters.items()}
         return {n: v[None] for n, v in results.items()} if several else results  # Keras reduces axis 0 there
 
+    def state(self) -> list[keras.Variable]:
+        """All that a run needs to go on to the same bits: weights, seeds, memories, optimizer, open meters."""
+        return [*self.variables, *self.optimizer.variables, *self.metrics_variables]
+
     def call(self, images, training=False):
         """Images uint8 [B, H, W, 3] -> logits [B, K]."""
         return self.network(images, training=training).logits

@@ -104,10 +104,8 @@ class Workdir:
 
     def checkpoints(self, method: Method, keep: int = 2) -> tf.train.CheckpointManager:
         """Of one flat list of all variables: a saved object graph or .weights.h5 loses dropout's seed states."""
-        state = [v.value for v in (*method.variables, *method.optimizer.variables)]
-        return tf.train.CheckpointManager(
-            tf.train.Checkpoint(state=state), str(self.path / "checkpoints"), max_to_keep=keep
-        )
+        saved = tf.train.Checkpoint(state=[v.value for v in method.state()])
+        return tf.train.CheckpointManager(saved, str(self.path / "checkpoints"), max_to_keep=keep)
 
     def rows(self) -> list[dict[str, float]]:
         """metrics.csv: one row per segment."""

@@ -217,7 +217,7 @@ def _glyph(digit: int, face: Path, size: int, rng: Generator) -> np.ndarray:
     """A digit as coverage 0..1, float [32, 32], centred, now and then bolder, narrower or wider."""
     # The basic layout is the one that every build of pillow has.
     font = ImageFont.truetype(str(face), size, layout_engine=ImageFont.Layout.BASIC)
-    left, top, right, bottom = font.getbbox(str(digit))
+    left, top, right, bottom = map(int, font.getbbox(str(digit)))
     image = Image.new("L", (right - left + 2, bottom - top + 2))
     stroke = int(rng.random() < 0.25)
     ImageDraw.Draw(image).text((1 - left, 1 - top), str(digit), 255, font, stroke_width=stroke)
