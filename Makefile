@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -q
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -qq
 DEMO := demo
 
 .PHONY: setup demo test test-slow lint addons clean
@@ -25,9 +25,12 @@ demo: $(READY)
 	@$(BIN)/python run/export.py --workdir=$(DEMO)/runs/dannp+toalign/R-S/seed0 --out=saved_models/demo
 	@$(BIN)/python run/images.py --config=configs/digits.py --domain=S --split=test --count=50 --out=$(DEMO)/images
 	@$(BIN)/python run/predict.py --model=saved_models/demo --out=$(DEMO)/predictions.csv $(DEMO)/images
-	@for what in curves tsne cam; do \
-	  $(BIN)/python run/plot.py --workdir=$(DEMO)/runs/dannp+toalign/R-S/seed0 --what=$$what || exit 1; done
-	@echo "everything is in $(DEMO)/: runs/ (with the table), images/, predictions.csv; the model is saved_models/demo"
+	@$(BIN)/python run/plot.py --what=curves --out=$(DEMO)/curves.png \
+	  --workdir=$(DEMO)/runs/source_only/R-S/seed0,$(DEMO)/runs/dannp+toalign/R-S/seed0
+	@$(BIN)/python run/plot.py --what=tsne --out=$(DEMO)/tsne.png \
+	  --workdir=$(DEMO)/runs/dannp+toalign/R-S/seed0 --before=$(DEMO)/runs/source_only/R-S/seed0
+	@$(BIN)/python run/plot.py --what=cam --out=$(DEMO)/cam.png --workdir=$(DEMO)/runs/dannp+toalign/R-S/seed0
+	@echo "everything is in $(DEMO)/: runs/ (with the table), images/, predictions.csv, curves.png, tsne.png, cam.png; the model is saved_models/demo"
 
 test: $(READY)
 	@$(BIN)/python -m pytest
