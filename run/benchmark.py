@@ -17,7 +17,7 @@ CONFIG = launch.config_flag()
 METHODS = flags.DEFINE_list("methods", None, "cells, separated by commas")
 TASKS = flags.DEFINE_list("tasks", ["report"], "tasks, or the name of a list of tasks in the config file")
 SEEDS = flags.DEFINE_integer("seeds", 1, "how many seeds, from 0")
-WORKDIR = flags.DEFINE_string("workdir", None, "folder of all runs")
+WORKDIR = flags.DEFINE_string("workdir", "runs/benchmark", "folder of all runs")
 DEVICES = flags.DEFINE_string("devices", "", "as for run/train.py")
 
 
@@ -26,14 +26,19 @@ def main(words):
     lists = file.get("TASKS", {})
     tasks = [task for name in TASKS.value for task in lists.get(name, [name])]
     folder = pathlib.Path(WORKDIR.value)
-    change = launch.overrides()
+    if fixed := {"task", "seed"} & {*launch.words_of_config()[1]}:
+        raise ValueError(f"--config.{min(fixed)} is one value for all runs: name --tasks and --seeds instead")
+    change, tuned = launch.overrides(), file.get("TUNED", ())
     runs = benchmark.grid(file["get_config"], METHODS.value, tasks, range(SEEDS.value), folder, change)
     with devices.strategy(DEVICES.value):
-        rows = benchmark.perform(runs, lambda line: print(line, flush=True))
-    print()
-    print(benchmark.report(rows, folder, tuned=file.get("TUNED", ())))
-    print(f"{folder / 'results.csv'}\n{folder / 'results.md'}")
+        rows, diverged = benchmark.perform(
+            runs, lambda line: print(line, flush=True), lambda rows: benchmark.report(rows, folder, tuned)
+        )
+    if rows:
+        print(f"\n{benchmark.report(rows, folder, tuned)}\n{benchmark.side_by_side(rows)}\n")
+        print(f"{folder / 'results.csv'}\n{folder / 'results.md'}")
+    return 1 if diverged else 0
 
 
 if __name__ == "__main__":
-    launch.launch(main, needs=["config", "methods", "workdir"])
+    launch.launch(main, needs=["config", "methods"])

@@ -21,7 +21,6 @@ def main(words):
     if not words:
         raise ValueError("name the files or folders to predict; --help shows an example")
     model = export.Model(MODEL.value)
-    predict.pictures(words)
     with contextlib.ExitStack() as stack:
         out = sys.stdout
         if OUT.value:

@@ -6,6 +6,8 @@ Each trial is a run in WORKDIR/trialNN. The last line is the run/train.py comman
 """
 
 import pathlib
+import shlex
+import sys
 
 from absl import flags
 
@@ -29,8 +31,9 @@ def main(words):
         tuner = tune.Search(CONFIG.value.copy_and_resolve_references, sweep, folder, TRIALS.value, SEED.value, print)
         best, value, values = tune.search(tuner)
     print(f"\nbest: trial {best}, {tune.VALIDATOR} {value:.4f}, run in {folder / f'trial{best}'}")
-    settings = " ".join(f"--config.{key}={setting}" for key, setting in values.items())
-    print(f"python run/train.py --config={launch.words_of_config()[0]} {settings} --workdir=DIR")
+    said = [word for word in sys.argv[1:] if word.lstrip("-").startswith("config")]
+    found = [f"--config.{key}={setting}" for key, setting in values.items()]
+    print(" ".join(["python run/train.py", *map(shlex.quote, [*said, *found]), "--workdir=DIR"]))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Two logical CPUs for replicas, and a quiet TensorFlow, before anything touches a device."""
 
-import contextlib
 import os
 
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
@@ -21,8 +20,3 @@ def two_replicas():
     """The scope of MirroredStrategy over two logical CPUs; one strategy per process."""
     reduce = tf.distribute.ReductionToOneDevice()
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], cross_device_ops=reduce).scope
-
-
-@pytest.fixture(scope="session")
-def one_device():
-    return contextlib.nullcontext

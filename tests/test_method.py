@@ -4,12 +4,13 @@ import collections
 import dataclasses
 import functools
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 import tiny
 
-from tfuda import build
+from tfuda import build, experiment
 from tfuda.method import Method, spans
 from tfuda.workdir import Workdir
 
@@ -66,7 +67,7 @@ def test_a_run_resumes_between_two_segments_too(tmp_path):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_permuted_target_labels_and_the_same_seed_change_no_bit_of_training(cell):
+def test_permuted_target_labels_change_no_bit_of_training_and_selection(cell, tmp_path):
     made = tiny.config(cell)
     task = build.task(made)
     assert task.streams["target"].labels is None
@@ -77,7 +78,11 @@ def test_permuted_target_labels_and_the_same_seed_change_no_bit_of_training(cell
         return {**domains, "target": dataclasses.replace(target, labels=labels)}
 
     strange = task._replace(tests=permuted(task.tests), trains=permuted(task.trains))
-    assert tiny.differing(undisturbed(cell), tiny.state(tiny.train(made, strange))) == []
+    result = experiment.train(made, Workdir(tmp_path), task=strange)
+    chosen = max(Workdir(tmp_path).rows(), key=lambda row: row["infomax"])
+    assert result["selected_step"] == chosen["step"]
+    _, _, method = experiment.load(tmp_path)
+    assert tiny.differing(undisturbed(cell), tiny.state(method)) == []
 
 
 def test_another_seed_gives_other_numbers():
@@ -144,6 +149,38 @@ def test_three_sources_bring_their_domain():
     tiny.train(made, task)
 
 
+def test_an_odd_batch_on_two_replicas_is_refused(two_replicas):
+    made = tiny.config(batch=9)
+    with two_replicas(), pytest.raises(ValueError, match="batch=9 does not divide into 2 equal shares"):
+        build.streams(made)
+
+
+def test_shots_are_cut_to_equal_shares(two_replicas):
+    made = tiny.config(shots=1, task="H-M", batch=12)
+    with two_replicas():
+        batch = build.streams(made).load(tf.constant(0, tf.int64))
+    assert len(batch["target_labelled"]["label"]) == 10
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_half_precision_stays_finite(cell):
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        method = tiny.train(tiny.config(cell, steps=2, segment=2))
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    assert method.network.head.compute_dtype == "float32"
+    assert all(np.isfinite(np.asarray(v, "f8")).all() for v in method.state())
+
+
+def test_keras_fit_takes_a_dataset_too():
+    made = tiny.config("dann")
+    method = build.method(made)
+    batch = build.streams(made).load(tf.constant(0, tf.int64))
+    history = method.fit(tf.data.Dataset.from_tensors(batch).repeat(2), epochs=2, verbose=0)
+    assert len(history.history["domain"]) == 2 and int(method.meters["loss"].count.numpy()) == 2
+
+
 def test_fit_goes_in_spans_of_equal_segments():
     assert spans(0, 250, 100) == [(0, 2, 100), (2, 3, 50)]
     assert spans(130, 250, 100) == [(1, 2, 70), (2, 3, 50)]
@@ -192,7 +229,7 @@ def test_a_name_that_hides_keras_is_refused():
 
 def test_unknown_options_and_terms_are_named():
     made = tiny.config("dann")
-    network = build.network(made, 10)
+    network = build.network(made, build.task(made))
     kind = build.resolve("dann", "methods")
     with pytest.raises(ValueError, match="DANN has no option 'hiden'"):
         kind(network, hiden=3)

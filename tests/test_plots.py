@@ -300,7 +300,7 @@ def test_before_has_to_be_a_source_only_run_of_the_same_task(runs, tmp_path):
 
 @of_runs
 def test_without_before_the_left_panel_is_the_network_as_it_was_initialised(runs):
-    config, task, trained = Workdir(runs / "source_only").load()
+    config, task, trained = experiment.load(runs / "source_only")
     title, initial = embedding.earlier(config, task, "")
     keras.utils.set_random_seed(config.seed)
     fresh = build.network(config, 10)
@@ -320,7 +320,7 @@ def test_what_is_missing_is_said_in_one_sentence(runs, tmp_path, monkeypatch):
     many = [made(tmp_path / f"m{i}", journal(0), batch=i) for i in range(1, 10)]
     with pytest.raises(ValueError, match="9 different runs are too many"):
         plots.curves(many, tmp_path / "x.png")
-    config, task, method = Workdir(runs / "source_only").load()
+    config, task, method = experiment.load(runs / "source_only")
     tests = {**task.tests, "target": task.tests["target"].unlabelled()}
     monkeypatch.setattr(Workdir, "load", lambda self: (config, task._replace(tests=tests), method))
     with pytest.raises(ValueError, match="target domain M has no labels"):

@@ -19,7 +19,7 @@ def one_step(config: ConfigDict, batch: int) -> Callable[[], None]:
     config.batch = batch
     task = build.task(config)
     method = build.method(config, task)
-    data = next(iter(build.streams(config, task).dataset(method.step, config.steps, config.segment)))
+    data = next(iter(build.streams(config, task).dataset(config.steps, config.segment)))
     step = tf.function(method.train_step, autograph=False, jit_compile=config.jit)
 
     def run() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 
 from ml_collections import ConfigDict
 
-from tfuda import experiment
+from tfuda import callbacks, experiment
 from tfuda.workdir import Workdir, write
 
 COLUMNS = ("last", "selected", "oracle")
@@ -40,36 +40,47 @@ def grid(
 ) -> list[Run]:
     """Every run, in the order in which the table fills evenly: by seed, then task, then cell.
 
-    change: applied to every config after task and seed are set
+    change: applied to every config before its task and seed are set
     """
-    runs = []
+    runs: dict[tuple, Run] = {}
     for seed in seeds:
         for task in tasks:
             for cell in cells:
                 config = get_config(cell)
-                config.task, config.seed = task, seed
                 change(config)
+                config.task, config.seed = task, seed
                 where = folder / config.cell / task / f"seed{seed}"
-                runs.append(Run(config.cell, task, seed, config, Workdir(where)))
-    return runs
+                runs[config.cell, task, seed] = Run(config.cell, task, seed, config, Workdir(where))
+    return [*runs.values()]
 
 
-def perform(runs: list[Run], say: Callable[[str], None], verbose: int = 0) -> list[dict]:
-    """Train what is not trained yet: one row per run."""
-    rows, trained, start = [], 0, time.monotonic()
+def perform(
+    runs: list[Run], say: Callable[[str], None], done: Callable[[list[dict]], None] = lambda rows: None
+) -> tuple[list[dict], int]:
+    """Train what is not trained yet: (one row per run, how many diverged and have none).
+
+    done: called with the rows so far after each training
+    """
+    rows, trained, diverged, start = [], 0, 0, time.monotonic()
     missing = sum(run.workdir.finished() is None for run in runs)
     for i, run in enumerate(runs):
-        new = run.workdir.finished() is None
-        result = experiment.train(run.config, run.workdir, verbose)
+        new, name = run.workdir.finished() is None, f"{run.cell} {run.task} seed {run.seed}"
+        trained += new
+        try:
+            result = experiment.train(run.config, run.workdir)
+        except callbacks.Diverged as error:
+            diverged += 1
+            say(f"[{i + 1}/{len(runs)}] {name}: {error}")
+            continue
         rows.append({"cell": run.cell, "task": run.task, "seed": run.seed} | {k: result[k] for k in FIELDS[3:]})
         if new:
-            trained += 1
             left = (time.monotonic() - start) / trained * (missing - trained)
             say(
-                f"[{i + 1}/{len(runs)}] {run.cell} {run.task} seed {run.seed}: "
-                f"target {100 * result['last']:.1f} %, {result['seconds']:.0f} s; {duration(left)} left"
+                f"[{i + 1}/{len(runs)}] {name}: target {100 * result['last']:.1f} %, "
+                f"{result['seconds']:.0f} s; {duration(left)} left"
             )
-    return rows
+            done(rows)
+    return rows, diverged
 
 
 def duration(seconds: float) -> str:
@@ -115,6 +126,17 @@ def markdown(rows: list[dict], column: str = "last", tuned: Iterable[str] = ()) 
             line.append(f"{100 * statistics.fmean(means):.1f}" if whole else "")
         lines.append(line)
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def side_by_side(rows: list[dict]) -> str:
+    """One line a task: target accuracy at the end of training of every cell, mean over seeds."""
+    lines = []
+    for task in dict.fromkeys(row["task"] for row in rows):
+        here = [row for row in rows if row["task"] == task]
+        cells = dict.fromkeys(row["cell"] for row in here)
+        means = {cell: statistics.fmean(row["last"] for row in here if row["cell"] == cell) for cell in cells}
+        lines.append(f"{task}: " + ", ".join(f"{cell} {100 * mean:.1f} %" for cell, mean in means.items()))
+    return "\n".join(lines)
 
 
 def report(rows: list[dict], folder: pathlib.Path, tuned: Iterable[str] = ()) -> str:

@@ -19,7 +19,7 @@ import keras
 from ml_collections import ConfigDict
 
 from tfuda import method as step
-from tfuda import optim, schedules
+from tfuda import ops, optim, schedules
 from tfuda.data import augment, domains, pipeline
 from tfuda.networks.base import Network
 
@@ -89,12 +89,19 @@ def cell(text: str) -> ConfigDict:
     config.options = _options(parts[0], {k: v for k, v in kind.options().items() if k not in OWN})
     config.weigher_options, config.combiner_options = ConfigDict(), ConfigDict()
     for part in parts[1:]:
-        seam = "combiner" if _name(part) in modules("combiners") else "weigher"
+        seam = _seam(_name(part))
         if config[seam]:
             raise ValueError(f"{text!r} names two {seam}s, {config[seam]!r} and {_name(part)!r}")
         config[seam] = _name(part)
         config[f"{seam}_options"] = _options(part, defaults(resolve(config[seam], seam + "s")))
     return config
+
+
+def _seam(name: str) -> str:
+    """A combiner is a class and a weigher a function, where the name is not one of the library's."""
+    if ":" in name:
+        return "combiner" if inspect.isclass(resolve(name, "weighers")) else "weigher"
+    return "combiner" if name in modules("combiners") else "weigher"
 
 
 def _name(part: str) -> str:
@@ -121,8 +128,8 @@ def base(text: str) -> ConfigDict:
     """Every key of a config, for the cell; a benchmark's file sets what is its own."""
     config = cell(text)
     config.seed = 0
-    config.data = "digits"  # a module with `load(domain, split)`: of tfuda.data, or package.module:function
-    config.task = "R-S"
+    config.data = ""  # a module with `load(domain, split)`: of tfuda.data, or package.module:function
+    config.task = ""
     config.shots = 0
     config.source_classes = 0
     config.target_classes = 0
@@ -133,7 +140,7 @@ def base(text: str) -> ConfigDict:
     config.batch = 32  # images of every stream in a step, over all replicas
     config.passes = "separate"
     config.augment = ConfigDict({"name": "none"})
-    config.network = ConfigDict({"name": "small", "bottleneck": 0, "initial": "kaiming", "size": 32})
+    config.network = ConfigDict({"name": "small", "bottleneck": 0, "initial": "kaiming"})
     config.network_options = ConfigDict()
     config.optimizer = ConfigDict(
         {
@@ -165,15 +172,12 @@ def task(config: ConfigDict) -> domains.Task:
     return domains.protocol(loader(config), config.task, **{key: config[key] for key in keys})
 
 
-def network(config: ConfigDict, classes: int) -> Network:
-    """images -> Outputs, untrained."""
-    stages = resolve(_in(config.network.name, "networks"), "networks")(**config.network_options)
-    size = (config.network.size, config.network.size)
-    return Network(stages, classes, size, bottleneck=config.network.bottleneck, initial=config.network.initial)
-
-
-def _in(name: str, package: str) -> str:
-    return name if ":" in name else f"tfuda.{package}.{name}:{name}"
+def network(config: ConfigDict, of: domains.Task) -> Network:
+    """images -> Outputs, untrained, for the classes and the image size of the task."""
+    stages = resolve(config.network.name, "networks")(**config.network_options)
+    height, width = of.streams["source"].images.shape[1:3]
+    chosen = config.network
+    return Network(stages, len(of.classes), (height, width), bottleneck=chosen.bottleneck, initial=chosen.initial)
 
 
 def passes(text: str, streams: Iterable[str]) -> tuple[tuple[str, ...], ...]:
@@ -230,7 +234,7 @@ def method(config: ConfigDict, of: domains.Task | None = None) -> step.Method:
         kind = resolve(config.combiner, "combiners")
         seams["combine"] = kind(**_known(config.combiner_options, config.combiner, "combiners"))
     made = resolve(config.method, "methods")(
-        network(config, len(of.classes)),
+        network(config, of),
         **seams,
         steps=config.steps,
         segment=config.segment,
@@ -255,12 +259,18 @@ def streams(config: ConfigDict, of: domains.Task | None = None) -> pipeline.Stre
     of = of or task(config)
     options = {key: value for key, value in config.augment.items() if key != "name"}
     change = functools.partial(resolve(f"tfuda.data.augment:{config.augment.name}", "data"), **options)
-    return pipeline.Streams(
-        of.streams,
-        {
-            name: min(config.batch, len(domain)) if name == "target_labelled" else config.batch
-            for name, domain in of.streams.items()
-        },
-        config.seed,
-        None if change.func is augment.none else change,
-    )
+    batch = {name: share_out(config.batch, name, domain) for name, domain in of.streams.items()}
+    return pipeline.Streams(of.streams, batch, config.seed, None if change.func is augment.none else change)
+
+
+def share_out(batch: int, name: str, domain: domains.Domain) -> int:
+    """Images of a stream in the global batch: `batch`, or as many shots as there are, in equal shares."""
+    replicas = ops.replicas()
+    if batch % replicas:
+        raise ValueError(f"batch={batch} does not divide into {replicas} equal shares, one for each device")
+    if name != "target_labelled":
+        return batch
+    count = min(batch, len(domain)) // replicas * replicas
+    if not count:
+        raise ValueError(f"{len(domain)} labelled target images are too few for {replicas} devices")
+    return count

@@ -15,6 +15,10 @@ from tfuda.data.domains import Task
 from tfuda.workdir import Workdir
 
 
+class Diverged(ValueError):
+    """The loss is no number any more."""
+
+
 class Journal(keras.callbacks.Callback):
     """After each segment: evaluate, append a row to metrics.csv and to the TensorBoard events, save.
 
@@ -48,7 +52,7 @@ class Journal(keras.callbacks.Callback):
         if step % self.model.segment and step < self.model.steps:
             return  # stopped in mid-segment: no row that an undisturbed run would not have
         if not math.isfinite(logs["loss"]):
-            raise ValueError(f"the loss is {logs['loss']} at step {step}: training diverged; lower optimizer.rate")
+            raise Diverged(f"the loss is {logs['loss']} at step {step}: training diverged; lower optimizer.rate")
         measured = self.measure()
         logs.update(measured)
         seconds = self.before + time.monotonic() - self.start
@@ -57,7 +61,11 @@ class Journal(keras.callbacks.Callback):
         with self.events.as_default(step):
             for name, value in logs.items():
                 tf.summary.scalar(name, value)
+        self.events.flush()
         self.manager.save()
+
+    def on_train_end(self, logs=None):
+        self.events.flush()
 
 
 class Stoppable(keras.callbacks.Callback):

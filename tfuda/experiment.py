@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 
 from ml_collections import ConfigDict
@@ -13,8 +14,8 @@ from tfuda.method import Method
 from tfuda.workdir import Workdir, restore, write
 
 
-class Stopped(Exception):
-    """The run was asked to stop and can be resumed."""
+class Stopped(BaseException):
+    """The run was asked to stop and can be resumed; like KeyboardInterrupt, no error of the run."""
 
 
 def train(
@@ -26,10 +27,14 @@ def train(
     say=lambda line: None,
 ) -> dict:
     """Train, or go on training, or do nothing where all is done: the contents of result.json."""
-    workdir.claim(config)
-    if result := workdir.finished():
-        say(f"{workdir.path} has a finished run; nothing to train")
-        return result
+    with workdir.claim(config):
+        if result := workdir.finished():
+            say(f"{workdir.path} has a finished run; nothing to train")
+            return result
+        return _train(config, workdir, verbose, more, task, say)
+
+
+def _train(config, workdir, verbose, more, task, say) -> dict:
     task = task or build.task(config)
     streams = build.streams(config, task)
     method = build.method(config, task)
@@ -39,7 +44,7 @@ def train(
     journal = callbacks.Journal(task, workdir, manager, int(method.step.numpy()))
     with callbacks.Stoppable(manager) as stop:
         method.fit(streams, callbacks=[journal, stop, *more], verbose=verbose)
-    if stop.caught:
+    if stop.caught and int(method.step.numpy()) < config.steps:
         raise Stopped(f"stopped at step {int(method.step.numpy())} of {config.steps}; the same command resumes")
     result = summary(config, journal.rows)
     write(workdir.result, json.dumps(result, indent=1) + "\n")
@@ -53,6 +58,8 @@ def summary(config: ConfigDict, rows: list[dict[str, float]]) -> dict:
     selected  where the label-free validator was highest
     oracle    the best that was seen on target labels: an upper line, not a result
     """
+    if not rows:
+        raise ValueError("the run has ended, but its metrics.csv is gone: delete the workdir and train again")
     chosen = max(rows, key=lambda row: row["infomax"])
     result = {
         "method": config.method,
@@ -92,6 +99,12 @@ def table(result: dict) -> str:
     return "\n".join(lines)
 
 
-def load(path: str) -> tuple[ConfigDict, Task, Method]:
-    """A run in a workdir, with its last weights."""
-    return Workdir(path).load()
+def load(path: str | os.PathLike) -> tuple[ConfigDict, Task, Method]:
+    """The config, the task and the method of a run, with the last checkpoint's weights."""
+    workdir = Workdir(path)
+    config = workdir.config()
+    task = build.task(config)
+    method = build.method(config, task)
+    if not restore(workdir.checkpoints(method)):
+        raise FileNotFoundError(f"--workdir={path} has no checkpoint yet")
+    return config, task, method

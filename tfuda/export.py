@@ -48,10 +48,13 @@ class Served(tf.Module):
     def fit_size(self, images: tf.Tensor) -> tf.Tensor:
         """uint8 [..., h, w, 3] -> uint8 of the network's size; untouched where it is that already."""
         height, width = self.network.size[:2]
-        resized = tf.image.resize(images, (height, width), antialias=True)
-        resized = tf.cast(tf.clip_by_value(tf.round(resized), 0.0, 255.0), tf.uint8)
+
+        def resized():
+            found = tf.image.resize(images, (height, width), antialias=True)
+            return tf.cast(tf.clip_by_value(tf.round(found), 0.0, 255.0), tf.uint8)
+
         same = tf.reduce_all(tf.equal(tf.shape(images)[-3:-1], [height, width]))
-        chosen = tf.cond(same, lambda: images, lambda: resized)
+        chosen = tf.cond(same, lambda: images, resized)
         return tf.ensure_shape(chosen, [*images.shape[:-3], height, width, 3])
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")])

@@ -20,12 +20,18 @@ from tfuda.experiment import Stopped
 
 DEBUG = flags.DEFINE_bool("debug", False, "show the traceback of an error")
 
+DEFAULT: list[str] = []  # of --config, as the main's config_flag gave it
+
+# What of a config follows from the cell's name, and would contradict it.
+CELL = ("cell", "method", "weigher", "combiner")
+
 # One step's message of Keras that says nothing to the user of a command.
 EXPECTED = ("Your input ran out of data", "The structure of `inputs`")
 
 
 def config_flag(default: str | None = None):
     """--config=configs/FILE.py:CELL and --config.KEY=VALUE."""
+    DEFAULT.append(default or "")
     return config_flags.DEFINE_config_file(
         "config", default, "FILE.py:CELL, then --config.KEY=VALUE for any key of it", lock_config=True
     )
@@ -51,7 +57,7 @@ def launch(main: Callable[[list[str]], int | None], needs: Sequence[str] = ()) -
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
-    except (ValueError, OSError, ImportError, flags.Error, tf.errors.ResourceExhaustedError) as error:
+    except (ValueError, OSError, ImportError, flags.Error, tf.errors.OpError) as error:
         if flags.FLAGS.is_parsed() and DEBUG.value:
             raise
         print(f"{os.path.basename(sys.argv[0])}: {sentence(error)}", file=sys.stderr)
@@ -87,7 +93,7 @@ def words_of_config() -> tuple[str, list[str]]:
     named = [word.partition("=")[2] for word in words if word.startswith("config=")]
     named += [after for word, after in itertools.pairwise(sys.argv[1:]) if word in ("--config", "-config")]
     keys = [word.partition("=")[0].partition(".")[2] for word in words if word.startswith("config.")]
-    return (named or [""])[-1], keys
+    return (named or DEFAULT or [""])[-1], keys
 
 
 def config_file() -> dict:
@@ -124,6 +130,8 @@ def check_config() -> None:
         raise ValueError(f"--config={named}: {path} defines no get_config")
     config = get_config(cell) if cell else get_config()
     for key in keys:
+        if key in CELL:
+            raise ValueError(f"--config.{key} follows from the cell: write it as --config={path}:METHOD+WEIGHER")
         check_key(config, key)
 
 

@@ -65,6 +65,7 @@ class Method(keras.Model):
     ramp_steps = 0  # the reversal ramp's horizon; 0 for `steps`, 10000 for CDAN's, HDA's and GVB's code
 
     _weighable = False  # does `align` read `self.weigh`?
+    _inside = False  # is the next epoch the rest of a segment?
 
     def __init__(
         self,
@@ -231,21 +232,26 @@ class Method(keras.Model):
         takes as ever. Goes on in mid-segment after a restored checkpoint.
         """
         if isinstance(streams, tf.data.Dataset):
-            return super().fit(streams, callbacks=[*callbacks], **options)
-        history = keras.callbacks.History()
+            return super().fit(streams, callbacks=[*callbacks], **{"shuffle": False, **options})
+        history, epochs = keras.callbacks.History(), []
         options = {"shuffle": False, "callbacks": [Segments(streams), *callbacks, history], **options}
         for first, last, length in spans(int(self.step.numpy()), self.steps, self.segment):
-            data = streams.dataset(self.step, self.steps, self.segment)
+            streams.at = int(self.step.numpy())
+            data = streams.dataset(self.steps, self.segment)
             data = data.apply(tf.data.experimental.assert_cardinality(length))
+            self._inside = streams.at % self.segment > 0
             super().fit(data, initial_epoch=first, epochs=last, **options)
+            epochs += history.epoch
             if self.stop_training:
                 break
+        history.epoch = epochs
         return history
 
     def reset_metrics(self) -> None:
-        """At the start of a segment only, so that a resumed segment reports what it would have."""
-        if int(self.step.numpy()) % self.segment == 0:
+        """Not in the middle of a segment, so that a resumed one reports what it would have."""
+        if not self._inside:
             super().reset_metrics()
+        self._inside = False
 
     def _maybe_symbolic_build(self, *args, **options) -> None:
         """All is built already, and Keras's attempt fails under several workers."""
@@ -277,13 +283,15 @@ class Segments(keras.callbacks.Callback):
     def __init__(self, streams):
         super().__init__()
         self.streams = streams
+        self.run: Callable | None = None
 
     def posterior(self) -> tf.Tensor:
-        network = self.model.network
-        run = tf.function(lambda images: tf.nn.softmax(network(images, training=False).logits))
-        return tf.concat([run(images) for images in self.streams.clean("target")], 0)
+        if self.run is None:
+            network = self.model.network
+            self.run = tf.function(lambda images: tf.nn.softmax(network(images, training=False).logits))
+        return tf.concat([self.run(images) for images in self.streams.clean("target")], 0)
 
     def on_epoch_begin(self, epoch, logs=None):
-        step = int(self.model.step.numpy())
+        step = self.streams.at = int(self.model.step.numpy())
         if step and step % self.model.segment == 0:
             self.model.refresh(self.posterior)

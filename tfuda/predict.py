@@ -19,20 +19,15 @@ def pictures(paths: Iterable[str]) -> list[pathlib.Path]:
     """The files that are named, and the pictures in folders that are named, in order of their names."""
     found: list[pathlib.Path] = []
     for path in map(pathlib.Path, paths):
-        if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in ENDINGS and p.is_file())
-            if not inside:
-                raise FileNotFoundError(f"folder {path} holds no picture ({', '.join(ENDINGS)})")
-            found += inside
-        elif path.exists():
-            found.append(path)
-        else:
-            raise FileNotFoundError(f"there is no file or folder {path}")
+        inside = path.rglob("*") if path.is_dir() else ()
+        found += sorted(p for p in inside if p.suffix.lower() in ENDINGS and not p.is_dir()) or [path]
     return found
 
 
 def read(path: pathlib.Path) -> bytes:
     """The bytes of a picture that can be decoded; ValueError says why not."""
+    if path.is_dir():
+        raise ValueError(f"the folder holds no picture ({', '.join(ENDINGS)})")
     try:
         data = path.read_bytes()
     except OSError as error:

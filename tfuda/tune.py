@@ -8,10 +8,11 @@ from collections.abc import Callable
 import keras_tuner
 from ml_collections import ConfigDict
 
-from tfuda import experiment
+from tfuda import callbacks, experiment
 from tfuda.workdir import Workdir
 
 VALIDATOR = "infomax"
+DIVERGED = -1.0  # worse than any value of it
 
 
 class Search(keras_tuner.RandomSearch):
@@ -46,10 +47,17 @@ class Search(keras_tuner.RandomSearch):
 
     def run_trial(self, trial, *args, **options):
         workdir = Workdir(self.folder / f"trial{trial.trial_id}")
-        result = experiment.train(self.configured(trial.hyperparameters), workdir)
+        config = self.configured(trial.hyperparameters)
+        settings = " ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in _values(trial))
+        try:
+            result = experiment.train(config, workdir)
+        except callbacks.Diverged as error:
+            self.say(f"trial {trial.trial_id}: {error}  {settings}")
+            return {VALIDATOR: DIVERGED}
+        except ValueError as error:  # every other trial would meet it too
+            raise keras_tuner.errors.FatalError(str(error)) from error
         chosen = max(row[VALIDATOR] for row in workdir.rows())
         accuracy = f", target {100 * result['selected']:.1f} % (not looked at)" if "selected" in result else ""
-        settings = " ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in _values(trial))
         self.say(f"trial {trial.trial_id}: {VALIDATOR} {chosen:.4f}{accuracy}  {settings}")
         return {VALIDATOR: chosen}
 
@@ -60,6 +68,10 @@ def _values(trial):
 
 def search(tuner: Search) -> tuple[str, float, dict]:
     """Run what is left of a search: (id, validator, values) of the best trial."""
-    tuner.search(verbose=0)
+    with Workdir(tuner.folder).claim(tuner.get_config()):
+        try:
+            tuner.search(verbose=0)
+        except keras_tuner.errors.FatalError as error:
+            raise ValueError(str(error)) from None
     best = tuner.oracle.get_best_trials(1)[0]
     return best.trial_id, best.score, dict(_values(best))

@@ -41,7 +41,7 @@ def import_quietly() -> None:
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
-        import keras  # noqa: F401
+        import keras
         import tensorflow as tf
 
         tf.config.list_physical_devices()  # where CUDA says that there is no GPU
@@ -49,3 +49,5 @@ def import_quietly() -> None:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+    if keras.backend.backend() != "tensorflow":
+        raise ImportError(f"tfuda needs Keras on TensorFlow, not on {keras.backend.backend()}: set KERAS_BACKEND")

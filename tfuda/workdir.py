@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import fcntl
 import json
 import os
 import pathlib
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from tfuda import build
-from tfuda.data.domains import Task
 from tfuda.method import Method
 
 
@@ -62,26 +63,29 @@ class Workdir:
         self.result = self.path / "result.json"
         self.metrics = self.path / "metrics.csv"
 
-    def claim(self, config: ConfigDict) -> None:
-        """Make this the folder of a run with `config`, or check that it already is."""
+    @contextlib.contextmanager
+    def claim(self, config: ConfigDict) -> Iterator[None]:
+        """Make this the folder of a run with `config`, or check that it already is; for one process at a time."""
         record = self.path / "config.json"
-        if record.exists():
-            self._compare(json.loads(json.dumps(config.to_dict())))
         about = {
             "config": config.to_dict(),
             "command": sys.argv,
             "commit": commit(),
-            "versions": {
-                "python": sys.version.split()[0],
-                "tensorflow": tf.__version__,
-                "keras": keras.__version__,
-            },
+            "versions": {"python": sys.version.split()[0], "tensorflow": tf.__version__, "keras": keras.__version__},
         }
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            write(record, record.read_text("utf-8") if record.exists() else json.dumps(about, indent=1) + "\n")
-        except OSError as error:
-            raise ValueError(f"cannot write to --workdir={self.path}: {error.strerror or error}") from None
+        if record.exists():
+            self._compare(json.loads(json.dumps(config.to_dict())))
+        with contextlib.ExitStack() as stack:
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+                lock = stack.enter_context(open(self.path / ".lock", "w", encoding="utf-8"))
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                write(record, record.read_text("utf-8") if record.exists() else json.dumps(about, indent=1) + "\n")
+            except BlockingIOError:
+                raise ValueError(f"another process is training in --workdir={self.path}") from None
+            except OSError as error:
+                raise ValueError(f"cannot write to --workdir={self.path}: {error.strerror or error}") from None
+            yield
 
     def _compare(self, config: dict) -> None:
         new, old = flat(config), flat(self._record()["config"])
@@ -124,21 +128,17 @@ class Workdir:
         """result.json of a run that has ended."""
         return json.loads(self.result.read_text("utf-8")) if self.result.is_file() else None
 
-    def load(self) -> tuple[ConfigDict, Task, Method]:
-        """The run's config, task and method with the last checkpoint's weights."""
-        config = self.config()
-        task = build.task(config)
-        method = build.method(config, task)
-        if not restore(self.checkpoints(method)):
-            raise FileNotFoundError(f"--workdir={self.path} has no checkpoint yet")
-        return config, task, method
-
 
 def restore(manager: tf.train.CheckpointManager) -> bool:
     """Read the newest checkpoint, if there is one."""
     if not manager.latest_checkpoint:
         return False
-    manager.checkpoint.restore(manager.latest_checkpoint).assert_existing_objects_matched()
+    try:
+        manager.checkpoint.restore(manager.latest_checkpoint).assert_existing_objects_matched()
+    except (tf.errors.OpError, AssertionError, IndexError, ValueError):
+        raise ValueError(
+            f"checkpoint {manager.latest_checkpoint} is damaged or of another method: delete its folder to start anew"
+        ) from None
     return True
 
 

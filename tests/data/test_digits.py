@@ -137,12 +137,6 @@ def test_load_gives_a_domain_with_its_name_classes_and_labels(cache, fast_make, 
     assert np.array_equal(domain.labels, made[0]["S_test_labels"])
 
 
-def test_split_all_is_train_then_test(cache, fast_make):
-    train, test, both = (digits.load("M", split) for split in ("train", "test", "all"))
-    assert np.array_equal(both.images, np.concatenate([train.images, test.images]))
-    assert np.array_equal(both.labels, np.concatenate([train.labels, test.labels]))
-
-
 @pytest.mark.parametrize("split", digits.SPLITS)
 def test_loaded_arrays_cannot_be_written_to(cache, fast_make, split):
     domain = digits.load("H", split)
@@ -266,6 +260,6 @@ def test_nearly_right_domain_gets_a_hint(cache):
 
 
 def test_unknown_split_is_named_with_the_known_ones(cache):
-    message = r"^Unknown split 'trian' \(did you mean 'train'\?\): the known ones are train, test, all\.$"
+    message = r"^Unknown split 'trian' \(did you mean 'train'\?\): the known ones are train, test\.$"
     with pytest.raises(ValueError, match=message):
         digits.load("H", "trian")

@@ -77,7 +77,7 @@ def test_classes_are_matched_by_name_not_by_number():
     ("changes", "sentence"),
     [
         ({"task": "PT"}, "unknown task 'PT': name it SOURCE-TARGET"),
-        ({"source_classes": 2}, "target domain T has the class 'c' that the source lacks"),
+        ({"source_classes": 2}, "domain T has the class 'c' that the source lacks"),
         ({"target_classes": 7}, "domain T has 3 classes, not 7"),
         ({"imbalance": "both"}, "imbalance is 'source', 'target' or empty, not 'both'"),
         ({"shots": 3}, "3 shots leave nothing of class 'a'"),

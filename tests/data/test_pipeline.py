@@ -2,7 +2,6 @@
 
 import functools
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -59,8 +58,8 @@ def test_index_is_the_place_in_the_domain():
 
 def test_a_dataset_goes_from_the_step_to_the_end_of_its_segment():
     made = streams(augment=functools.partial(shift, pixels=1))
-    step = keras.Variable(3, dtype="int64", trainable=False)
-    batches = list(made.dataset(step, steps=100, segment=5))
+    made.at = 3
+    batches = list(made.dataset(steps=100, segment=5))
     assert len(batches) == 2
     for number, batch in zip((3, 4), batches):
         expected = made.load(at(number))

@@ -44,8 +44,8 @@ from tfuda.data.domains import Domain
 
 DOMAINS = ("H", "M", "R", "S")
 CLASSES = tuple("0123456789")
-SPLITS = ("train", "test", "all")
-KEYS = tuple(f"{d}_{s}_{kind}" for d in DOMAINS for s in SPLITS[:2] for kind in ("images", "labels"))
+SPLITS = ("train", "test")
+KEYS = tuple(f"{d}_{s}_{kind}" for d in DOMAINS for s in SPLITS for kind in ("images", "labels"))
 SIZE = 32
 VERSION = 1  # part of the cache file's name: raise it with any change to what is drawn
 # Images of each digit in train and test; the rarest digit has 174 scans = 2 x (60 + 27).
@@ -62,15 +62,13 @@ BAND = 128  # width of a band of a photograph, which is 640 wide; a patch is at 
 def load(name: str, split: str = "train", seed: int = 0) -> Domain:
     """One of `DOMAINS`: images uint8 [N, 32, 32, 3] and labels int32 [N], shuffled and read-only.
 
-    split: "train", "test", or "all", which is train followed by test
+    split: "train" or "test"
     seed: another seed draws other images (from the same scans, photographs and faces)
     """
     _check("domain", name, DOMAINS)
     _check("split", split, SPLITS)
     arrays = _arrays(cache_file(seed), seed)
-    parts = ("train", "test") if split == "all" else (split,)
-    images = np.concatenate([arrays[f"{name}_{part}_images"] for part in parts])
-    labels = np.concatenate([arrays[f"{name}_{part}_labels"] for part in parts])
+    images, labels = (arrays[f"{name}_{split}_{kind}"].copy() for kind in ("images", "labels"))
     images.setflags(write=False)
     labels.setflags(write=False)
     return Domain(name, CLASSES, images, labels)
@@ -79,7 +77,7 @@ def load(name: str, split: str = "train", seed: int = 0) -> Domain:
 def make(seed: int) -> dict[str, np.ndarray]:
     """Draw everything: `H_train_images`, uint8 [N, 32, 32, 3], `H_train_labels`, int32 [N], and so on."""
     arrays = {}
-    for domain, split in itertools.product(DOMAINS, SPLITS[:2]):
+    for domain, split in itertools.product(DOMAINS, SPLITS):
         key = f"{domain}_{split}"
         arrays[f"{key}_images"], arrays[f"{key}_labels"] = _draw_split(domain, split, seed)
     return arrays

@@ -101,7 +101,7 @@ def relabel(domain: Domain, classes: tuple[str, ...]) -> Domain:
     strange = [name for name in domain.classes if name not in classes]
     if strange:
         raise ValueError(
-            f"target domain {domain.name} has the class {strange[0]!r} that the source lacks"
+            f"domain {domain.name} has the class {strange[0]!r} that the source lacks"
             + (f" (and {len(strange) - 1} more)" if len(strange) > 1 else "")
             + f"; the source has {', '.join(classes)}"
         )

@@ -21,11 +21,10 @@ import tensorflow as tf
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 
-from tfuda import evaluate, ops
+from tfuda import evaluate, experiment, ops
 from tfuda.data.domains import Domain
 from tfuda.networks.base import Network
 from tfuda.plots import style
-from tfuda.workdir import Workdir
 
 HEAT = matplotlib.colormaps["inferno"]
 
@@ -139,7 +138,7 @@ def caption(axes: Axes, side: str, domain: Domain, index: int, predicted: np.nda
 
 def cam(path: str, out: str | os.PathLike) -> None:
     """Two images of the source's test set and four of the target's, half of them misclassified if there are such."""
-    config, task, method = Workdir(path).load()
+    config, task, method = experiment.load(path)
     observer, rows = evaluate.Observer(method.network), []
     for side, half in (("source", 1), ("target", 2)):
         domain = task.tests[side]

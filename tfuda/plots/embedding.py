@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
-from tfuda import build, evaluate
+from tfuda import build, evaluate, experiment
 from tfuda.data.domains import Domain, Task
 from tfuda.method import Method
 from tfuda.plots import style
@@ -77,7 +77,7 @@ def earlier(config: ConfigDict, task: Task, before: str) -> tuple[str, Method]:
     for key in SAME:
         if other[key] != config[key]:
             raise ValueError(f"--before={before} has {key}={other[key]!r}, the run has {config[key]!r}")
-    return f"before adaptation ({style.run_name(other)})", Workdir(before).load()[2]
+    return f"before adaptation ({style.run_name(other)})", experiment.load(before)[2]
 
 
 def middle(points: np.ndarray, own: np.ndarray) -> np.ndarray | None:
@@ -128,7 +128,7 @@ def legend(names: dict[str, str], classes: tuple[str, ...], unknown: bool) -> li
 
 def tsne(path: str, out: str | os.PathLike, before: str = "") -> None:
     """The run in `path` at the right, what was before it at the left."""
-    config, task, method = Workdir(path).load()
+    config, task, method = experiment.load(path)
     first, initial = earlier(config, task, before)
     title = f"{style.run_name(config)} (step {int(method.step.numpy())})"
     title = title if config.method == "source_only" else f"after adaptation: {title}"

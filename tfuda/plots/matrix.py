@@ -8,9 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from tfuda import evaluate
+from tfuda import evaluate, experiment
 from tfuda.plots import style
-from tfuda.workdir import Workdir
 
 WRITTEN = 20  # classes up to which cells hold numbers
 NAMED = 100  # classes up to which every tick has a name
@@ -66,7 +65,7 @@ def write(axes: Axes, cells: np.ndarray) -> None:
 
 def confusion_of_run(path: str, out: str | os.PathLike) -> None:
     """Of a run's target test set."""
-    config, task, method = Workdir(path).load()
+    config, task, method = experiment.load(path)
     target = task.tests["target"]
     if target.labels is None:
         raise ValueError(f"target domain {target.name} has no labels, which a confusion matrix needs")

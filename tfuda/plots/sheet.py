@@ -20,11 +20,6 @@ IMAGES = 3  # of each class
 GAP = 0.08  # between images, of their width
 
 
-def loader(config: ConfigDict) -> Callable[[str, str], Domain]:
-    """The function that gives a domain's split."""
-    return build.resolve(config.data if ":" in config.data else f"tfuda.data.{config.data}:load", "data")
-
-
 def names(load: Callable, task: str) -> list[str]:
     """The domains that the data module lists, or else those of the task."""
     listed = getattr(sys.modules.get(getattr(load, "__module__", "")), "DOMAINS", ())
@@ -74,7 +69,7 @@ def panel(axes: Axes, domain: Domain) -> None:
 
 def domains(config: ConfigDict, out: str | os.PathLike) -> None:
     """Every domain of the config's data: a row of panels each, a column for training and one for testing."""
-    load = loader(config)
+    load = build.loader(config)
     found = names(load, config.task)
     tall = 0.6 if any(len(name) > 3 for name in load(found[0], SPLITS[0]).classes) else 0.25
     with style.page(out, 7.2, 0.35 + len(found) * (1.02 + tall)) as figure:

@@ -48,8 +48,12 @@ def toalign(
     sign: float = 1.0,
 ):
     """{stream: Outputs} with features [B, d] and logits [B, K] of labelled `streams` task-oriented."""
+    if squash not in SQUASH:
+        raise ValueError(f"toalign has no squash={squash!r}: choose '', 'sigmoid' or 'softmax'")
     seen = dict(outputs)
     for name in streams:
+        if "label" not in batch.get(name, {}):
+            raise ValueError(f"toalign weighs by labels, and stream {name!r} has none")
         f, label = outputs[name].features, batch[name]["label"]
         score = functools.partial(logit_of, network.head, label)
         w = SQUASH[squash](sensitivity(score, f))  # [B, d]
