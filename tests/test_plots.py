@@ -24,7 +24,7 @@ of_runs = pytest.mark.xdist_group("plots")  # one worker, which trains the runs 
 
 def tiny(cell: str, **changes):
     config = build.base(cell)
-    config.task = "H-M"
+    config.data, config.task = "digits", "H-M"
     config.steps, config.segment, config.batch = 4, 2, 8
     config.network_options = {"widths": (4, 4, 4), "convolutions": 1}
     config.update(changes)
@@ -263,7 +263,7 @@ def test_the_sheet_shows_the_first_images_of_every_class_in_its_column():
 
 
 def test_domains_are_the_modules_or_else_the_tasks():
-    assert sheet.names(sheet.loader(tiny("dann")), "H-M") == ["H", "M", "R", "S"]
+    assert sheet.names(build.loader(tiny("dann")), "H-M") == ["H", "M", "R", "S"]
     assert sheet.names(lambda name, split: None, "A+B-C") == ["A", "B", "C"]
 
 
@@ -303,7 +303,7 @@ def test_without_before_the_left_panel_is_the_network_as_it_was_initialised(runs
     config, task, trained = experiment.load(runs / "source_only")
     title, initial = embedding.earlier(config, task, "")
     keras.utils.set_random_seed(config.seed)
-    fresh = build.network(config, 10)
+    fresh = build.network(config, task)
     assert "step 0" in title
     np.testing.assert_array_equal(initial.network.head.kernel, fresh.head.kernel)
     assert not np.array_equal(initial.network.head.kernel, trained.network.head.kernel)
@@ -322,7 +322,7 @@ def test_what_is_missing_is_said_in_one_sentence(runs, tmp_path, monkeypatch):
         plots.curves(many, tmp_path / "x.png")
     config, task, method = experiment.load(runs / "source_only")
     tests = {**task.tests, "target": task.tests["target"].unlabelled()}
-    monkeypatch.setattr(Workdir, "load", lambda self: (config, task._replace(tests=tests), method))
+    monkeypatch.setattr(experiment, "load", lambda path: (config, task._replace(tests=tests), method))
     with pytest.raises(ValueError, match="target domain M has no labels"):
         plots.confusion_of_run(str(runs / "source_only"), tmp_path / "x.png")
     plots.cam(str(runs / "source_only"), tmp_path / "x.png")  # which needs none

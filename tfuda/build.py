@@ -163,6 +163,8 @@ def base(text: str) -> ConfigDict:
 
 def loader(config: ConfigDict) -> Callable[[str, str], domains.Domain]:
     """(domain name, split) -> Domain, of config.data."""
+    if not config.data:
+        raise ValueError("config.data is empty: name a module of tfuda.data, or package.module:function")
     return resolve(config.data if ":" in config.data else f"tfuda.data.{config.data}:load", "data")
 
 
