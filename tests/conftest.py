@@ -4,10 +4,9 @@ import os
 
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
+import tfuda  # noqa: F401  before TensorFlow, which it imports quietly
 import pytest
 import tensorflow as tf
-
-import tfuda  # noqa: F401
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
