@@ -20,16 +20,16 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(READY)
-	@$(BIN)/python run/benchmark.py --config=configs/digits.py --methods=source_only,toalign --tasks=R-S \
+	@$(BIN)/python run/benchmark.py --config=configs/digits.py --methods=source_only,toalign --tasks=S-H \
 	  --seeds=1 --workdir=$(DEMO)/runs
-	@$(BIN)/python run/export.py --workdir=$(DEMO)/runs/dannp+toalign/R-S/seed0 --out=saved_models/demo
-	@$(BIN)/python run/images.py --config=configs/digits.py --domain=S --split=test --count=50 --out=$(DEMO)/images
+	@$(BIN)/python run/export.py --workdir=$(DEMO)/runs/dannp+toalign/S-H/seed0 --out=saved_models/demo
+	@$(BIN)/python run/images.py --config=configs/digits.py --domain=H --split=test --count=50 --out=$(DEMO)/images
 	@$(BIN)/python run/predict.py --model=saved_models/demo --out=$(DEMO)/predictions.csv $(DEMO)/images
 	@$(BIN)/python run/plot.py --what=curves --out=$(DEMO)/curves.png \
-	  --workdir=$(DEMO)/runs/source_only/R-S/seed0,$(DEMO)/runs/dannp+toalign/R-S/seed0
+	  --workdir=$(DEMO)/runs/source_only/S-H/seed0,$(DEMO)/runs/dannp+toalign/S-H/seed0
 	@$(BIN)/python run/plot.py --what=tsne --out=$(DEMO)/tsne.png \
-	  --workdir=$(DEMO)/runs/dannp+toalign/R-S/seed0 --before=$(DEMO)/runs/source_only/R-S/seed0
-	@$(BIN)/python run/plot.py --what=cam --out=$(DEMO)/cam.png --workdir=$(DEMO)/runs/dannp+toalign/R-S/seed0
+	  --workdir=$(DEMO)/runs/dannp+toalign/S-H/seed0 --before=$(DEMO)/runs/source_only/S-H/seed0
+	@$(BIN)/python run/plot.py --what=cam --out=$(DEMO)/cam.png --workdir=$(DEMO)/runs/dannp+toalign/S-H/seed0
 	@echo "everything is in $(DEMO)/: runs/ (with the table), images/, predictions.csv, curves.png, tsne.png, cam.png; the model is saved_models/demo"
 
 test: $(READY)

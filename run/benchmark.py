@@ -35,8 +35,9 @@ def main(words):
             runs, lambda line: print(line, flush=True), lambda rows: benchmark.report(rows, folder, tuned)
         )
     if rows:
-        print(f"\n{benchmark.report(rows, folder, tuned)}\n{benchmark.side_by_side(rows)}\n")
-        print(f"{folder / 'results.csv'}\n{folder / 'results.md'}")
+        benchmark.report(rows, folder, tuned)
+        print(f"\n{benchmark.titled(rows, 'last', tuned)}\n{benchmark.side_by_side(rows)}\n")
+        print(f"{folder / 'results.csv'}\n{folder / 'results.md'} (with `selected` and `oracle`)")
     return 1 if diverged else 0
 
 

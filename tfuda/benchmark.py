@@ -15,8 +15,7 @@ from ml_collections import ConfigDict
 from tfuda import callbacks, experiment
 from tfuda.workdir import Workdir, write
 
-COLUMNS = ("last", "selected", "oracle")
-FIELDS = ("cell", "task", "seed", *COLUMNS, "source", "seconds")
+FIELDS = ("cell", "task", "seed", "last", "selected", "oracle", "source", "seconds")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,14 +138,19 @@ def side_by_side(rows: list[dict]) -> str:
     return "\n".join(lines)
 
 
-def report(rows: list[dict], folder: pathlib.Path, tuned: Iterable[str] = ()) -> str:
-    """Write results.csv and results.md: the text of the second."""
-    titles = {
-        "last": "Target accuracy at the end of training, %",
-        "selected": "At the step that the label-free validator chose, %",
-        "oracle": "At the best step on target labels (an upper line, not a result), %",
-    }
-    text = "\n".join(f"{titles[c]}\n\n{markdown(rows, c, tuned)}" for c in COLUMNS)
+TITLES = {
+    "last": "Target accuracy at the end of training, %",
+    "selected": "At the step that the label-free validator chose, %",
+    "oracle": "At the best step on target labels (an upper line, not a result), %",
+}
+
+
+def titled(rows: list[dict], column: str, tuned: Iterable[str] = ()) -> str:
+    """The table of a column under its title."""
+    return f"{TITLES[column]}\n\n{markdown(rows, column, tuned)}"
+
+
+def report(rows: list[dict], folder: pathlib.Path, tuned: Iterable[str] = ()) -> None:
+    """Write results.csv and results.md, with all three columns."""
     write(folder / "results.csv", as_csv(rows))
-    write(folder / "results.md", text)
-    return text
+    write(folder / "results.md", "\n".join(titled(rows, column, tuned) for column in TITLES))
