@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
 
 from ml_collections import ConfigDict
 
@@ -22,7 +21,6 @@ def train(
     config: ConfigDict,
     workdir: Workdir,
     verbose: int | str = 0,
-    more: Iterable = (),
     task: Task | None = None,
     say=lambda line: None,
 ) -> dict:
@@ -31,10 +29,10 @@ def train(
         if result := workdir.finished():
             say(f"{workdir.path} has a finished run; nothing to train")
             return result
-        return _train(config, workdir, verbose, more, task, say)
+        return _train(config, workdir, verbose, task, say)
 
 
-def _train(config, workdir, verbose, more, task, say) -> dict:
+def _train(config, workdir, verbose, task, say) -> dict:
     task = task or build.task(config)
     streams = build.streams(config, task)
     method = build.method(config, task)
@@ -43,7 +41,7 @@ def _train(config, workdir, verbose, more, task, say) -> dict:
         say(f"resuming at step {int(method.step.numpy())} of {config.steps}")
     journal = callbacks.Journal(task, workdir, manager, int(method.step.numpy()))
     with callbacks.Stoppable(manager) as stop:
-        method.fit(streams, callbacks=[journal, stop, *more], verbose=verbose)
+        method.fit(streams, callbacks=[journal, stop], verbose=verbose)
     if stop.caught and int(method.step.numpy()) < config.steps:
         raise Stopped(f"stopped at step {int(method.step.numpy())} of {config.steps}; the same command resumes")
     result = summary(config, journal.rows)
