@@ -186,6 +186,17 @@ def test_a_workdir_with_another_config_is_refused(trained):
     assert "holds a run with another config (batch is 8 there and 9 here)" in done.stderr
 
 
+def test_a_mistake_leaves_no_config_behind_that_refuses_the_right_command(tmp_path):
+    wrong = command("train", *train_words(tmp_path, "--config.augment.name=shfit"))
+    assert wrong.returncode == 2 and "has no 'shfit', did you mean 'shift'?" in wrong.stderr
+    assert not (tmp_path / "config.json").exists()
+
+
+def test_a_diverged_run_says_so(tmp_path):
+    done = command("train", *train_words(tmp_path, "--config.optimizer.rate=1e9", steps=20))
+    assert done.returncode == 2 and "training diverged; lower optimizer.rate" in done.stderr
+
+
 def test_a_workdir_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     done = command("train", *train_words(tmp_path / "file" / "run"))

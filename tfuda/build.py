@@ -55,7 +55,8 @@ def resolve(name: str, package: str):
     except ModuleNotFoundError as error:
         raise ValueError(f"cannot import {module!r} of {name!r}: {error}") from None
     if not hasattr(imported, attribute):
-        raise ValueError(f"module {module} has no {attribute!r}{near(attribute, dir(imported))}")
+        public = [name for name, value in vars(imported).items() if callable(value) and not name.startswith("_")]
+        raise ValueError(f"module {module} has no {attribute!r}{near(attribute, public)}")
     return getattr(imported, attribute)
 
 

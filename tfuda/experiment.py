@@ -36,6 +36,7 @@ def _train(config, workdir, verbose, task, say) -> dict:
     task = task or build.task(config)
     streams = build.streams(config, task)
     method = build.method(config, task)
+    workdir.record(config)
     manager = workdir.checkpoints(method)
     if restore(manager):
         say(f"resuming at step {int(method.step.numpy())} of {config.steps}")

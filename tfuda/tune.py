@@ -68,7 +68,9 @@ def _values(trial):
 
 def search(tuner: Search) -> tuple[str, float, dict]:
     """Run what is left of a search: (id, validator, values) of the best trial."""
-    with Workdir(tuner.folder).claim(tuner.get_config()):
+    workdir, config = Workdir(tuner.folder), tuner.get_config()
+    with workdir.claim(config):
+        workdir.record(config)
         try:
             tuner.search(verbose=0)
         except keras_tuner.errors.FatalError as error:

@@ -65,27 +65,31 @@ class Workdir:
 
     @contextlib.contextmanager
     def claim(self, config: ConfigDict) -> Iterator[None]:
-        """Make this the folder of a run with `config`, or check that it already is; for one process at a time."""
-        record = self.path / "config.json"
-        about = {
-            "config": config.to_dict(),
-            "command": sys.argv,
-            "commit": commit(),
-            "versions": {"python": sys.version.split()[0], "tensorflow": tf.__version__, "keras": keras.__version__},
-        }
-        if record.exists():
+        """Hold this folder for a run with `config`, one process at a time; refuse one that holds another config."""
+        if (self.path / "config.json").exists():
             self._compare(json.loads(json.dumps(config.to_dict())))
         with contextlib.ExitStack() as stack:
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
                 lock = stack.enter_context(open(self.path / ".lock", "w", encoding="utf-8"))
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                write(record, record.read_text("utf-8") if record.exists() else json.dumps(about, indent=1) + "\n")
             except BlockingIOError:
                 raise ValueError(f"another process is training in --workdir={self.path}") from None
             except OSError as error:
                 raise ValueError(f"cannot write to --workdir={self.path}: {error.strerror or error}") from None
             yield
+
+    def record(self, config: ConfigDict) -> None:
+        """Write config.json, once all of the config has proved to be buildable; an older one stays."""
+        if (self.path / "config.json").exists():
+            return
+        about = {
+            "config": config.to_dict(),
+            "command": sys.argv,
+            "commit": commit(),
+            "versions": {"python": sys.version.split()[0], "tensorflow": tf.__version__, "keras": keras.__version__},
+        }
+        write(self.path / "config.json", json.dumps(about, indent=1) + "\n")
 
     def _compare(self, config: dict) -> None:
         new, old = flat(config), flat(self._record()["config"])
