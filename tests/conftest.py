@@ -7,6 +7,7 @@ os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 import tfuda  # noqa: F401  before TensorFlow, which it imports quietly
 import pytest
 import tensorflow as tf
+from commands import command, train_words
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
@@ -19,3 +20,10 @@ def two_replicas():
     """The scope of MirroredStrategy over two logical CPUs; one strategy per process."""
     reduce = tf.distribute.ReductionToOneDevice()
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], cross_device_ops=reduce).scope
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A finished run, and what its command printed."""
+    workdir = tmp_path_factory.mktemp("trained") / "run"
+    return workdir, command("train", *train_words(workdir))

@@ -1,69 +1,14 @@
-"""The commands as a user types them: results, resuming after kills, quiet, and errors in one sentence."""
+"""The commands as a user types them: results, quiet, and errors in one sentence."""
 
-import csv
 import json
 import os
-import pathlib
-import shutil
-import signal
 import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
-import tensorflow as tf
-import tiny
+from commands import ROOT, SMALL, command, rows, train_words
 from PIL import Image
-
-from tfuda import build, experiment
-from tfuda.workdir import Workdir, restore
-
-ROOT = pathlib.Path(__file__).parent.parent
-SMALL = [
-    "--config.network_options.widths=(4,6,8)",
-    "--config.network_options.convolutions=1",
-    "--config.batch=8",
-    "--config.options.hidden=8",
-]
-
-
-def command(name, *words, **options):
-    full = [sys.executable, str(ROOT / "run" / f"{name}.py"), *map(str, words)]
-    options = {"capture_output": True, "text": True, "cwd": ROOT, **options}
-    return subprocess.run(full, timeout=300, check=False, **options)
-
-
-def train_words(workdir, *more, cell="dannp+toalign", steps=60, segment=20):
-    return [
-        f"--config=configs/digits.py:{cell}",
-        f"--config.steps={steps}",
-        f"--config.segment={segment}",
-        f"--workdir={workdir}",
-        "--seed=1",
-        *SMALL,
-        *more,
-    ]
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A finished run, and what its command printed."""
-    workdir = tmp_path_factory.mktemp("trained") / "run"
-    return workdir, command("train", *train_words(workdir))
-
-
-def restored(workdir):
-    folder = Workdir(workdir)
-    method = build.method(folder.config())
-    assert restore(folder.checkpoints(method))
-    return method
-
-
-def rows(workdir):
-    """metrics.csv without the seconds."""
-    with open(workdir / "metrics.csv", newline="") as file:
-        return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]
 
 
 def test_train_prints_a_table_and_nothing_on_stderr(trained):
@@ -85,64 +30,6 @@ def test_the_same_command_again_trains_nothing(trained):
     again = command("train", *train_words(workdir))
     assert again.returncode == 0 and "nothing to train" in again.stdout
     assert (workdir / "metrics.csv").read_bytes() == before
-
-
-def kill_at(words, moment, number=signal.SIGKILL, checkpoint=1):
-    """Start a training, and send it a signal once `moment(seconds since that checkpoint was begun)` says so."""
-    workdir = pathlib.Path(next(w for w in words if w.startswith("--workdir=")).partition("=")[2])
-    run = subprocess.Popen(
-        [sys.executable, str(ROOT / "run" / "train.py"), *words],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    first = None
-    while run.poll() is None:
-        if first is None and (workdir / "checkpoints" / f"ckpt-{checkpoint}.index").exists():
-            first = time.monotonic()
-        if first is not None and moment(time.monotonic() - first):
-            run.send_signal(number)
-            break
-        time.sleep(0.002)
-    _, errors = run.communicate(timeout=120)
-    return run.returncode, errors
-
-
-def same_end(one, other):
-    assert rows(one) == rows(other)
-    assert tiny.differing(*(tiny.state(restored(workdir)) for workdir in (one, other))) == []
-
-
-def test_a_run_that_is_killed_ends_where_one_that_is_not_ends(trained, tmp_path):
-    workdir, words = tmp_path / "killed", train_words(tmp_path / "killed")
-    code, _ = kill_at(words, lambda since: True, checkpoint=2)
-    assert code == -signal.SIGKILL and not (workdir / "result.json").exists()
-    done = command("train", *words)
-    assert done.returncode == 0 and "resuming at step" in done.stdout
-    same_end(workdir, trained[0])
-
-
-def test_ctrl_c_leaves_a_checkpoint_in_mid_segment(trained, tmp_path):
-    workdir, words = tmp_path / "stopped", train_words(tmp_path / "stopped", "--config.steps_per_execution=10")
-    code, errors = kill_at(words, lambda since: True, signal.SIGINT)
-    assert code == 130
-    assert "the same command resumes" in errors and "Traceback" not in errors
-    assert 20 <= int(errors.split("stopped at step ")[1].split()[0]) < 60
-    assert command("train", *words).returncode == 0
-    same_end(workdir, trained[0])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(10))
-def test_kills_at_many_moments(trained, tmp_path, seed):
-    rng = np.random.default_rng(seed)
-    words = train_words(tmp_path / "killed")
-    for _ in range(3):
-        wait = rng.uniform(0, 1.5)
-        kill_at(words, lambda since, wait=wait: since > wait)
-    assert command("train", *words).returncode == 0
-    same_end(tmp_path / "killed", trained[0])
 
 
 MISTAKES = {
@@ -204,19 +91,6 @@ def test_a_workdir_that_cannot_be_written_is_named(tmp_path):
     assert "cannot write to --workdir=" in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_a_damaged_checkpoint_is_named(trained, tmp_path):
-    shutil.copytree(trained[0], tmp_path / "run")
-    for file in (tmp_path / "run" / "checkpoints").glob("*.data*"):
-        file.write_bytes(file.read_bytes()[:100])
-    done = command("evaluate", f"--workdir={tmp_path / 'run'}")
-    assert done.returncode == 2 and "is damaged" in done.stderr and done.stderr.count("\n") == 1
-
-
-def test_a_workdir_is_for_one_process_at_a_time(tmp_path):
-    with Workdir(tmp_path).claim(tiny.config()), pytest.raises(ValueError, match="another process is training"):
-        experiment.train(tiny.config(), Workdir(tmp_path))
-
-
 def test_two_devices_train_through_the_command_line(tmp_path):
     done = command("train", *train_words(tmp_path / "two", "--devices=cpu:0,cpu:1", steps=6, segment=3))
     assert (done.returncode, done.stderr) == (0, "")
@@ -229,70 +103,6 @@ def test_evaluate_prints_a_table_by_class_and_draws_the_confusion(trained):
     result = json.loads((trained[0] / "result.json").read_text())
     assert f"accuracy            {100 * result['last']:5.1f} %" in done.stdout
     assert Image.open(trained[0] / "plots" / "confusion_target_test.png").size[0] > 500
-
-
-@pytest.fixture(scope="module")
-def exported(trained, tmp_path_factory):
-    model = tmp_path_factory.mktemp("exported") / "model"
-    done = command("export", f"--workdir={trained[0]}", f"--out={model}")
-    assert (done.returncode, done.stderr) == (0, "")
-    return model, done.stdout
-
-
-def test_an_exported_model_serves_without_the_library(trained, exported):
-    model, printed = exported
-    assert float(printed.split()[-1]) < 1e-5
-    images = build.task(Workdir(trained[0]).config()).tests["target"].images[:5]
-    script = (
-        "import sys, numpy as np, tensorflow as tf\n"
-        "m = tf.saved_model.load(sys.argv[1]); x = np.load(sys.argv[2])\n"
-        "r = m.signatures['serving_default'](images=tf.constant(x))\n"
-        "assert not any(n.startswith('tfuda') for n in sys.modules)\n"
-        "np.save(sys.argv[3], r['probabilities'].numpy()); print(*[c.decode() for c in r['class'].numpy()])\n"
-    )
-    given, answer = model.parent / "in.npy", model.parent / "out.npy"
-    np.save(given, images)
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(model), str(given), str(answer)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    logits = restored(trained[0]).predict(images, verbose=0)
-    np.testing.assert_allclose(np.load(answer), tf.nn.softmax(logits), atol=1e-5)
-    assert done.stdout.split() == [str(k) for k in logits.argmax(1)]
-
-
-def test_any_size_is_served_and_floats_are_refused(exported):
-    loaded = tf.saved_model.load(str(exported[0]))
-    serve = loaded.signatures["serving_default"]
-    assert serve(images=tf.zeros([2, 50, 70, 3], tf.uint8))["probabilities"].shape == (2, 10)
-    with pytest.raises(Exception, match=r"uint8|dtype"):
-        serve(images=tf.zeros([2, 32, 32, 3], tf.float32))
-
-
-def test_predict_writes_a_line_per_picture_and_names_the_unreadable(exported, tmp_path):
-    pixels = np.random.default_rng(0).integers(0, 255, [40, 30, 3], np.uint8)
-    Image.fromarray(pixels).save(tmp_path / "ä b.png")
-    Image.fromarray(pixels).save(tmp_path / "c.jpg")
-    Image.fromarray(pixels[..., 0]).save(tmp_path / "grey.png")
-    (tmp_path / "broken.jpg").write_bytes(b"no picture")
-    (tmp_path / "empty.png").write_bytes(b"")
-    done = command("predict", f"--model={exported[0]}", tmp_path, tmp_path / "missing.png")
-    assert done.returncode == 1
-    read = list(csv.DictReader(done.stdout.splitlines()))
-    assert [pathlib.Path(row["file"]).name for row in read] == ["c.jpg", "grey.png", "ä b.png"]
-    assert all(row["label"] in map(str, range(10)) and 0 < float(row["confidence"]) <= 1 for row in read)
-    assert sorted(line.split(": ")[0].rpartition("/")[2] for line in done.stderr.splitlines()) == [
-        "broken.jpg",
-        "empty.png",
-        "missing.png",
-    ]
-
-
-def test_a_model_that_is_none_is_named(tmp_path):
-    done = command("predict", f"--model={tmp_path}", tmp_path)
-    assert done.returncode == 2 and "is no SavedModel" in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_a_method_from_outside_trains_with_one_config_line(tmp_path):
