@@ -9,6 +9,7 @@ from absl import flags
 from PIL import Image
 
 from tfuda import build, launch
+from tfuda.data import pipeline
 
 CONFIG = launch.config_flag()
 DOMAIN = flags.DEFINE_string("domain", None, "name of the domain")
@@ -19,12 +20,14 @@ OUT = flags.DEFINE_string("out", None, "folder to write to")
 
 def main(words):
     domain = build.loader(CONFIG.value)(DOMAIN.value, SPLIT.value)
-    count = COUNT.value or len(domain)
-    for i, (image, label) in enumerate(zip(domain.images[:count], domain.labels[:count], strict=True)):
+    count = min(COUNT.value or len(domain), len(domain))
+    labels = domain.known_labels[:count]
+    images = pipeline.each(domain.images[:count], build.view(CONFIG.value))
+    for i, (image, label) in enumerate(zip(images, labels, strict=True)):
         folder = pathlib.Path(OUT.value) / domain.classes[label]
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(folder / f"{domain.name}_{SPLIT.value}_{i:05d}.png")
-    print(f"{OUT.value}: {min(count, len(domain))} images in {len(domain.classes)} classes")
+    print(f"{OUT.value}: {count} images in {len(domain.classes)} classes")
 
 
 if __name__ == "__main__":

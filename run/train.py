@@ -9,11 +9,12 @@ workdir gets config.json, metrics.csv, checkpoints/, events/ (TensorBoard) and r
 
 from absl import flags
 
-from tfuda import devices, experiment, launch, workdir
+from tfuda import deliver, devices, experiment, launch, workdir
 
 CONFIG = launch.config_flag()
 WORKDIR = flags.DEFINE_string("workdir", None, "folder of the run")
 SEED = flags.DEFINE_integer("seed", None, "short for --config.seed")
+BAD = flags.DEFINE_enum("on_bad_image", None, ["error", "skip"], "short for --config.on_bad_image")
 DEVICES = flags.DEFINE_string("devices", "", "gpu:0,gpu:1 for several; every GPU, else the CPU, when empty")
 
 
@@ -23,9 +24,13 @@ def main(words):
     config = CONFIG.value
     if SEED.value is not None:
         config.seed = SEED.value
+    if BAD.value is not None:
+        config.on_bad_image = BAD.value
+    folder = workdir.Workdir(WORKDIR.value)
     with devices.strategy(DEVICES.value):
-        result = experiment.train(config, workdir.Workdir(WORKDIR.value), verbose="auto", say=print)
-    print(experiment.table(result))
+        result = experiment.train(config, folder, verbose="auto", say=print)
+        print(experiment.table(result))
+        return 1 if config.deliver and deliver.deliver(config, folder, print) else 0
 
 
 if __name__ == "__main__":

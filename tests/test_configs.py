@@ -1,20 +1,71 @@
-"""Every config builds, names its tasks, and trains a step."""
+"""Every config builds, names its tasks, and trains a step through its real reader, on a miniature of its data."""
 
 import pathlib
 import runpy
 
+import keras
+import minis
 import numpy as np
 import pytest
 
-from tfuda import build
+from tfuda import build, names
+from tfuda.data import catalogue, check
 
 FILES = sorted((pathlib.Path(__file__).parent.parent / "configs").glob("*.py"))
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_a_config_builds_and_steps(file):
-    config = runpy.run_path(str(file))["get_config"]()
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFUDA_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """{config's name: (its flags for a miniature of its data)}, made when asked for."""
+    made = {}
+
+    def get(name: str, task: str) -> dict:
+        if name not in made:
+            made[name] = make(name, task, tmp_path_factory.mktemp(name))
+        return made[name]
+
+    return get
+
+
+def make(name: str, task: str, root: pathlib.Path) -> dict:
+    if name in catalogue.names() and name != "mnist":
+        source, _, target = task.rpartition("-")
+        return {"root": str(minis.archive(name, root, [*source.split("+"), target]))}
+    if name == "mnist":
+        return {"root": str(minis.mnist(root))}
+    if name == "folders":
+        minis.folders(root / "photos", ("a b", "ö"), 4)
+        minis.folders(root / "scans", ("here", "and there"), 4, ending="png")
+        return {"source": str(root / "photos"), "target": str(root / "scans")}
+    return {}
+
+
+def small(file: pathlib.Path, data, cell: str = "") -> "build.ConfigDict":
+    """The config, with a small network and small images, for one step."""
+    get_config = runpy.run_path(str(file))["get_config"]
+    config = get_config(cell) if cell else get_config()
+    config.update(data(file.stem, config.task))
     config.steps = config.segment = 1
+    if config.view.size:
+        config.view.update(resize=20, size=16)
+        config.network.name, config.network_options = "small", {"widths": (4, 8), "stride": 2}
+        config.network.bottleneck = min(config.network.bottleneck, 8)
+        config.batch = 4
+        config.batches.source = 6 if config.batches.source else 0
+    if "hidden" in config.options:
+        config.options.hidden = 8
+    return config
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize("cell", ["", "cdane"])
+def test_a_config_builds_and_steps(file, cell, data):
+    config = small(file, data, cell)
     task = build.task(config)
     method = build.method(config, task)
     method.fit(build.streams(config, task), verbose=0)
@@ -25,8 +76,86 @@ def test_a_config_builds_and_steps(file):
 def test_a_config_shows_its_command_and_its_task_lists_exist(file):
     found = runpy.run_path(str(file))
     assert f"--config=configs/{file.name}" in found["__doc__"]
-    for tasks in found["TASKS"].values():
-        for task in tasks:
-            config = found["get_config"]()
-            config.task = task
-            assert build.task(config).name == task
+    config = found["get_config"]()
+    for task in (task for tasks in found["TASKS"].values() for task in tasks):
+        source, dash, target = task.rpartition("-")
+        assert dash
+        for name in [*source.split("+"), target]:
+            if config.data in catalogue.names() and config.data != "mnist":
+                catalogue.domain(catalogue.get(config.data), name)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_sweep_sets_keys_that_the_config_has(file):
+    import keras_tuner
+
+    found = runpy.run_path(str(file))
+    config = found["get_config"]("dann")
+    config.lock()
+    space = keras_tuner.HyperParameters()
+    found["sweep"](space, config)
+    assert "optimizer.rate" in space.values
+
+
+@pytest.mark.parametrize("name", [name for name in catalogue.names() if name != "mnist"])
+def test_a_paper_config_is_the_papers(name):
+    get_config = runpy.run_path(str(FILES[0].with_name(f"{name}.py")))["get_config"]
+    ours, cdan = get_config("dannp"), get_config("cdan")
+    assert (ours.view.resize, ours.view.size, ours.view.train, ours.view.test) == (256, 224, "crop", "center")
+    assert (cdan.view.train, cdan.view.test, cdan.network.bottleneck) == ("resized_crop", "ten", 256)
+    assert ours.network.name.startswith("resnet") and ours.optimizer.new_layers == 10
+    assert (ours.optimizer.decay, cdan.optimizer.decay) == (5e-4, 1e-3)
+
+
+def test_semi_supervised_shots_are_those_of_the_lists(data):
+    config = small(FILES[0].with_name("domainnet126.py"), data)
+    task = build.task(config)
+    shots, rest = task.streams["target_labelled"], task.streams["target"]
+    assert len(shots) == len(rest) == 126 and sorted(shots.labels) == list(range(126))
+    assert not set(shots.images.paths) & set(rest.images.paths) and rest.labels is None
+
+
+def test_several_sources_are_one_stream_that_knows_their_origin(data):
+    config = small(FILES[0].with_name("domainnet.py"), data)
+    streams = build.streams(config)
+    assert streams.batch == {"source": 6, "target": 4}
+    seen = np.concatenate([streams.load(step)["source"]["domain"] for step in range(6)])
+    assert set(seen) == set(range(5))
+
+
+def test_partial_targets_keep_the_named_classes(data):
+    config = small(FILES[0].with_name("office31.py"), data)
+    config.partial = "caltech"
+    task = build.task(config)
+    kept = {task.classes[k] for k in task.tests["target"].labels}
+    assert len(task.classes) == 31 and kept == set(catalogue.get("office31").partial["caltech"])
+
+
+def test_a_rate_by_task_is_a_factor():
+    config = runpy.run_path(str(FILES[0].with_name("office31.py")))["get_config"]("cdan")
+    assert {task: 1e-3 * config.optimizer.by_task.get(task, 1.0) for task in ("A-W", "A-D")} == {
+        "A-W": 1e-3,
+        "A-D": 3e-4,
+    }
+
+
+def test_networks_by_name_and_options_that_belong_to_another(data):
+    config = small(FILES[0].with_name("office31.py"), data)
+    config.network.name = "resnet18"  # widths and stride stay, as they are the small network's
+    network = build.network(config, build.task(config))
+    assert [len(m.shape) for m in network(network.blank()).maps] == [4] * 5
+    assert isinstance(network.stages[0], keras.layers.Layer) and "resnet" in names.modules("networks")
+    config.network_options.wdiths = 3
+    with pytest.raises(ValueError, match="network resnet18 has no option 'wdiths'"):
+        build.network(config, build.task(config))
+
+
+def test_a_cached_copy_gives_the_same_bits(data, tmp_path):
+    config = small(FILES[0].with_name("office31.py"), data, "cdan")
+    plain = build.streams(config).load(3)
+    config.cache = str(tmp_path / "copies")
+    cached = build.streams(config).load(3)
+    assert len(list((tmp_path / "copies").glob("*.bmp"))) == 2 * 62
+    for name in plain:
+        np.testing.assert_array_equal(plain[name]["image"], cached[name]["image"])
+    assert check.cores() >= 1

@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from tfuda import build, experiment
-from tfuda.method import Method, spans
+from tfuda import build, experiment, names
+from tfuda.method import Method
 from tfuda.workdir import Workdir
 
 CELLS = tiny.cells()
@@ -181,13 +181,6 @@ def test_keras_fit_takes_a_dataset_too():
     assert len(history.history["domain"]) == 2 and int(method.meters["loss"].count.numpy()) == 2
 
 
-def test_fit_goes_in_spans_of_equal_segments():
-    assert spans(0, 250, 100) == [(0, 2, 100), (2, 3, 50)]
-    assert spans(130, 250, 100) == [(1, 2, 70), (2, 3, 50)]
-    assert spans(250, 250, 100) == []
-    assert spans(7, 10, 4) == [(1, 2, 1), (2, 3, 2)]
-
-
 class Mine(Method):
     """Written as a user would: a term, a memory, and a look at the whole target between segments."""
 
@@ -230,7 +223,7 @@ def test_a_name_that_hides_keras_is_refused():
 def test_unknown_options_and_terms_are_named():
     made = tiny.config("dann")
     network = build.network(made, build.task(made))
-    kind = build.resolve("dann", "methods")
+    kind = names.resolve("dann", "methods")
     with pytest.raises(ValueError, match="DANN has no option 'hiden'"):
         kind(network, hiden=3)
     with pytest.raises(ValueError, match="DANN has no term 'domian'"):

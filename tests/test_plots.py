@@ -180,8 +180,9 @@ def test_the_sheet_shows_the_first_images_of_every_class_in_its_column():
 
 
 def test_domains_are_the_modules_or_else_the_tasks():
-    assert sheet.names(build.loader(tiny("dann")), "H-M") == ["H", "M", "R", "S"]
-    assert sheet.names(lambda name, split: None, "A+B-C") == ["A", "B", "C"]
+    assert sheet.names(tiny("dann")) == ["H", "M", "R", "S"]
+    assert sheet.names(tiny("dann", data="mine:load", task="A+B-C")) == ["A", "B", "C"]
+    assert sheet.names(tiny("dann", data="office31", task="A-W")) == ["amazon", "dslr", "webcam"]
 
 
 # ---- of real runs

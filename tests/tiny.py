@@ -4,15 +4,15 @@ import keras
 import numpy as np
 
 from configs import digits
-from tfuda import build
+from tfuda import build, names
 from tfuda.workdir import restore
 
 
 def cells() -> list[str]:
     """Every method of the library, and every weighable one with every weigher."""
-    names = build.modules("methods")
-    weighable = [name for name in names if build.resolve(name, "methods")._weighable]
-    return [*names, *(f"{name}+{weigher}" for name in weighable for weigher in build.modules("weighers"))]
+    known = names.modules("methods")
+    weighable = [name for name in known if names.resolve(name, "methods")._weighable]
+    return [*known, *(f"{name}+{weigher}" for name in weighable for weigher in names.modules("weighers"))]
 
 
 def config(cell: str = "dannp+toalign", smooth: bool = False, **changes):

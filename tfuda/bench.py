@@ -19,13 +19,22 @@ def one_step(config: ConfigDict, batch: int) -> Callable[[], None]:
     config.batch = batch
     task = build.task(config)
     method = build.method(config, task)
-    data = next(iter(build.streams(config, task).dataset(config.steps, config.segment)))
+    data = build.streams(config, task).load(0)
     step = tf.function(method.train_step, autograph=False, jit_compile=config.jit)
 
     def run() -> None:
         tf.nest.map_structure(lambda value: value.numpy(), step(data))
 
     return run
+
+
+def on(config: ConfigDict, network: str, size: int) -> None:
+    """Put another network, and images scaled to another size, into a config."""
+    if network:
+        config.network.name = network
+        config.network_options = ConfigDict()
+    if size:
+        config.view.update(resize=size, size=size, train="center", flip=False)
 
 
 def supervised(get_config: Callable[[str], ConfigDict], batch: int) -> Callable[[], None]:
@@ -57,3 +66,14 @@ def ratios(times: dict[str, list[float]], base: str = SUPERVISED) -> list[dict]:
         row = {"method": name, "milliseconds": statistics.median(values)}
         rows.append(row | {"ratio": middle, "low": low, "high": high})
     return rows
+
+
+def table(rows: list[dict], what: str) -> str:
+    """Rows of `ratios`, or of `bench_input.measure`, in Markdown."""
+    name, number, *_ = rows[0]
+    lines = [what, "", f"| {name} | {number.replace('_', ' ')} | ratio (median) | quartiles |"]
+    lines.append("| --- | ---: | ---: | ---: |")
+    for row in rows:
+        spread = f"{row['low']:.2f} – {row['high']:.2f}"
+        lines.append(f"| {row[name]} | {row[number]:.1f} | {row['ratio']:.2f} | {spread} |")
+    return "\n".join(lines)

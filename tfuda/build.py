@@ -1,152 +1,67 @@
-"""From a config to objects: the only file that turns names into classes.
-
-A name is a module of the library ("toalign" is tfuda.weighers.toalign) or a reference to anything that can be
-imported ("mypackage.mine:Mine").
-"""
+"""From a config to objects: data, network, method and streams."""
 
 from __future__ import annotations
 
-import ast
-import difflib
+import dataclasses
 import functools
-import importlib
 import inspect
-import pkgutil
-import re
+import sys
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import keras
 from ml_collections import ConfigDict
 
 from tfuda import method as step
 from tfuda import ops, optim, schedules
-from tfuda.data import augment, domains, pipeline
+from tfuda.cells import cell
+from tfuda.data import augment, catalogue, check, domains, pipeline
+from tfuda.data import view as views
+from tfuda.data.files import Files
+from tfuda.names import defaults, near, resolve
 from tfuda.networks.base import Network
 
-SEAMS = ("methods", "weighers", "combiners")
-
-
-# ---- names
-
-
-def near(name: str, known: Iterable[str]) -> str:
-    """The end of an error sentence: what was probably meant, and what there is."""
-    known = sorted(known)
-    close = difflib.get_close_matches(name, known, 1)
-    return (f", did you mean {close[0]!r}?" if close else ";") + f" there are {', '.join(known)}"
-
-
-def modules(package: str) -> list[str]:
-    """Names of the modules in tfuda.<package>."""
-    return [module.name for module in pkgutil.iter_modules(importlib.import_module(f"tfuda.{package}").__path__)]
-
-
-def resolve(name: str, package: str):
-    """The object that a name of a config means; in module "source_only" it is SourceOnly."""
-    module, colon, attribute = name.partition(":")
-    if not colon:
-        if name not in modules(package):
-            raise ValueError(f"unknown name {name!r} in tfuda.{package}{near(name, modules(package))}")
-        found = vars(importlib.import_module(f"tfuda.{package}.{name}"))
-        wanted = name.replace("_", "").lower()
-        return next(value for key, value in found.items() if key.replace("_", "").lower() == wanted)
-    try:
-        imported = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise ValueError(f"cannot import {module!r} of {name!r}: {error}") from None
-    if not hasattr(imported, attribute):
-        public = [name for name, value in vars(imported).items() if callable(value) and not name.startswith("_")]
-        raise ValueError(f"module {module} has no {attribute!r}{near(attribute, public)}")
-    return getattr(imported, attribute)
-
-
-def defaults(function: Callable) -> dict:
-    """Keyword options of a weigher, a combiner or an augmentation, with their defaults."""
-    parameters = inspect.signature(function).parameters.values()
-    return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
-
+NETWORKS = ("small", "resnet", "lenet", "mnist", "applications", "hub")
+READERS = ("digits", "folders", "lists", "mnist", "tfds")  # modules of tfuda.data with a `load`
 
 # ---- configs
-
-# Method options that stand at the top of a config, because every benchmark sets them.
-OWN = ("steps", "segment", "passes")
-
-
-def cell(text: str) -> ConfigDict:
-    """ "dannp+toalign+metaalign" -> method, weigher, combiner, and the options of each with their defaults.
-
-    A weigher alone stands on DANNP, the baseline of ToAlign. Options may stand in brackets behind a name:
-    "dannp+toalign[scale=16]", "dann[entropic=True;dropout=0]".
-    """
-    parts = [part for part in re.split(r"\+(?![^\[]*\])", text) if part]
-    if parts and _name(parts[0]) in modules("weighers"):
-        parts = ["dannp", *parts]
-    if not parts:
-        raise ValueError(f"unknown name {text!r} in tfuda.methods{near(text, modules('methods'))}")
-    config = ConfigDict({"cell": "+".join(parts), "method": _name(parts[0]), "weigher": "", "combiner": ""})
-    kind = resolve(config.method, "methods")
-    if not (inspect.isclass(kind) and issubclass(kind, step.Method)):
-        raise ValueError(f"{config.method!r} is no tfuda.method.Method")
-    config.options = _options(parts[0], {k: v for k, v in kind.options().items() if k not in OWN})
-    config.weigher_options, config.combiner_options = ConfigDict(), ConfigDict()
-    for part in parts[1:]:
-        seam = _seam(_name(part))
-        if config[seam]:
-            raise ValueError(f"{text!r} names two {seam}s, {config[seam]!r} and {_name(part)!r}")
-        config[seam] = _name(part)
-        config[f"{seam}_options"] = _options(part, defaults(resolve(config[seam], seam + "s")))
-    return config
-
-
-def _seam(name: str) -> str:
-    """A combiner is a class and a weigher a function, where the name is not one of the library's."""
-    if ":" in name:
-        return "combiner" if inspect.isclass(resolve(name, "weighers")) else "weigher"
-    return "combiner" if name in modules("combiners") else "weigher"
-
-
-def _name(part: str) -> str:
-    return part.partition("[")[0]
-
-
-def _options(part: str, known: dict) -> ConfigDict:
-    """Defaults, and over them what stands in a part's brackets."""
-    found = ConfigDict({key: value for key, value in known.items() if value is not None})
-    for setting in filter(None, part.partition("[")[2].rstrip("]").split(";")):
-        key, _, value = setting.partition("=")
-        if key not in found:
-            raise ValueError(f"{_name(part)} has no option {key!r}{near(key, found)}")
-        old = found[key]
-        try:
-            new = value if isinstance(old, str) else ast.literal_eval(value)
-            found[key] = float(new) if isinstance(old, float) else new
-        except (ValueError, SyntaxError, TypeError):
-            raise ValueError(f"{_name(part)} option {key}={value!r} is no {type(old).__name__}") from None
-    return found
 
 
 def base(text: str) -> ConfigDict:
     """Every key of a config, for the cell; a benchmark's file sets what is its own."""
     config = cell(text)
     config.seed = 0
-    config.data = ""  # a module with `load(domain, split)`: of tfuda.data, or package.module:function
+    config.data = ""  # a data set of the catalogue, a module of tfuda.data, or package.module:function
+    config.root = ""  # its folder
+    config.lists = ""  # folder of image lists, for config.data=lists
     config.task = ""
     config.shots = 0
     config.source_classes = 0
     config.target_classes = 0
+    config.partial = ""  # a named part of the classes, from the catalogue, that the target has
     config.imbalance = ""
+    config.source_test = 2000  # at most so many source images are looked at in evaluation; 0 for all
+    config.on_bad_image = "error"  # or skip
+    config.cache = ""  # folder for copies shrunk to view.resize, where decoding is the bottleneck
     config.steps = 1000
     config.segment = 100  # steps between two evaluations, and two checkpoints
     config.steps_per_execution = 10
     config.batch = 32  # images of every stream in a step, over all replicas
+    config.batches = ConfigDict({"source": 0, "target": 0, "target_labelled": 0})  # of one stream, where not 0
     config.passes = "separate"
+    config.view = ConfigDict({"resize": 0, "size": 0, "train": "crop", "flip": False, "test": "center"})
+    config.samplers = ConfigDict({"source": "uniform", "target": "uniform"})
     config.augment = ConfigDict({"name": "none"})
     config.network = ConfigDict({"name": "small", "bottleneck": 0, "initial": "kaiming"})
     config.network_options = ConfigDict()
+    config.weights = ""  # file of pretrained weights, for networks that take one
+    config.mean_class = False  # accuracy is reported as the mean over classes
+    config.deliver = False  # end in an exported model and predictions for the target
     config.optimizer = ConfigDict(
         {
             "name": "sgd",
             "rate": 1e-3,
+            "by_task": ConfigDict(),  # factor on the rate for a task
             "gamma": 10.0,  # rate (1 + gamma progress)^-power
             "power": 0.75,
             "per_step": False,  # True: progress is counted in steps, as CDAN's and HDA's code does
@@ -162,25 +77,102 @@ def base(text: str) -> ConfigDict:
 # ---- objects
 
 
-def loader(config: ConfigDict) -> Callable[[str, str], domains.Domain]:
-    """(domain name, split) -> Domain, of config.data."""
+def notice(line: str) -> None:
+    """For what a user should know and no program reads."""
+    print(line, file=sys.stderr)
+
+
+def loader(config: ConfigDict, say: Callable[[str], None] = notice) -> Callable[[str, str], domains.Domain]:
+    """(domain name, split) -> Domain, of config.data.
+
+    A loader `load(domain, split, root, ...)` gets every further argument from the config's key of that name. Files
+    that cannot be read are an error, or left out, before anything is drawn.
+    """
     if not config.data:
-        raise ValueError("config.data is empty: name a module of tfuda.data, or package.module:function")
-    return resolve(config.data if ":" in config.data else f"tfuda.data.{config.data}:load", "data")
+        raise ValueError("config.data is empty: name a data set of the catalogue, or package.module:function")
+    if ":" in config.data:
+        found: Callable = resolve(config.data, "data")
+    elif config.data in READERS:
+        found = resolve(f"tfuda.data.{config.data}:load", "data")
+    elif config.data in catalogue.names():
+        found = functools.partial(catalogue.load, config.data)
+    else:
+        raise ValueError(f"unknown config.data={config.data!r}{near(config.data, {*READERS, *catalogue.names()})}")
+    wanted = [name for name in inspect.signature(found).parameters if name in config]
+    load = functools.partial(found, **{name: config[name] for name in wanted if name not in ("name", "split")})
+    said: set[str] = set()
+
+    def once(line: str) -> None:
+        if line not in said:
+            said.add(line)
+            say(line)
+
+    def sound(name: str, split: str) -> domains.Domain:
+        domain = load(name, split)
+        if not isinstance(domain.images, Files):
+            return domain
+        images, keep = check.sound(domain.images, config.on_bad_image, once)
+        if config.cache:
+            images = check.shrunk(images, config.view.resize, config.cache, once)
+        return dataclasses.replace(domain.rows(keep), images=images)
+
+    return sound
 
 
-def task(config: ConfigDict) -> domains.Task:
+def task(config: ConfigDict, say: Callable[[str], None] = notice) -> domains.Task:
     """The domains to train on and to measure on."""
-    keys = ("shots", "source_classes", "target_classes", "imbalance", "seed")
-    return domains.protocol(loader(config), config.task, **{key: config[key] for key in keys})
+    keys = ("task", "shots", "source_classes", "target_classes", "imbalance", "seed")
+    made = domains.protocol(
+        loader(config, say),
+        **{key: config[key] for key in keys},
+        target_names=catalogue.part(config.data, config.partial) if config.partial else (),
+        official=catalogue.shots(config.data, config.task.rpartition("-")[2]),
+    )
+    made.tests["source"] = domains.some(made.tests["source"], config.source_test, config.seed)
+    return made
+
+
+def view(config: ConfigDict) -> views.View:
+    """How a picture becomes an image of the network's size."""
+    return views.View(**config.view)
 
 
 def network(config: ConfigDict, of: domains.Task) -> Network:
-    """images -> Outputs, untrained, for the classes and the image size of the task."""
-    stages = resolve(config.network.name, "networks")(**config.network_options)
-    height, width = of.streams["source"].images.shape[1:3]
-    chosen = config.network
-    return Network(stages, len(of.classes), (height, width), bottleneck=chosen.bottleneck, initial=chosen.initial)
+    """images -> Outputs, untrained but for config.network_options.weights, for the classes of the task.
+
+    A number at the end of a name is its depth: "resnet50".
+    """
+    chosen, seen = config.network, view(config)
+    name = chosen.name if ":" in chosen.name else chosen.name.rstrip("0123456789")
+    depth = chosen.name.removeprefix(name)
+    kind = resolve(name, "networks")
+    options = {**config.network_options.to_dict(), **({"depth": int(depth)} if depth else {})}
+    options |= {"weights": config.weights} if config.weights else {}
+    known = defaults(kind)
+    for key in [key for key in options if key not in known]:
+        if key in ("depth", "weights") or not _elsewhere(key):
+            raise ValueError(f"network {chosen.name} has no option {key!r}{near(key, known)}")
+        del options[key]  # of the network that the config's file names
+    images: Any = of.streams["source"].images
+    if not seen.size and isinstance(images, Files):
+        raise ValueError(
+            "the images are files of any size: set config.view.resize and config.view.size, as 256 and 224"
+        )
+    size = (seen.size, seen.size) if seen.size else images.shape[1:3]
+    return Network(
+        kind(**options), len(of.classes), size, bottleneck=chosen.bottleneck, initial=chosen.initial, view=seen
+    )
+
+
+def _elsewhere(option: str) -> bool:
+    """Does another network of the library have this option?"""
+    return any(option in defaults(resolve(name, "networks")) for name in NETWORKS)
+
+
+def untrained(config: ConfigDict) -> bool:
+    """Could the network have started from pretrained weights, and does not?"""
+    name = config.network.name.rstrip("0123456789")
+    return not config.weights and name in NETWORKS and "weights" in defaults(resolve(name, "networks"))
 
 
 def passes(text: str, streams: Iterable[str]) -> tuple[tuple[str, ...], ...]:
@@ -199,7 +191,8 @@ def passes(text: str, streams: Iterable[str]) -> tuple[tuple[str, ...], ...]:
 def optimizer(config: ConfigDict, method: step.Method) -> keras.optimizers.Optimizer:
     """By name: "sgd" is ours, with groups; any other is Keras's."""
     chosen = config.optimizer
-    decay = schedules.inverse_decay(chosen.rate, chosen.gamma, chosen.power)
+    start = chosen.rate * chosen.by_task.get(config.task, 1.0)
+    decay = schedules.inverse_decay(start, chosen.gamma, chosen.power)
     span = method.steps if chosen.per_step else 1
 
     def rate():
@@ -245,6 +238,8 @@ def method(config: ConfigDict, of: domains.Task | None = None) -> step.Method:
         **config.options.to_dict(),
     )
     per = min(config.steps_per_execution, config.segment)
+    if config.samplers.target == "balanced":
+        made.follow(len(of.streams["target"]))
     made.compile(optimizer(config, made), jit_compile=config.jit, steps_per_execution=per)
     return made
 
@@ -262,8 +257,13 @@ def streams(config: ConfigDict, of: domains.Task | None = None) -> pipeline.Stre
     of = of or task(config)
     options = {key: value for key, value in config.augment.items() if key != "name"}
     change = functools.partial(resolve(f"tfuda.data.augment:{config.augment.name}", "data"), **options)
-    batch = {name: share_out(config.batch, name, domain) for name, domain in of.streams.items()}
-    return pipeline.Streams(of.streams, batch, config.seed, None if change.func is augment.none else change)
+    batch = {
+        name: share_out(config.batches.get(name, 0) or config.batch, name, domain)
+        for name, domain in of.streams.items()
+    }
+    kinds = {name: resolve(f"tfuda.data.samplers:{kind}", "data") for name, kind in config.samplers.items()}
+    plain = None if change.func is augment.none else change
+    return pipeline.Streams(of.streams, batch, config.seed, plain, view(config), kinds)
 
 
 def share_out(batch: int, name: str, domain: domains.Domain) -> int:

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfuda import evaluate, validators
 from tfuda.data.domains import Task
+from tfuda.data.files import same
 from tfuda.workdir import Workdir
 
 
@@ -26,8 +27,16 @@ class Journal(keras.callbacks.Callback):
     file of a run that was killed is that of one that was not, but for the column `seconds`.
     """
 
-    def __init__(self, task: Task, workdir: Workdir, manager: tf.train.CheckpointManager, step: int):
+    def __init__(
+        self,
+        task: Task,
+        workdir: Workdir,
+        manager: tf.train.CheckpointManager,
+        step: int,
+        mean_class: bool = False,
+    ):
         super().__init__()
+        self.mean_class = mean_class
         self.task, self.workdir, self.manager = task, workdir, manager
         self.rows = [row for row in workdir.rows() if row["step"] <= step]
         self.before = self.rows[-1]["seconds"] if self.rows else 0.0
@@ -38,13 +47,18 @@ class Journal(keras.callbacks.Callback):
     def measure(self) -> dict[str, float]:
         """Accuracies on the test sets and the label-free validator on the unlabelled target."""
         self.observer = self.observer or evaluate.Observer(self.model.network)
-        found = {}
+        found, logits = {}, {}
         for name, domain in self.task.tests.items():
             if domain.labels is not None:
-                found[f"{name}_accuracy"] = evaluate.score(
-                    domain.labels, self.observer(domain.images).logits
-                ).accuracy
-        found["infomax"] = validators.infomax(self.observer(self.task.streams["target"].images).logits)
+                logits[name] = self.observer(domain.images).logits
+                score = evaluate.score(domain.labels, logits[name])
+                found[f"{name}_accuracy"] = score.accuracy
+                if self.mean_class:
+                    found[f"{name}_mean_class"] = score.mean_class
+        unlabelled = self.task.streams["target"].images
+        if "target" not in logits or not same(unlabelled, self.task.tests["target"].images):
+            logits["target"] = self.observer(unlabelled).logits
+        found["infomax"] = validators.infomax(logits["target"])
         return found
 
     def on_epoch_end(self, epoch, logs=None):

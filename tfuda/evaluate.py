@@ -7,7 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tfuda.data import pipeline
 from tfuda.data.domains import Domain
+from tfuda.data.files import Files
 from tfuda.networks.base import Network
 
 
@@ -32,23 +34,34 @@ class Score(NamedTuple):
 
 
 class Observer:
-    """Runs a network over domains; compiles once, so that repeated evaluation is cheap."""
+    """Runs a network over domains, as its view wants; compiles once, so that repeated evaluation is cheap.
+
+    Of several crops the logits are the logarithm of the mean softmax, and the features their mean.
+    """
 
     def __init__(self, network: Network, batch: int = 256):
-        self.batch = batch
-        shape = [None, *network.size]
+        self.batch, self.view = batch, network.view
+        size = [None, None, *network.size]
 
-        @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8)])
+        @tf.function(input_signature=[tf.TensorSpec(size, tf.uint8)])
         def run(images):
-            outputs = network(images, training=False)
-            return outputs.features, outputs.logits
+            views = images.shape[1] or tf.shape(images)[1]
+            outputs = network(tf.reshape(images, [-1, *network.size]), training=False)
+            features = tf.reshape(outputs.features, [-1, views, outputs.features.shape[-1]])  # [B, V, d]
+            logits = tf.reshape(outputs.logits, [-1, views, outputs.logits.shape[-1]])
+            if self.view.test == "ten":
+                logits = tf.math.log(tf.reduce_mean(tf.nn.softmax(logits), 1, keepdims=True))
+            return tf.reduce_mean(features, 1), logits[:, 0]
 
         self.run = run
 
-    def __call__(self, images: np.ndarray) -> Seen:
-        """images uint8 [N, H, W, 3]."""
-        parts = [self.run(images[i : i + self.batch]) for i in range(0, len(images), self.batch)]
-        features, logits = zip(*parts, strict=True)
+    def __call__(self, images: np.ndarray | Files) -> Seen:
+        """images uint8 [N, H, W, 3], or the paths of N pictures."""
+        if self.view.size:
+            batches = iter(pipeline.pictures(images, self.view, self.batch))
+        else:
+            batches = (images[i : i + self.batch, None] for i in range(0, len(images), self.batch))
+        features, logits = zip(*map(self.run, batches), strict=True)
         return Seen(np.concatenate(features), np.concatenate(logits))
 
 

@@ -33,14 +33,16 @@ def train(
 
 
 def _train(config, workdir, verbose, task, say) -> dict:
-    task = task or build.task(config)
+    task = task or build.task(config, say)
     streams = build.streams(config, task)
     method = build.method(config, task)
     workdir.record(config)
+    if build.untrained(config):
+        say(f"training {config.network.name} from scratch; --config.weights=FILE starts from pretrained weights")
     manager = workdir.checkpoints(method)
     if restore(manager):
         say(f"resuming at step {int(method.step.numpy())} of {config.steps}")
-    journal = callbacks.Journal(task, workdir, manager, int(method.step.numpy()))
+    journal = callbacks.Journal(task, workdir, manager, int(method.step.numpy()), config.mean_class)
     with callbacks.Stoppable(manager) as stop:
         method.fit(streams, callbacks=[journal, stop], verbose=verbose)
     if stop.caught and int(method.step.numpy()) < config.steps:
@@ -68,17 +70,18 @@ def summary(config: ConfigDict, rows: list[dict[str, float]]) -> dict:
         "seed": config.seed,
         "steps": config.steps,
         "seconds": rows[-1]["seconds"],
+        "metric": "mean_class" if config.mean_class else "accuracy",
         "validator": "infomax",
         "selected_step": int(chosen["step"]),
     }
-    if "target_accuracy" in rows[-1]:
+    target, source = (f"{name}_{result['metric']}" for name in ("target", "source"))
+    if target in rows[-1]:
         result |= {
-            "last": rows[-1]["target_accuracy"],
-            "selected": chosen["target_accuracy"],
-            "oracle": max(row["target_accuracy"] for row in rows),
-            "source": rows[-1]["source_accuracy"],
+            "last": rows[-1][target],
+            "selected": chosen[target],
+            "oracle": max(row[target] for row in rows),
         }
-    return result
+    return result | {"source": rows[-1][source]}
 
 
 def table(result: dict) -> str:
@@ -87,15 +90,15 @@ def table(result: dict) -> str:
     for seam in ("weigher", "combiner"):
         lines[0] += f"+{result[seam]}" if result[seam] else ""
     lines[0] += f" on {result['task']}, seed {result['seed']}, {result['steps']} steps, {result['seconds']:.0f} s"
+    kind = "mean over classes" if result["metric"] == "mean_class" else "accuracy"
     if "last" in result:
         lines += [
-            f"  target accuracy  last      {100 * result['last']:5.1f} %",
-            f"                   selected  {100 * result['selected']:5.1f} %  by {result['validator']}, "
+            f"  target {kind}  last      {100 * result['last']:5.1f} %",
+            f"  {'':{len(kind) + 7}}  selected  {100 * result['selected']:5.1f} %  by {result['validator']}, "
             f"at step {result['selected_step']}",
-            f"                   oracle    {100 * result['oracle']:5.1f} %  (chosen on target labels)",
-            f"  source accuracy            {100 * result['source']:5.1f} %",
+            f"  {'':{len(kind) + 7}}  oracle    {100 * result['oracle']:5.1f} %  (chosen on target labels)",
         ]
-    return "\n".join(lines)
+    return "\n".join([*lines, f"  source {kind}            {100 * result['source']:5.1f} %"])
 
 
 def load(path: str | os.PathLike) -> tuple[ConfigDict, Task, Method]:

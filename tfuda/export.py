@@ -10,6 +10,9 @@ import tempfile
 import numpy as np
 import tensorflow as tf
 
+from tfuda.data import pipeline
+from tfuda.data import view as views
+from tfuda.data.files import Files
 from tfuda.networks.base import Network
 
 CLASSES = "classes.txt"  # in the SavedModel's assets folder
@@ -18,8 +21,9 @@ CLASSES = "classes.txt"  # in the SavedModel's assets folder
 class Served(tf.Module):
     """Two signatures, each -> {"probabilities": float32 [n, K], "label": int64 [n], "class": string [n]}.
 
-    serving_default  images: uint8 [n, h, w, 3] of any size, resized inside
-    serve_bytes      encoded: string [n], JPEG, PNG, BMP or GIF (its first frame), resized inside
+    serving_default  images: uint8 [n, h, w, 3]; of the network's size they are taken as they are, others resized
+    serve_bytes      encoded: string [n], JPEG, PNG, BMP or GIF (its first frame), seen as in evaluation: resized,
+                     and where the network has a view, cropped in the middle
     """
 
     def __init__(self, network: Network, classes_file: str):
@@ -45,36 +49,38 @@ class Served(tf.Module):
             "class": self.names.lookup(label),
         }
 
-    def fit_size(self, images: tf.Tensor) -> tf.Tensor:
-        """uint8 [..., h, w, 3] -> uint8 of the network's size; untouched where it is that already."""
+    def fit_size(self, picture: tf.Tensor) -> tf.Tensor:
+        """uint8 [h, w, 3] -> uint8 of the network's size, as evaluation sees it."""
+        if self.network.view.size:
+            return views.show(picture, tf.constant(views.center(self.network.view)[0]), self.network.view)
         height, width = self.network.size[:2]
 
         def resized():
-            found = tf.image.resize(images, (height, width), antialias=True)
-            return tf.cast(tf.clip_by_value(tf.round(found), 0.0, 255.0), tf.uint8)
+            scale = tf.constant([height, width], tf.float32) / tf.cast(tf.shape(picture)[:2], tf.float32)
+            return views.part(picture, scale, tf.zeros([2], tf.int32), tf.constant([height, width]))
 
-        same = tf.reduce_all(tf.equal(tf.shape(images)[-3:-1], [height, width]))
-        chosen = tf.cond(same, lambda: images, resized)
-        return tf.ensure_shape(chosen, [*images.shape[:-3], height, width, 3])
+        same = tf.reduce_all(tf.equal(tf.shape(picture)[:2], [height, width]))
+        return tf.ensure_shape(tf.cond(same, lambda: picture, resized), self.network.size)
+
+    def each(self, work, items: tf.Tensor) -> tf.Tensor:
+        """uint8 [n, *size] of n pictures, one after another."""
+        return tf.map_fn(work, items, fn_output_signature=tf.TensorSpec(self.network.size, tf.uint8))
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")])
     def serve(self, images):
-        return self.answer(self.fit_size(images))
+        same = tf.reduce_all(tf.equal(tf.shape(images)[1:], self.network.size))
+        ready = tf.cond(same, lambda: images, lambda: self.each(self.fit_size, images))
+        return self.answer(tf.ensure_shape(ready, [None, *self.network.size]))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="encoded")])
     def serve_bytes(self, encoded):
-        def decode(one):
-            image = tf.io.decode_image(one, channels=3, expand_animations=False)
-            return self.fit_size(tf.ensure_shape(image, [None, None, 3]))
-
-        shape = tf.TensorSpec(self.network.size, tf.uint8)
-        return self.answer(tf.map_fn(decode, encoded, fn_output_signature=shape))
+        return self.answer(self.each(lambda one: self.fit_size(views.decode(one)), encoded))
 
 
-def export(network: Network, classes: tuple[str, ...], out: str | os.PathLike, probe: np.ndarray) -> float:
+def export(network: Network, classes: tuple[str, ...], out: str | os.PathLike, probe: np.ndarray | Files) -> float:
     """Write the SavedModel to `out` and read it back alone: the largest difference in probabilities.
 
-    probe: uint8 [N, H, W, 3], images to compare the two on.
+    probe: images to compare the two on, uint8 [N, H, W, 3] or the paths of N pictures
     """
     out = pathlib.Path(out)
     if out.exists() and not (out / "saved_model.pb").is_file():
@@ -94,13 +100,14 @@ def export(network: Network, classes: tuple[str, ...], out: str | os.PathLike, p
     return difference
 
 
-def parity(network: Network, model: str, probe: np.ndarray) -> float:
+def parity(network: Network, model: str, probe: np.ndarray | Files) -> float:
     """Largest difference in probabilities between the network and its SavedModel, over both signatures."""
     loaded = tf.saved_model.load(model)
-    here = tf.nn.softmax(network(tf.constant(probe), training=False).logits)
-    plain = loaded.signatures["serving_default"](images=tf.constant(probe))["probabilities"]
-    files = tf.stack([tf.io.encode_png(image) for image in probe])
-    encoded = loaded.signatures["serve_bytes"](encoded=files)["probabilities"]
+    images = pipeline.read(probe, network.view)  # [N, H, W, 3]
+    here = tf.nn.softmax(network(tf.constant(images), training=False).logits)
+    plain = loaded.signatures["serving_default"](images=tf.constant(images))["probabilities"]
+    files = [tf.io.read_file(path) for path in probe] if isinstance(probe, Files) else map(tf.io.encode_png, probe)
+    encoded = loaded.signatures["serve_bytes"](encoded=tf.stack(list(files)))["probabilities"]
     return float(max(tf.reduce_max(tf.abs(here - plain)), tf.reduce_max(tf.abs(here - encoded))))
 
 

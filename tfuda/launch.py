@@ -15,8 +15,8 @@ import tensorflow as tf
 from absl import flags, logging
 from ml_collections import ConfigDict, config_flags
 
-from tfuda.build import near
 from tfuda.experiment import Stopped
+from tfuda.names import near
 
 DEBUG = flags.DEFINE_bool("debug", False, "show the traceback of an error")
 

@@ -16,13 +16,16 @@ remember (memories) → step + 1                                     refresh (be
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import math
+from collections.abc import Callable, Iterable
 
 import keras
 import tensorflow as tf
 
 from tfuda import losses, ops, schedules
 from tfuda.networks.base import Network, Outputs
+from tfuda.segments import Together
 
 Batch = dict[str, dict[str, tf.Tensor]]
 Terms = dict[str, tf.Tensor]
@@ -66,6 +69,8 @@ class Method(keras.Model):
 
     _weighable = False  # does `align` read `self.weigh`?
     _inside = False  # is the next epoch the rest of a segment?
+    _look: Callable | None = None
+    classes: keras.Variable | None = None  # of the target images, where a sampler follows them
 
     def __init__(
         self,
@@ -137,6 +142,10 @@ class Method(keras.Model):
 
     def remember(self, batch: Batch, outputs: dict[str, Outputs]) -> None:
         """Update memories after the step, from `ops.everywhere` or `ops.gathered`: the same on each replica."""
+
+    def follow(self, count: int) -> None:
+        """Keep the class of each of `count` target images, found anew before each segment, for the sampler."""
+        self.classes = self.memory("classes", (count,), "int32", keras.initializers.Constant(-1))
 
     def refresh(self, posterior: Callable[[], tf.Tensor]) -> None:
         """Between segments; posterior() gives softmax [N, K] of all target images in evaluation mode."""
@@ -225,27 +234,42 @@ class Method(keras.Model):
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **options)
         self.optimizer.build(self.trainable_variables)  # so that a checkpoint finds its slots
 
-    def fit(self, streams, callbacks=(), **options) -> keras.callbacks.History:
+    def fit(self, streams, callbacks=(), verbose: int | str = "auto", **options) -> keras.callbacks.History:
         """Train from the current step to `steps`; one epoch is one segment.
 
         streams: `tfuda.build.streams(config, method)`, or a tf.data.Dataset of batches, which Keras's own fit
         takes as ever. Goes on in mid-segment after a restored checkpoint.
         """
         if isinstance(streams, tf.data.Dataset):
-            return super().fit(streams, callbacks=[*callbacks], **{"shuffle": False, **options})
-        history, epochs = keras.callbacks.History(), []
-        options = {"shuffle": False, "callbacks": [Segments(streams), *callbacks, history], **options}
-        for first, last, length in spans(int(self.step.numpy()), self.steps, self.segment):
-            streams.at = int(self.step.numpy())
-            data = streams.dataset(self.steps, self.segment)
-            data = data.apply(tf.data.experimental.assert_cardinality(length))
-            self._inside = streams.at % self.segment > 0
-            super().fit(data, initial_epoch=first, epochs=last, **options)
-            epochs += history.epoch
-            if self.stop_training:
+            options = {"shuffle": False, **options}
+            return super().fit(streams, callbacks=[*callbacks], verbose=verbose, **options)
+        every, self.stop_training = math.ceil(self.steps / self.segment), False
+        together = Together([*callbacks], model=self, epochs=every, steps=self.segment, verbose=verbose)
+        together.begin()
+        while (step := int(self.step.numpy())) < self.steps and not self.stop_training:
+            epoch, self._inside = step // self.segment, step % self.segment > 0
+            if step and not self._inside:
+                self._between(streams)
+            labels = {} if self.classes is None else {"target": self.classes.numpy()}
+            data = streams.dataset(step, min((epoch + 1) * self.segment, self.steps), labels)
+            options |= {"initial_epoch": epoch, "epochs": epoch + 1, "shuffle": False}
+            super().fit(data, callbacks=together, verbose=verbose, **options)
+            if int(self.step.numpy()) == step:
                 break
-        history.epoch = epochs
-        return history
+        together.end()
+        return self.history
+
+    def _between(self, streams) -> None:
+        look = functools.cache(lambda: self.posterior(streams.clean("target")))
+        if self.classes is not None:
+            self.classes.assign(tf.argmax(look(), -1, tf.int32))
+        self.refresh(look)
+
+    def posterior(self, batches: Iterable[tf.Tensor]) -> tf.Tensor:
+        """softmax [N, K] of batches of images, in evaluation mode."""
+        if self._look is None:
+            self._look = tf.function(lambda images: tf.nn.softmax(self.network(images, training=False).logits))
+        return tf.concat([self._look(images) for images in batches], 0)
 
     def reset_metrics(self) -> None:
         """Not in the middle of a segment, so that a resumed one reports what it would have."""
@@ -255,43 +279,3 @@ class Method(keras.Model):
 
     def _maybe_symbolic_build(self, *args, **options) -> None:
         """All is built already, and Keras's attempt fails under several workers."""
-
-
-def spans(step: int, steps: int, segment: int) -> list[tuple[int, int, int]]:
-    """(first epoch, last epoch, batches in each) from `step` to `steps`.
-
-    Keras takes the first epoch's length for all of a `fit`, so the rest of a segment in which a run stopped, and
-    a short last one, are fits of their own.
-    """
-    found = []
-    while step < steps:
-        epoch = step // segment
-        stop = min((epoch + 1) * segment, steps)
-        whole = steps // segment
-        if step % segment == 0 and epoch < whole:
-            found.append((epoch, whole, segment))
-            step = whole * segment
-        else:
-            found.append((epoch, epoch + 1, stop - step))
-            step = stop
-    return found
-
-
-class Segments(keras.callbacks.Callback):
-    """Calls `refresh` before each segment but the first; Keras makes the epoch's iterator after it."""
-
-    def __init__(self, streams):
-        super().__init__()
-        self.streams = streams
-        self.run: Callable | None = None
-
-    def posterior(self) -> tf.Tensor:
-        if self.run is None:
-            network = self.model.network
-            self.run = tf.function(lambda images: tf.nn.softmax(network(images, training=False).logits))
-        return tf.concat([self.run(images) for images in self.streams.clean("target")], 0)
-
-    def on_epoch_begin(self, epoch, logs=None):
-        step = self.streams.at = int(self.model.step.numpy())
-        if step and step % self.model.segment == 0:
-            self.model.refresh(self.posterior)

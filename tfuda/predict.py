@@ -8,37 +8,28 @@ import pathlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import TextIO
 
-import tensorflow as tf
-
+from tfuda.data.check import hushed, readable
+from tfuda.data.files import ENDINGS, below
 from tfuda.export import Model
-
-ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 
 
 def pictures(paths: Iterable[str]) -> list[pathlib.Path]:
     """The files that are named, and the pictures in folders that are named, in order of their names."""
     found: list[pathlib.Path] = []
-    for path in map(pathlib.Path, paths):
-        inside = path.rglob("*") if path.is_dir() else ()
-        found += sorted(p for p in inside if p.suffix.lower() in ENDINGS and not p.is_dir()) or [path]
+    for path in paths:
+        inside = below(path) if os.path.isdir(path) else []
+        found += map(pathlib.Path, inside or [path])
     return found
 
 
 def read(path: pathlib.Path) -> bytes:
-    """The bytes of a picture that can be decoded; ValueError says why not."""
+    """The bytes of a picture that can be decoded, as PNG where only Pillow can; ValueError says why not."""
     if path.is_dir():
         raise ValueError(f"the folder holds no picture ({', '.join(ENDINGS)})")
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ValueError(error.strerror or str(error)) from None
-    if not data:
-        raise ValueError("the file is empty")
-    try:
-        tf.io.decode_image(data, channels=3, expand_animations=False)
-    except (tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError):
-        raise ValueError("no JPEG, PNG, BMP or GIF picture that can be read") from None
-    return data
+    reason, png = readable(str(path))
+    if reason:
+        raise ValueError(reason)
+    return png or path.read_bytes()
 
 
 def batches(
@@ -49,7 +40,8 @@ def batches(
     contents: list[bytes] = []
     for path in paths:
         try:
-            contents.append(read(path))
+            with hushed():
+                contents.append(read(path))
             names.append(path)
         except ValueError as error:
             complain(f"{path}: {error}")

@@ -8,19 +8,21 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tfuda.data.files import Files, join
+
 
 @dataclasses.dataclass(frozen=True)
 class Domain:
     """Images of one kind with (where they may be known) their labels.
 
-    images: uint8 [N, H, W, 3]
-    labels: int32 [N], or None where the protocol hides them
+    images: uint8 [N, H, W, 3], or the paths of N pictures
+    labels: int32 [N], or None where the protocol hides them or nobody knows them
     origin: int32 [N], which of several sources an image comes from, or None
     """
 
     name: str
     classes: tuple[str, ...]
-    images: np.ndarray
+    images: np.ndarray | Files
     labels: np.ndarray | None = None
     origin: np.ndarray | None = None
 
@@ -50,7 +52,8 @@ class Task(NamedTuple):
     """What a method may train on, and what it is measured on.
 
     streams: "source", "target" (never with labels), and "target_labelled" where the protocol gives shots
-    tests, trains: "source" and "target", held-out and training images with labels; read by evaluation alone
+    tests, trains: "source" and "target", held-out and training images with labels where there are any; read by
+        evaluation alone
     """
 
     name: str
@@ -68,6 +71,22 @@ def first_classes(domain: Domain, count: int) -> Domain:
         raise ValueError(f"domain {domain.name} has {len(domain.classes)} classes, not {count}")
     part = domain.rows(np.flatnonzero(domain.known_labels < count))
     return dataclasses.replace(part, classes=domain.classes[:count])
+
+
+def named_classes(domain: Domain, names: tuple[str, ...]) -> Domain:
+    """The part of a domain in the classes of these names; () for all."""
+    if not names:
+        return domain
+    place = np.array([names.index(name) if name in names else -1 for name in domain.classes])
+    part = domain.rows(np.flatnonzero(place[domain.known_labels] >= 0))
+    return dataclasses.replace(part, classes=names, labels=place[part.known_labels].astype(np.int32))
+
+
+def some(domain: Domain, count: int, seed: int) -> Domain:
+    """At most `count` rows, drawn by the seed; 0 for all."""
+    if not 0 < count < len(domain):
+        return domain
+    return domain.rows(np.sort(np.random.default_rng([seed, 3]).permutation(len(domain))[:count]))
 
 
 def long_tail(domain: Domain, seed: int, ratio: float = 0.1) -> Domain:
@@ -98,6 +117,8 @@ def split_shots(domain: Domain, shots: int, seed: int) -> tuple[Domain, Domain]:
 
 def relabel(domain: Domain, classes: tuple[str, ...]) -> Domain:
     """The same domain with labels that count in `classes`, the source's."""
+    if domain.labels is None:
+        return dataclasses.replace(domain, classes=classes)
     strange = [name for name in domain.classes if name not in classes]
     if strange:
         raise ValueError(
@@ -119,7 +140,7 @@ def union(domains: list[Domain]) -> Domain:
     return Domain(
         "+".join(domain.name for domain in domains),
         domains[0].classes,
-        np.concatenate([domain.images for domain in domains]),
+        join([domain.images for domain in domains]),
         np.concatenate([domain.known_labels for domain in domains]),
         np.repeat(np.arange(len(domains), dtype="int32"), [len(domain) for domain in domains]),
     )
@@ -136,6 +157,8 @@ def protocol(
     target_classes: int = 0,
     imbalance: str = "",
     seed: int = 0,
+    target_names: tuple[str, ...] = (),
+    official: bool = False,
 ) -> Task:
     """A task by name: "R-S", or "H+M+R-S" for three sources and one target.
 
@@ -143,6 +166,8 @@ def protocol(
     shots: labelled target images of each class (semi-supervised), taken out of the unlabelled ones
     source_classes, target_classes: keep the first classes only; fewer in the target is partial adaptation
     imbalance: "source" or "target" draws that training set with a long tail
+    target_names: the classes that the target keeps; () for all
+    official: the shots are the loader's own, splits "labelled-3" and "unlabelled-3" for 3
     """
     sources, dash, target = task.partition("-")
     if not dash or not sources or not target:
@@ -155,11 +180,18 @@ def protocol(
 
     names = sources.split("+")
     train, test = (union([side(name, split, source_classes) for name in names]) for split in ("train", "test"))
-    here, there = (relabel(side(target, split, target_classes), train.classes) for split in ("train", "test"))
+    here, there = (
+        relabel(named_classes(side(target, split, target_classes), target_names), train.classes)
+        for split in ("train", "test")
+    )
     train = long_tail(train, seed) if imbalance == "source" else train
     here = long_tail(here, seed) if imbalance == "target" else here
     streams = {"source": train}
-    if shots:
+    if shots and official:
+        streams["target_labelled"], here = (
+            relabel(load(target, f"{kind}-{shots}"), train.classes) for kind in ("labelled", "unlabelled")
+        )
+    elif shots:
         streams["target_labelled"], here = split_shots(here, shots, seed)
     streams["target"] = here.unlabelled()
     tests, trains = {"source": test, "target": there}, {"source": train, "target": here}

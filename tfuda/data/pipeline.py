@@ -1,15 +1,31 @@
-"""From domains to finite segments of batches {stream: {image, label?, index, domain?}}."""
+"""From domains to finite segments of batches {stream: {image, label?, index, domain?}}, and to pictures in order.
+
+Training batches of one stream, for pictures on disk:
+
+    steps -> plan (rows, labels, boxes of a whole batch) -> one by one, on all cores: read, decode, resize what the
+    box shows -> batch -> augment
+
+Everything drawn is a function of (seed, stream, step, position), so a run that resumes at a step continues with
+that step's batch. There is no Python and no state in the graph of a dataset: with either, TensorFlow would
+make a deterministic pipeline sequential.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
 
+from tfuda.data import view as views
+from tfuda.data.check import cores
 from tfuda.data.domains import Domain
+from tfuda.data.files import Files
 from tfuda.data.samplers import uniform
+
+Batch = dict[str, tf.Tensor]
 
 
 class Streams:
@@ -17,10 +33,9 @@ class Streams:
 
     domains: {stream name: Domain}; a stream has labels only where its Domain has
     batch: {stream name: images in the global batch}
-    augment: (images [B, H, W, 3], seed [2]) -> images
-
-    Everything drawn is a function of (seed, stream, step, position), so a run that resumes at a step continues
-    with that step's batch.
+    view: how a picture becomes an image of the network's size
+    augment: (images [B, H, W, 3], seed [2]) -> images, after the view
+    samplers: {stream name: one of tfuda.data.samplers}, `uniform` for the others
     """
 
     def __init__(
@@ -29,52 +44,126 @@ class Streams:
         batch: Mapping[str, int],
         seed: int = 0,
         augment: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = None,
+        view: views.View | None = None,
+        samplers: Mapping[str, Callable] | None = None,
     ):
-        self.domains = dict(domains)
-        self.augment = augment
+        self.domains, self.batch, self.augment = dict(domains), dict(batch), augment
+        self.view, self.samplers = view or views.View(), dict(samplers or {})
         self.seeds = {name: (seed, zlib.crc32(name.encode())) for name in self.domains}
-        self.at = 0  # the step that the next iteration of a dataset starts at
-        self.rows = {}
         for name, domain in self.domains.items():
             if not 1 <= batch[name] <= len(domain):
                 raise ValueError(
                     f"batch {batch[name]} does not fit stream {name!r}: domain {domain.name} has {len(domain)} images"
                 )
-            self.rows[name] = uniform(len(domain), batch[name], self.seeds[name])
         with tf.device("cpu:0"):  # once, and not in every graph
-            self.tensors = {name: self._tensors(domain) for name, domain in self.domains.items()}
+            self.tensors = {name: _tensors(domain, self.view) for name, domain in self.domains.items()}
 
-    @staticmethod
-    def _tensors(domain: Domain) -> dict[str, tf.Tensor]:
-        arrays = {"image": domain.images, "label": domain.labels, "domain": domain.origin}
-        return {key: tf.constant(array) for key, array in arrays.items() if array is not None}
+    def plan(self, name: str, labels: np.ndarray | None = None) -> Callable[[tf.Tensor], Batch]:
+        """step (int64 scalar) -> {"index", "label"?, "domain"?, "box"?} of its batch in a stream.
 
-    def load(self, step: tf.Tensor) -> dict[str, dict[str, tf.Tensor]]:
-        """The batch of a step (int64 scalar)."""
-        return {name: self._stream(name, step) for name in self.domains}
-
-    def _stream(self, name: str, step: tf.Tensor) -> dict[str, tf.Tensor]:
-        rows = self.rows[name](step)
-        found = {key: tf.gather(tensor, rows) for key, tensor in self.tensors[name].items()}
-        if self.augment is not None:
-            seed, stream = self.seeds[name]
-            key = tf.stack([tf.constant(seed * 2**32 + stream, tf.int64), step])
-            found["image"] = self.augment(found["image"], key)
-        return {**found, "index": tf.cast(rows, tf.int32)}
-
-    def dataset(self, steps: int, segment: int) -> tf.data.Dataset:
-        """Batches from step `at` to the end of its segment; every iteration looks at `at` anew.
-
-        A Python number and not the method's variable, which may live on a GPU, where a dataset cannot read it.
+        labels: pseudo-labels int32 [N] for the sampler alone, below 0 for none
         """
+        size, kind = self.batch[name], self.samplers.get(name, uniform)
+        rows = _sampler(kind, self.domains[name], size, self.seeds[name], labels)
+        known = {key: value for key, value in self.tensors[name].items() if key != "image"}
 
-        def rest(_):
-            at = tf.ensure_shape(tf.numpy_function(lambda: np.int64(self.at), [], tf.int64), [])
-            return tf.data.Dataset.range(at, tf.minimum((at // segment + 1) * segment, steps))
+        def batch(step: tf.Tensor) -> Batch:
+            index = rows(step)
+            found = {key: tf.gather(tensor, index) for key, tensor in known.items()}
+            if self.view.size:
+                found["box"] = views.draw(self.view, size, self._key(name, step))
+            return {**found, "index": index}
 
-        data = tf.data.Dataset.from_tensors(0).flat_map(rest)
-        return data.map(self.load).prefetch(2)
+        return batch
 
-    def clean(self, name: str, batch: int = 256) -> tf.data.Dataset:
-        """All images of a stream once, in order, as they are: batches uint8 [<= batch, H, W, 3]."""
-        return tf.data.Dataset.from_tensor_slices(self.domains[name].images).batch(batch)
+    def load(self, step: int) -> dict[str, Batch]:
+        """The batch of a step."""
+        return next(iter(self.dataset(int(step), int(step) + 1)))
+
+    def dataset(self, start: int, stop: int, labels: Mapping[str, np.ndarray] | None = None) -> tf.data.Dataset:
+        """The batches of steps start to stop; labels: see `plan`, by stream."""
+        steps = tf.data.Dataset.range(start, stop)
+        parts = {name: self._stream(name, steps, (labels or {}).get(name)) for name in self.domains}
+        data = tf.data.Dataset.zip(parts).prefetch(2)
+        return data.apply(tf.data.experimental.assert_cardinality(stop - start))
+
+    def _stream(self, name: str, steps: tf.data.Dataset, labels: np.ndarray | None) -> tf.data.Dataset:
+        plan, images = self.plan(name, labels), self.tensors[name]["image"]
+
+        def whole(step):
+            found = plan(step)
+            return {**found, "image": tf.gather(images, found["index"])}
+
+        def one(found):
+            picture = fetch(images, found["index"])
+            return {**found, "image": views.show(picture, found.pop("box"), self.view)}
+
+        def finish(found, step):
+            if self.augment is not None:
+                found["image"] = self.augment(found["image"], self._key(name, step))
+            return {**found, "index": tf.cast(found["index"], tf.int32)}
+
+        if not self.view.size:
+            return steps.map(lambda step: finish(whole(step), step))
+        data = steps.map(plan).unbatch().map(one, num_parallel_calls=cores(), deterministic=True)
+        return tf.data.Dataset.zip(data.batch(self.batch[name], drop_remainder=True), steps).map(finish)
+
+    def _key(self, name: str, step: tf.Tensor) -> tf.Tensor:
+        """Seed of all that is drawn for a stream in a step: int64 [2]."""
+        seed, stream = self.seeds[name]
+        return tf.stack([tf.constant(seed * 2**32 + stream, tf.int64), step])
+
+    def clean(self, name: str) -> tf.data.Dataset:
+        """All images of a stream once, in order, as a test sees them in its middle: uint8 [<= 256, H, W, 3]."""
+        return pictures(self.domains[name].images, self.view).map(lambda seen: seen[:, 0])
+
+
+def _sampler(kind: Callable, domain: Domain, batch: int, seed, labels: np.ndarray | None):
+    if labels is not None:
+        if (labels < 0).all():  # before the first look at them
+            return uniform(domain, batch, seed)
+        domain = Domain(domain.name, domain.classes, domain.images, labels, domain.origin)
+    return kind(domain, batch, seed)
+
+
+def _tensors(domain: Domain, view: views.View) -> Batch:
+    """What a dataset looks up by row: images (or paths), labels and origins."""
+    if isinstance(domain.images, Files):
+        if not view.size:
+            raise ValueError(f"domain {domain.name} is of files: set view.resize and view.size, as 256 and 224")
+        images = domain.images.paths
+    else:
+        images = domain.images
+    arrays = {"image": images, "label": domain.labels, "domain": domain.origin}
+    return {key: tf.constant(array) for key, array in arrays.items() if array is not None}
+
+
+def fetch(images: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
+    """One picture, uint8 [h, w, 3], of paths (string [N]) or arrays (uint8 [N, h, w, 3])."""
+    found = tf.gather(images, row)
+    return views.decode(tf.io.read_file(found)) if images.dtype == tf.string else found
+
+
+def pictures(images: np.ndarray | Files, view: views.View, batch: int = 256) -> tf.data.Dataset:
+    """All of N pictures in order, as a test sees them: batches uint8 [<= batch, V, H, W, 3] of V views of each."""
+    if not view.size:
+        if isinstance(images, Files):
+            raise ValueError("pictures in files need view.resize and view.size, as 256 and 224")
+        return tf.data.Dataset.from_tensor_slices(images[:, None]).batch(batch)
+    with tf.device("cpu:0"):
+        source = tf.constant(images.paths if isinstance(images, Files) else images)
+    rows = tf.data.Dataset.range(len(images))
+    seen = rows.map(lambda row: views.look(fetch(source, row), view), num_parallel_calls=cores(), deterministic=True)
+    return seen.batch(max(1, batch // len(views.tests(view)))).prefetch(2)
+
+
+def each(images: np.ndarray | Files, view: views.View) -> Iterator[np.ndarray]:
+    """One picture after another, as a test sees it in its middle: uint8 [H, W, 3]."""
+    middle = dataclasses.replace(view, test="center")
+    for seen in pictures(images, middle).as_numpy_iterator():
+        yield from seen[:, 0]
+
+
+def read(images: np.ndarray | Files, view: views.View) -> np.ndarray:
+    """A few pictures as a test sees them in their middle: uint8 [N, H, W, 3]."""
+    return np.stack(list(each(images, view)))

@@ -1,21 +1,139 @@
-"""Which images make a batch: pure functions of (seed, step), so a resumed run needs no state and no skipping."""
+"""Which images make a batch: pure functions of (seed, step), so a resumed run needs no state and no skipping.
+
+Each takes (domain, batch, seed) and gives step (int64 scalar) -> rows int64 [batch]; a config names them.
+
+    uniform     every image once in each pass over the domain
+    balanced    class after class in a new order each turn (BIWAA, METHODS B1): for labels, or for pseudo-labels
+    per_domain  of several sources one at random for every image (HDA)
+    padded      several sources repeated to the length of the longest, then shuffled together (ToAlign)
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
+from tfuda.data.domains import Domain
 
-def uniform(count: int, batch: int, seed: tuple[int, int]) -> Callable[[tf.Tensor], tf.Tensor]:
-    """step (int64 scalar) -> rows int64 [batch]: without replacement in each pass over the domain."""
+Seed = tuple[int, int]
+Sampler = Callable[[tf.Tensor], tf.Tensor]
+
+
+def shuffled(index: tf.Tensor, count, seed: Seed, *turn: tf.Tensor) -> tf.Tensor:
+    """The place of `index` in a permutation of range(count) that (seed, turns) draw: int64 [n], one turn or two."""
+    first = turn[0] if len(turn) == 1 else turn[0] * 2**31 + turn[1]
+    keys = tf.stack([tf.fill(tf.shape(index), tf.constant(part, tf.int64)) for part in seed] + [first], 1)
+    last = tf.broadcast_to(tf.cast(count, tf.int64) - 1, tf.shape(index))
+    return tf.raw_ops.RandomIndexShuffle(index=index, seed=keys, max_index=last, rounds=4)
+
+
+def positions(step: tf.Tensor, batch: int) -> tf.Tensor:
+    """Of a step's images in the endless sequence: int64 [batch]."""
+    return step * batch + tf.range(batch, dtype=tf.int64)
+
+
+def uniform(domain: Domain, batch: int, seed: Seed) -> Sampler:
+    """Without replacement in each pass over the domain."""
+    count = len(domain)
 
     def rows(step: tf.Tensor) -> tf.Tensor:
-        at = step * batch + tf.range(batch, dtype=tf.int64)
-        turn = at // count
-        keys = tf.stack([tf.fill([batch], tf.constant(part, tf.int64)) for part in seed] + [turn], 1)
-        return tf.raw_ops.RandomIndexShuffle(
-            index=at % count, seed=keys, max_index=tf.constant(count - 1, tf.int64), rounds=4
+        at = positions(step, batch)
+        return shuffled(at % count, count, seed, at // count)
+
+    return rows
+
+
+def class_rows(labels: np.ndarray, batch: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Rows of each class that is large enough, padded [K, max]; their counts [K]; batches in a round (METHODS B1).
+
+    labels: int [N]; below 0 for images that no class may use
+    """
+    kinds, counts = np.unique(labels[labels >= 0], return_counts=True)
+    classes = int(labels.max(initial=-1)) + 1
+    keep = kinds[counts * classes // batch >= 1]
+    if not len(keep):
+        raise ValueError(
+            f"no class has the {batch / max(classes, 1):.0f} images that balanced batches of {batch} need"
         )
+    members = [np.flatnonzero(labels == k) for k in keep]
+    sizes = np.array([len(rows) for rows in members])
+    table = np.zeros([len(keep), sizes.max()], np.int64)
+    for row, rows in zip(table, members, strict=True):
+        row[: len(rows)] = rows
+    length = int(sizes.min()) * len(keep) // batch
+    if not length:
+        raise ValueError(
+            f"balanced batches of {batch} need more than {sizes.min()} images of each of {len(keep)} classes"
+        )
+    return table, sizes, length
+
+
+def by_turns(step: tf.Tensor, batch: int, table: np.ndarray, length: int, order: Callable, shuffle: Callable):
+    """The balanced loader's rows of a step, int64 [batch], for any source of permutations.
+
+    A round is `length` batches; in its turn t it takes the t-th image of every class, classes in the turn's order.
+    order: (round, turn, slot) -> class; shuffle: (round, class, t) -> place in the class; all int64 [batch]
+    """
+    place = step % length * batch + tf.range(batch, dtype=tf.int64)
+    turn, slot = place // len(table), place % len(table)
+    rounds = tf.fill([batch], step // length)
+    kind = order(rounds, turn, slot)
+    return tf.gather_nd(tf.constant(table), tf.stack([kind, shuffle(rounds, kind, turn)], 1))
+
+
+def balanced(domain: Domain, batch: int, seed: Seed) -> Sampler:
+    """As many images of one class as of another; small classes drop out, large ones are sub-sampled anew each round.
+
+    Unlike the authors' loader it shuffles before the first round too.
+    """
+    table, sizes, length = class_rows(domain.known_labels, batch)
+
+    def order(rounds, turn, slot):
+        return shuffled(slot, len(table), seed, rounds, turn)
+
+    def shuffle(rounds, kind, t):
+        other = (seed[0], seed[1] + 1)
+        return shuffled(t, tf.gather(tf.constant(sizes, tf.int64), kind), other, rounds, kind)
+
+    return lambda step: by_turns(step, batch, table, length, order, shuffle)
+
+
+def _origins(domain: Domain) -> tuple[np.ndarray, np.ndarray]:
+    """Where each source begins in a union, and how many images it has."""
+    if domain.origin is None:
+        return np.zeros(1, np.int64), np.array([len(domain)])
+    counts = np.bincount(domain.origin)
+    return np.cumsum(counts) - counts, counts  # a union keeps its sources one after another
+
+
+def per_domain(domain: Domain, batch: int, seed: Seed) -> Sampler:
+    """For every image a source at random, and of that the next in its own order."""
+    first, counts = _origins(domain)
+
+    def rows(step: tf.Tensor) -> tf.Tensor:
+        at = positions(step, batch)
+        key = tf.stack([tf.constant(seed[0] * 2**32 + seed[1], tf.int64), step])
+        source = tf.random.stateless_uniform([batch], key, 0, len(counts), tf.int64)
+        count = tf.gather(tf.constant(counts, tf.int64), source)
+        return tf.gather(tf.constant(first, tf.int64), source) + shuffled(
+            at % count, count, seed, at // count, source
+        )
+
+    return rows
+
+
+def padded(domain: Domain, batch: int, seed: Seed) -> Sampler:
+    """All sources as long as the longest, by repetition; without replacement over the whole."""
+    first, counts = _origins(domain)
+    longest, total = int(counts.max()), int(counts.max()) * len(counts)
+
+    def rows(step: tf.Tensor) -> tf.Tensor:
+        at = positions(step, batch)
+        place = shuffled(at % total, total, seed, at // total)
+        source = place // longest
+        inside = place % longest % tf.gather(tf.constant(counts, tf.int64), source)
+        return tf.gather(tf.constant(first, tf.int64), source) + inside
 
     return rows

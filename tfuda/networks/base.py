@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfuda import ops
+from tfuda.data.view import View
 from tfuda.networks.discriminators import initializer
 
 
@@ -27,6 +28,7 @@ class Network(keras.Model):
     stages: layers that take the images and give one map each (`tfuda.networks.small`)
     head: a layer [B, d] -> [B, K]; None for one linear layer
     bottleneck: units of a linear layer between pool and head; 0 for none
+    view: how a picture of any size becomes an image for this network; evaluation and export follow it
     A paper that looks elsewhere exchanges `attend`; one that answers differently brings a head.
     """
 
@@ -38,9 +40,11 @@ class Network(keras.Model):
         head: keras.layers.Layer | None = None,
         bottleneck: int = 0,
         initial: str = "kaiming",
+        view: View | None = None,
     ):
         super().__init__(name="network")
         self.size = (*size, 3)
+        self.view = view or View()
         self.classes = classes
         self.stages = list(stages)
         self.pool = keras.layers.GlobalAveragePooling2D(dtype=ops.real(), name="pool")

@@ -22,6 +22,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 
 from tfuda import evaluate, experiment, ops
+from tfuda.data import pipeline
 from tfuda.data.domains import Domain
 from tfuda.networks.base import Network
 from tfuda.plots import style
@@ -145,14 +146,16 @@ def cam(path: str, out: str | os.PathLike) -> None:
         predicted = observer(domain.images).logits.argmax(1)
         index = choose(domain.labels, predicted, half, half)
         known = domain.labels if side == "source" else None  # as in training
-        found = look(method.network, domain.images[index], None if known is None else known[index])
-        rows += [(side, domain, k, predicted, [view[i] for view in found]) for i, k in enumerate(index)]
+        images = pipeline.read(domain.images[index], method.network.view)
+        found = look(method.network, images, None if known is None else known[index])
+        for i, k in enumerate(index):
+            rows.append((images[i], [view[i] for view in found], (side, domain, k, predicted)))
     with style.page(out, 6.8, 0.9 + 1.05 * len(rows)) as figure:
         figure.suptitle(f"{style.run_name(config)}, {style.task_name(config.task)}", fontsize=10)
         grid = figure.subplots(len(rows), len(TITLES), squeeze=False)
-        for axes, (side, domain, k, predicted, views) in zip(grid, rows, strict=True):
-            row(axes, domain.images[k], views)
-            caption(axes[0], side, domain, k, predicted)
+        for axes, (image, views, said) in zip(grid, rows, strict=True):
+            row(axes, image, views)
+            caption(axes[0], *said)
         for axes, title in zip(grid[0], TITLES, strict=True):
             axes.set_title(title, fontsize=8)
         bar = figure.colorbar(ScalarMappable(cmap=HEAT), ax=grid, shrink=0.4, aspect=25, ticks=[0, 1])

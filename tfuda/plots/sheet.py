@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 
 import numpy as np
 from matplotlib.axes import Axes
 from ml_collections import ConfigDict
 
 from tfuda import build
+from tfuda.data import catalogue, pipeline
 from tfuda.data.domains import Domain
+from tfuda.data.view import View
 from tfuda.plots import style
 
 SPLITS = ("train", "test")
@@ -20,10 +21,13 @@ IMAGES = 3  # of each class
 GAP = 0.08  # between images, of their width
 
 
-def names(load: Callable, task: str) -> list[str]:
-    """The domains that the data module lists, or else those of the task."""
-    listed = getattr(sys.modules.get(getattr(load, "__module__", "")), "DOMAINS", ())
-    return list(listed) or [*task.partition("-")[0].split("+"), task.partition("-")[2]]
+def names(config: ConfigDict) -> list[str]:
+    """All domains of the data where they are known, else those of the task."""
+    if config.data in catalogue.names() and config.data not in build.READERS:
+        return list(catalogue.get(config.data).domains)
+    module = sys.modules.get(config.data.partition(":")[0]) or sys.modules.get(f"tfuda.data.{config.data}")
+    source, _, target = config.task.rpartition("-")
+    return list(getattr(module, "DOMAINS", ())) or [*source.split("+"), target]
 
 
 def columns(domain: Domain) -> tuple[list[str], list[np.ndarray]]:
@@ -48,12 +52,14 @@ def montage(images: np.ndarray, rows: list[np.ndarray]) -> np.ndarray:
     return sheet
 
 
-def panel(axes: Axes, domain: Domain) -> None:
+def panel(axes: Axes, domain: Domain, view: View) -> None:
     """One split of one domain; class names above its columns."""
     titles, rows = columns(domain)
-    sheet = montage(domain.images, rows)
+    images = pipeline.read(domain.images[np.concatenate(rows)], view)  # [n, H, W, 3]
+    rows = np.split(np.arange(len(images)), np.cumsum([len(row) for row in rows])[:-1])
+    sheet = montage(images, rows)
     axes.imshow(sheet, interpolation="nearest")
-    each = (sheet.shape[1] + max(1, round(GAP * domain.images.shape[2]))) / len(rows)
+    each = (sheet.shape[1] + max(1, round(GAP * images.shape[2]))) / len(rows)
     turn = 45 if max(map(len, titles)) > 3 else 0
     axes.xaxis.tick_top()
     axes.set_xticks(
@@ -70,14 +76,14 @@ def panel(axes: Axes, domain: Domain) -> None:
 def domains(config: ConfigDict, out: str | os.PathLike) -> None:
     """Every domain of the config's data: a row of panels each, a column for training and one for testing."""
     load = build.loader(config)
-    found = names(load, config.task)
+    found, view = names(config), build.view(config)
     tall = 0.6 if any(len(name) > 3 for name in load(found[0], SPLITS[0]).classes) else 0.25
     with style.page(out, 7.2, 0.35 + len(found) * (1.02 + tall)) as figure:
         grid = figure.subplots(len(found), len(SPLITS), squeeze=False)
         for i, name in enumerate(found):
             for j, split in enumerate(SPLITS):
                 domain, axes = load(name, split), grid[i, j]
-                panel(axes, domain)
+                panel(axes, domain, view)
                 axes.set_xlabel(f"{split}: {len(domain)} images, {len(domain.classes)} classes", fontsize=8)
                 if j == 0:
                     axes.set_ylabel(style.shortened(name), fontsize=11, rotation=0, ha="right", va="center")

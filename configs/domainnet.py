@@ -1,0 +1,27 @@
+"""DomainNet (Peng et al. 2019): six domains, 345 classes, official train and test lists; five sources, one target.
+
+    python run/train.py --config=configs/domainnet.py:toalign --config.task=I+P+Q+R+S-C \\
+        --config.root=/data/domainnet --config.weights=resnet101.weights.h5 --workdir=runs/domainnet
+
+ToAlign's setting (Table 2): ResNet-101, 80 source and 16 target images in a step, sources padded to one length and
+shuffled together, rate 3e-4, 50000 steps; averages over the six targets: source-only 32.9, DANN 32.6, the baseline
+(HDA with one discriminator for two domains) 47.3, with ToAlign 48.2. HDA's own picks a domain for every image:
+--config.samplers.source=per_domain.
+"""
+
+from tfuda import recipes
+
+DOMAINS = "CIPQRS"
+TASKS = {"all": tuple("+".join(d for d in DOMAINS if d != target) + f"-{target}" for target in DOMAINS)}
+
+sweep = recipes.sweep
+
+
+def get_config(cell="toalign"):
+    config = recipes.paper(cell, "domainnet", depth=101)
+    config.task = TASKS["all"][0]
+    config.steps, config.segment = 50_000, 2000
+    config.batch, config.batches.source = 16, 80
+    config.optimizer.rate = 3e-4
+    config.samplers.source = "padded"
+    return config

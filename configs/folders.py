@@ -1,0 +1,55 @@
+"""Two folders of your own pictures: labelled ones in class folders, unlabelled ones as they are.
+
+    python run/train.py --config=configs/folders.py:toalign --config.source=photos/ --config.target=scans/ \\
+        --workdir=runs/mine
+
+ends with an exported model and predictions.csv for the target in the workdir. --config.labels=scans_labelled/ (class
+folders again) is looked at in evaluation alone. Class names are those of the source's folders; every fifth of their
+pictures is kept out of training, to measure on.
+
+This trains a small network from scratch on crops of 64. With ImageNet weights do
+
+    --config=configs/folders.py:toalign@resnet50 --config.weights=resnet50-0676ba61.pth
+
+which sees crops of 224 and learns slowly, as the papers do; resnet18, 34 and 101 likewise.
+"""
+
+from tfuda import build, recipes
+
+TASKS = {"all": ("source-target",)}
+
+sweep = recipes.sweep
+
+
+def get_config(cell="toalign"):
+    cell, _, network = cell.partition("@")
+    config = build.base(cell)
+    config.data, config.task = "folders", "source-target"
+    config.source = config.target = config.labels = ""
+    config.holdout = 0.2
+    config.deliver = True
+    config.steps, config.segment, config.batch = 1000, 100, 16
+    if network:
+        pretrained(config, network)
+    else:
+        from_scratch(config)
+    return config
+
+
+def pretrained(config, network):
+    """The papers' view and rates."""
+    config.view = {"resize": 256, "size": 224, "train": "crop", "flip": True, "test": "center"}
+    config.network.name = network
+    config.network_options = {"frozen": 0, "unbiased": False}
+    config.optimizer.rate, config.optimizer.new_layers, config.optimizer.decay = 1e-3, 10.0, 5e-4
+
+
+def from_scratch(config):
+    """As configs/digits.py; the slower reversal keeps ToAlign from collapsing without pretrained weights."""
+    config.view = {"resize": 72, "size": 64, "train": "crop", "flip": True, "test": "center"}
+    config.network.name = "small"
+    config.network_options = {"widths": (24, 48, 96, 96), "convolutions": 2, "stride": 2, "norm": True}
+    config.optimizer.rate, config.optimizer.decay = 0.05, 1e-3
+    config.options.ramp_steps = 5 * config.steps
+    if "hidden" in config.options:
+        config.options.hidden = 256

@@ -1,0 +1,21 @@
+"""Office-Home (Venkateswara et al. 2017): Art, Clipart, Product, Real World; 65 classes, 15588 pictures.
+
+    python run/train.py --config=configs/office_home.py:toalign --config.task=A-C --config.root=/data/office_home \\
+        --config.weights=resnet50.weights.h5 --workdir=runs/office_home
+
+Papers' averages over the twelve tasks, ResNet-50 (ToAlign Table 1, TADA Table 2): source-only 46.1, DANN 57.6,
+CDAN+E 65.8, DANNP 67.9, DANNP+ToAlign 69.9. Partial adaptation to the first 25 classes: --config.partial=first.
+"""
+
+from tfuda import recipes
+
+DOMAINS = "ACPR"
+TASKS = {"all": tuple(f"{source}-{target}" for source in DOMAINS for target in DOMAINS if source != target)}
+
+sweep = recipes.sweep
+
+
+def get_config(cell="toalign"):
+    config = recipes.paper(cell, "office_home")
+    config.task = "A-C"
+    return config

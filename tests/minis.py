@@ -1,0 +1,74 @@
+"""Miniatures of the papers' data sets: the right layout, every class, a few small pictures of each."""
+
+import gzip
+import pathlib
+
+import numpy as np
+from PIL import Image
+
+from tfuda.data import catalogue
+
+
+def picture(rng, k: int, side: tuple[int, int] = (18, 30)) -> Image.Image:
+    """Noise in a colour that tells the class, of any size and aspect."""
+    height, width = rng.integers(*side, 2)
+    pixels = rng.integers(0, 90, [height, width, 3]) + 150 * np.array([k & 1, k & 2, k & 4], bool)
+    return Image.fromarray(pixels.astype(np.uint8))
+
+
+def folders(root: pathlib.Path, classes, each: int, seed: int = 0, ending: str = "jpg") -> list[str]:
+    """Class folders with `each` pictures; their paths relative to the root, class by class."""
+    rng, found = np.random.default_rng(seed), []
+    for k, name in enumerate(classes):
+        (root / name).mkdir(parents=True, exist_ok=True)
+        for i in range(each):
+            picture(rng, k).save(root / name / f"{name}_{i}.{ending}")
+            found.append(f"{name}/{name}_{i}.{ending}")
+    return found
+
+
+def archive(name: str, root: pathlib.Path, domains=(), each: int = 2) -> pathlib.Path:
+    """A catalogue's set as its archive unpacks, and the official lists where the set has such."""
+    of = catalogue.get(name)
+    for number, short in enumerate(domains or of.domains):
+        entry = catalogue.domain(of, short)
+        home = entry.folders[0]
+        paths = folders(root / home, of.classes, each, seed=number)
+        lines = [f"{home}/{path} {i // each}\n" for i, path in enumerate(paths)]
+        lists(entry, root, lines, each)
+    return root
+
+
+def lists(entry, root: pathlib.Path, lines: list[str], each: int) -> None:
+    """The first picture of every class is a shot, the others are test; all are training."""
+    shots, others = lines[::each], [line for i, line in enumerate(lines) if i % each]
+    wanted = [(entry.train_lists, lines), (entry.test_lists, others)]
+    wanted += [(entry.labelled_lists, shots), (entry.unlabelled_lists, others)]
+    for names, content in wanted:
+        if names:
+            path = root / names[0].replace("{shots}", "3")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(content), "utf-8")
+
+
+def idx(path: pathlib.Path, array: np.ndarray) -> None:
+    """One of MNIST's original files."""
+    head = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes()
+    path.write_bytes(gzip.compress(head + array.tobytes()))
+
+
+def mnist(root: pathlib.Path, each: int = 8) -> pathlib.Path:
+    """MNIST as its four files, and MNIST-M as its archive."""
+    rng = np.random.default_rng(0)
+    labels = np.tile(np.arange(10, dtype=np.uint8), each)
+    for split, short in (("train", "train"), ("test", "t10k")):
+        images = rng.integers(0, 255, [len(labels), 28, 28], np.uint8)
+        idx(root / f"{short}-images-idx3-ubyte.gz", images)
+        idx(root / f"{short}-labels-idx1-ubyte.gz", labels)
+        home = root / "mnist_m" / f"mnist_m_{split}"
+        home.mkdir(parents=True)
+        for i, label in enumerate(labels):
+            picture(rng, int(label), (32, 33)).save(home / f"{i:08d}.png")
+        text = "".join(f"{i:08d}.png {label}\n" for i, label in enumerate(labels))
+        home.with_name(f"mnist_m_{split}_labels.txt").write_text(text)
+    return root

@@ -1,0 +1,68 @@
+"""A cell of the grid method × weigher × combiner, written as a word: "dannp+toalign[scale=16]"."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+
+from ml_collections import ConfigDict
+
+from tfuda import method as step
+from tfuda.names import defaults, modules, near, resolve
+
+# Method options that stand at the top of a config, because every benchmark sets them.
+OWN = ("steps", "segment", "passes")
+
+
+def cell(text: str) -> ConfigDict:
+    """ "dannp+toalign+metaalign" -> method, weigher, combiner, and the options of each with their defaults.
+
+    A weigher alone stands on DANNP, the baseline of ToAlign. Options may stand in brackets behind a name:
+    "dannp+toalign[scale=16]", "dann[entropic=True;dropout=0]".
+    """
+    parts = [part for part in re.split(r"\+(?![^\[]*\])", text) if part]
+    if parts and _name(parts[0]) in modules("weighers"):
+        parts = ["dannp", *parts]
+    if not parts:
+        raise ValueError(f"unknown name {text!r} in tfuda.methods{near(text, modules('methods'))}")
+    config = ConfigDict({"cell": "+".join(parts), "method": _name(parts[0]), "weigher": "", "combiner": ""})
+    kind = resolve(config.method, "methods")
+    if not (inspect.isclass(kind) and issubclass(kind, step.Method)):
+        raise ValueError(f"{config.method!r} is no tfuda.method.Method")
+    config.options = _options(parts[0], {k: v for k, v in kind.options().items() if k not in OWN})
+    config.weigher_options, config.combiner_options = ConfigDict(), ConfigDict()
+    for part in parts[1:]:
+        seam = _seam(_name(part))
+        if config[seam]:
+            raise ValueError(f"{text!r} names two {seam}s, {config[seam]!r} and {_name(part)!r}")
+        config[seam] = _name(part)
+        config[f"{seam}_options"] = _options(part, defaults(resolve(config[seam], seam + "s")))
+    return config
+
+
+def _seam(name: str) -> str:
+    """A combiner is a class and a weigher a function, where the name is not one of the library's."""
+    if ":" in name:
+        return "combiner" if inspect.isclass(resolve(name, "weighers")) else "weigher"
+    return "combiner" if name in modules("combiners") else "weigher"
+
+
+def _name(part: str) -> str:
+    return part.partition("[")[0]
+
+
+def _options(part: str, known: dict) -> ConfigDict:
+    """Defaults, and over them what stands in a part's brackets."""
+    found = ConfigDict({key: value for key, value in known.items() if value is not None})
+    for setting in filter(None, part.partition("[")[2].rstrip("]").split(";")):
+        key, _, value = setting.partition("=")
+        if key not in found:
+            raise ValueError(f"{_name(part)} has no option {key!r}{near(key, found)}")
+        old = found[key]
+        try:
+            new = value if isinstance(old, str) else ast.literal_eval(value)
+            found[key] = float(new) if isinstance(old, float) else new
+        except (ValueError, SyntaxError, TypeError):
+            raise ValueError(f"{_name(part)} option {key}={value!r} is no {type(old).__name__}") from None
+    return found

@@ -1,0 +1,150 @@
+"""The papers' data sets: what they hold, how they lie on disk, and where to ask for them.
+
+One TOML file each beside this one: classes in the order of the labels that released lists use, domains with their
+folders, lists and counts. Nothing is downloaded; `config.root` (or $TFUDA_DATA/NAME) is the unpacked archive.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import pathlib
+import tomllib
+from typing import Any
+
+import numpy as np
+
+from tfuda.data.domains import Domain
+from tfuda.data.files import class_folders, image_list
+
+HERE = pathlib.Path(__file__).parent
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """What a TOML file says of one domain."""
+
+    name: str
+    short: str
+    title: str
+    folders: tuple[str, ...] = ()  # one of them, in the root, holds the class folders
+    lists: tuple[str, ...] = ()  # or one of them is an image list of all pictures
+    train_lists: tuple[str, ...] = ()  # official splits, where there are such
+    test_lists: tuple[str, ...] = ()
+    labelled_lists: tuple[str, ...] = ()  # official shots, {shots} in their names
+    unlabelled_lists: tuple[str, ...] = ()
+    count: int = 0
+    count_train: int = 0
+    count_test: int = 0
+    counts: tuple[int, ...] = ()  # by class
+    counts_train: tuple[int, ...] = ()
+    counts_test: tuple[int, ...] = ()
+
+    def expected(self, split: str) -> tuple[int, tuple[int, ...]]:
+        """How many pictures, and how many of each class where that is known."""
+        if not self.train_lists:
+            return self.count, self.counts
+        train = split == "train"
+        return (self.count_train, self.counts_train) if train else (self.count_test, self.counts_test)
+
+
+@dataclasses.dataclass(frozen=True)
+class Set:
+    """What a TOML file says of one data set."""
+
+    name: str
+    title: str
+    cite: str
+    licence: str
+    ask: str
+    layout: str
+    mean_class: bool  # the papers report the mean over classes
+    classes: tuple[str, ...]
+    partial: dict[str, tuple[str, ...]]
+    domains: dict[str, Entry]
+
+
+@functools.cache
+def names() -> tuple[str, ...]:
+    """Of all data sets."""
+    return tuple(sorted(path.stem for path in HERE.glob("*.toml")))
+
+
+@functools.cache
+def get(name: str) -> Set:
+    """A data set by name."""
+    said = _frozen(tomllib.loads((HERE / f"{name}.toml").read_text("utf-8")))
+    entries = {key: Entry(key, **about) for key, about in said.pop("domains").items()}
+    return Set(name, domains=entries, partial=said.pop("partial", {}), **said)
+
+
+def _frozen(tree: Any) -> Any:
+    """Lists become tuples."""
+    if isinstance(tree, dict):
+        return {key: _frozen(value) for key, value in tree.items()}
+    return tuple(tree) if isinstance(tree, list) else tree
+
+
+def domain(of: Set, name: str) -> Entry:
+    """A domain by its name, or by the letter that the papers use."""
+    found = of.domains.get(name) or next((entry for entry in of.domains.values() if entry.short == name), None)
+    if found is None:
+        known = ", ".join(f"{entry.name} ({entry.short})" for entry in of.domains.values())
+        raise ValueError(f"{of.title} has no domain {name!r}: it has {known}")
+    return found
+
+
+def part(name: str, kept: str) -> tuple[str, ...]:
+    """The class names of a partial label set."""
+    known = get(name).partial if name in names() else {}
+    if kept not in known:
+        raise ValueError(f"config.partial={kept!r}: {name or 'the data'} has {', '.join(known) or 'no named part'}")
+    return known[kept]
+
+
+def folder(of: Set, root: str) -> pathlib.Path:
+    """Where a data set lies; the error says how to get it."""
+    path = pathlib.Path(root or os.path.join(os.environ.get("TFUDA_DATA", ""), of.name))
+    if not path.is_dir():
+        said = f"--config.root={path}" if root else "--config.root or $TFUDA_DATA"
+        raise FileNotFoundError(
+            f"{said}: {of.title} is not there; it is asked for at {of.ask}, and config.root is its unpacked folder"
+        )
+    return path
+
+
+def lists(entry: Entry, split: str) -> tuple[str, ...]:
+    """The lists that a split may be read from: "train", "test", "labelled-3" or "unlabelled-3"."""
+    kind, _, shots = split.partition("-")
+    chosen = {"labelled": entry.labelled_lists, "unlabelled": entry.unlabelled_lists}.get(kind)
+    if chosen is None:
+        chosen = (entry.train_lists if split == "train" else entry.test_lists) or entry.lists
+    return tuple(name.replace("{shots}", shots) for name in chosen)
+
+
+def load(name: str, domain_name: str, split: str, root: str = "") -> Domain:
+    """A domain of a data set: paths, labels int32 [N]. Sets without official splits give all for each.
+
+    split: "train", "test", or "labelled-3" and "unlabelled-3" where the set has lists of shots
+    """
+    of = get(name)
+    entry, path = domain(of, domain_name), folder(of, root)
+    listed = [path / file for file in lists(entry, split)]
+    inside = [path / place for place in entry.folders]
+    if found := next((file for file in listed if file.is_file()), None):
+        images, labels = image_list(found, path, of.classes, [place for place in inside if place.is_dir()] or inside)
+    elif not entry.train_lists and (place := next((place for place in inside if place.is_dir()), None)):
+        _, images, labels = class_folders(place, of.classes)
+    else:
+        wanted = [*listed, *([] if entry.train_lists else inside)]
+        raise FileNotFoundError(
+            f"{of.title}, {entry.title}: none of {', '.join(os.path.relpath(p, path) for p in wanted)} is in {path}; "
+            f"the layout is that of the archive from {of.ask}"
+        )
+    return Domain(entry.name, of.classes, images, np.asarray(labels, np.int32))
+
+
+def shots(name: str, domain_name: str) -> bool:
+    """Has this domain lists of labelled shots of its own?"""
+    return name in names() and bool(domain_name) and bool(domain(get(name), domain_name).labelled_lists)

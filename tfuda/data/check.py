@@ -1,0 +1,192 @@
+"""Before training: can every file be decoded? So that no run dies in the middle of the night.
+
+Files that TensorFlow cannot read and Pillow can (TIFF, and WebP before TensorFlow 2.19) get a PNG copy in the cache
+folder, and the copy is read from then on. What was found is remembered with sizes and times of the files, so the
+next start only looks at those.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import hashlib
+import io
+import json
+import os
+import pathlib
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from tfuda.data.files import Files
+from tfuda.data.view import decode, square_part
+
+NAMED = 5  # bad files that a message names; run/verify.py names all
+
+
+def cache_folder() -> pathlib.Path:
+    """$TFUDA_CACHE, $XDG_CACHE_HOME/tfuda or ~/.cache/tfuda."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return pathlib.Path(os.path.expanduser(os.environ.get("TFUDA_CACHE") or f"{base}/tfuda"))
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def hushed() -> Iterator[None]:
+    """The decoders' own lines on stderr away: what they complain of is reported by name."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def readable(path: str) -> tuple[str, bytes | None]:
+    """("", None) for a file that TensorFlow decodes, ("", its PNG) where only Pillow can, else (the reason, None)."""
+    try:
+        data = pathlib.Path(path).read_bytes()
+    except OSError as error:
+        return (error.strerror or str(error)).lower(), None
+    if not data:
+        return "the file is empty", None
+    try:
+        decode(tf.constant(data))
+    except (tf.errors.OpError, ValueError):
+        return _other(data)
+    return "", None
+
+
+def _other(data: bytes) -> tuple[str, bytes | None]:
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            pixels = picture.convert("RGB")
+    except Image.UnidentifiedImageError:
+        return "no picture", None
+    except Exception as error:  # Pillow raises many kinds for damaged files
+        return f"damaged ({error})", None
+    out = io.BytesIO()
+    pixels.save(out, "PNG")
+    return "", out.getvalue()
+
+
+def over(work: Callable, items: Iterable, count: int, say: Callable[[str], None], what: str) -> list:
+    """[work(item)] on all cores, in order, with a line of progress every tenth where it takes long."""
+    found = []
+    with hushed(), concurrent.futures.ThreadPoolExecutor(cores()) as pool:
+        for number, result in enumerate(pool.map(work, items), 1):
+            found.append(result)
+            if count >= 2000 and number % (count // 10) == 0:
+                say(f"{what}: {number} of {count}")
+    return found
+
+
+def sound(files: Files, on_bad: str = "error", say: Callable[[str], None] = print) -> tuple[Files, np.ndarray]:
+    """The files that can be read (copies in the place of foreign ones), and which of the rows they are: int64 [n].
+
+    on_bad: "error" raises ValueError, "skip" says what it leaves out; either names the files
+    """
+    if on_bad not in ("error", "skip"):
+        raise ValueError(f"on_bad_image={on_bad!r}: choose error or skip")
+    verdict = _remembered(files) or _remember(files, _judge(files, say))
+    bad, copies = verdict["bad"], verdict["copies"]
+    if bad:
+        named = "; ".join(f"{path}: {reason}" for path, reason in list(bad.items())[:NAMED])
+        more = f"; and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
+        if on_bad == "error":
+            raise ValueError(
+                f"{len(bad)} of {len(files)} pictures cannot be read ({named}{more}): --on_bad_image=skip"
+            )
+        say(f"leaving out {len(bad)} of {len(files)} pictures that cannot be read ({named}{more})")
+    if not bad and not copies:
+        return files, np.arange(len(files))
+    keep = np.array([i for i, path in enumerate(files) if path not in bad], np.int64)
+    return Files([copies.get(path, path) for path in files[keep]]), keep
+
+
+def _judge(files: Files, say: Callable[[str], None]) -> dict:
+    bad, copies = {}, {}
+    for path, (reason, png) in zip(files, over(readable, files, len(files), say, "reading pictures"), strict=True):
+        if reason:
+            bad[path] = reason
+        elif png is not None:
+            copies[path] = str(_copy(path, png))
+    return {"bad": bad, "copies": copies}
+
+
+def _copy(path: str, png: bytes) -> pathlib.Path:
+    """In the folder that is named after the original's."""
+    folder = cache_folder() / "copies" / hashlib.sha256(os.fsencode(os.path.dirname(path))).hexdigest()[:12]
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / f"{os.path.basename(path)}.png", png)
+    return folder / f"{os.path.basename(path)}.png"
+
+
+def _write(path: pathlib.Path, data: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+    os.replace(temporary, path)
+
+
+def _memo(files: Files) -> pathlib.Path:
+    digest = hashlib.sha256(tf.__version__.encode())
+    for path in files:
+        try:
+            found = os.stat(path)
+            digest.update(f"{path}\0{found.st_size}\0{found.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+        except OSError:
+            digest.update(f"{path}\0absent\n".encode("utf-8", "surrogateescape"))
+    return cache_folder() / "checked" / f"{digest.hexdigest()[:24]}.json"
+
+
+def _remembered(files: Files) -> dict | None:
+    try:
+        verdict = json.loads(_memo(files).read_text("utf-8"))
+        return verdict if all(map(os.path.isfile, verdict["copies"].values())) else None
+    except (OSError, ValueError, KeyError, TypeError):  # absent or damaged: look again
+        return None
+
+
+def _remember(files: Files, verdict: dict) -> dict:
+    with contextlib.suppress(OSError):
+        memo = _memo(files)
+        memo.parent.mkdir(parents=True, exist_ok=True)
+        _write(memo, json.dumps(verdict).encode())
+    return verdict
+
+
+def shrunk(files: Files, side: int, folder: str | os.PathLike, say: Callable[[str], None]) -> Files:
+    """Copies of side × side pixels, uncompressed (BMP, 192 KB each at 256), made once: training takes the same bits.
+
+    The view's first step, so a network cannot tell; a file that has changed gets a new copy.
+    """
+    if not side:
+        raise ValueError("config.cache needs config.view.resize, the size to shrink to")
+    home = pathlib.Path(folder)
+    home.mkdir(parents=True, exist_ok=True)
+
+    def copy(path: str) -> str:
+        found = os.stat(path)
+        told = f"{os.path.abspath(path)}\0{found.st_size}\0{found.st_mtime_ns}\0{side}"
+        out = home / f"{hashlib.sha256(told.encode('utf-8', 'surrogateescape')).hexdigest()[:24]}.bmp"
+        if not out.is_file():
+            picture = decode(tf.constant(pathlib.Path(path).read_bytes()))
+            small = square_part(picture, side, tf.zeros([2], tf.int32), tf.fill([2], side))
+            data = io.BytesIO()
+            Image.fromarray(small.numpy()).save(data, "BMP")
+            _write(out, data.getvalue())
+        return str(out)
+
+    return Files(over(copy, files, len(files), say, f"shrinking to {side} x {side}"))

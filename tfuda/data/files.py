@@ -1,0 +1,160 @@
+"""Pictures on disk: class folders, image lists, and folders without labels."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+
+
+class Files:
+    """Paths of N pictures, compact: an array of bytes, so that 152,397 of them take some 15 MB."""
+
+    def __init__(self, paths: Iterable[str | os.PathLike] | np.ndarray):
+        self.paths = paths if isinstance(paths, np.ndarray) else np.array([os.fsencode(path) for path in paths], "S")
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, rows) -> Files:
+        return Files(self.paths[rows])
+
+    def __iter__(self) -> Iterator[str]:
+        return map(os.fsdecode, self.paths)
+
+
+def join(parts: list) -> Files | np.ndarray:
+    """Images of several domains as one: all files, or arrays uint8 [N, H, W, 3] of one size."""
+    if all(isinstance(part, Files) for part in parts):
+        width = max(part.paths.dtype.itemsize for part in parts)
+        return Files(np.concatenate([part.paths.astype(f"S{width}") for part in parts]))
+    if any(isinstance(part, Files) for part in parts):
+        raise ValueError("several sources have to be all files or all arrays")
+    if len({part.shape[1:] for part in parts}) > 1:
+        raise ValueError(f"several sources of different sizes: {', '.join(str(part.shape[1:3]) for part in parts)}")
+    return np.concatenate(parts)
+
+
+def same(a: Files | np.ndarray, b: Files | np.ndarray) -> bool:
+    """Are these the same pictures? Of arrays only the very same one is."""
+    return np.array_equal(a.paths, b.paths) if isinstance(a, Files) and isinstance(b, Files) else a is b
+
+
+def is_picture(name: str) -> bool:
+    return name.lower().endswith(ENDINGS) and not name.startswith(".")
+
+
+def listed(folder: str | os.PathLike[str]) -> list[os.DirEntry]:
+    """What a folder holds, by name, without hidden entries; an error says what is wrong with it."""
+    try:
+        with os.scandir(os.fspath(folder)) as entries:
+            return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda e: e.name)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{folder}: there is no such folder") from None
+    except NotADirectoryError:
+        raise ValueError(f"{folder} is a file, not a folder") from None
+    except OSError as error:
+        raise OSError(f"{folder} cannot be read: {(error.strerror or str(error)).lower()}") from None
+
+
+def below(folder: str | os.PathLike, seen: tuple[str, ...] = ()) -> list[str]:
+    """Every picture in a folder and its folders, in order of their names; symbolic links are followed."""
+    real = os.path.realpath(folder)
+    if real in seen:
+        raise ValueError(f"{folder} is a symbolic link back to {real}, a folder that it lies in: remove it")
+    found: list[str] = []
+    for entry in listed(folder):
+        if _is_folder(entry):
+            found += below(entry.path, (*seen, real))
+        elif is_picture(entry.name):
+            found.append(entry.path)
+    return found
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as error:  # a link that points at itself
+        raise ValueError(f"{entry.path} is a symbolic-link loop: {(error.strerror or str(error)).lower()}") from None
+
+
+def class_folders(
+    folder: str | os.PathLike, classes: tuple[str, ...] = ()
+) -> tuple[tuple[str, ...], Files, np.ndarray]:
+    """Class names, pictures and labels (int32 [N]) of a folder with one folder of pictures for each class.
+
+    classes: what the folders may be called, in the order of the labels; () takes what is there, by name
+    """
+    folders = {entry.name: entry.path for entry in listed(folder) if _is_folder(entry)}
+    if not folders:
+        raise ValueError(f"{folder} has no class folders: it should hold one folder of pictures for each class")
+    if classes and (strange := [name for name in folders if name not in classes]):
+        raise ValueError(f"{folder} has the folder {strange[0]!r}, which is none of the {len(classes)} classes")
+    names = classes or tuple(folders)
+    paths: list[str] = []
+    labels: list[int] = []
+    for label, name in enumerate(names):
+        inside = below(folders[name]) if name in folders else []
+        if name in folders and not inside:
+            raise ValueError(f"class folder {folders[name]} holds no picture ({', '.join(ENDINGS)})")
+        paths += inside
+        labels += [label] * len(inside)
+    return names, Files(paths), np.array(labels, np.int32)
+
+
+def image_list(
+    path: str | os.PathLike, root: str | os.PathLike, classes: tuple[str, ...], homes: Iterable[pathlib.Path] = ()
+) -> tuple[Files, np.ndarray]:
+    """Pictures and labels (int32 [N]) of a list with `path label` in each line, paths relative to `root`.
+
+    Released lists often carry the authors' own folders before the path: if the first picture is not under
+    root, leading folders are dropped until it is, and the same number from every line.
+    homes: folders that hold the class folders, for lists of a data set whose class folders are known: pictures may
+        lie there by CLASS/FILE, and where a folder bears a class's name it decides (lists number differently)
+    """
+    homes, places = list(homes), {name.lower(): k for k, name in enumerate(classes)}
+    paths, labels = [], []
+    for number, line in enumerate(_lines(path), 1):
+        if not line.strip():
+            continue
+        name, _, label = line.rstrip().rpartition(" ")
+        if not name.strip() or not label.lstrip("-").isdigit():
+            raise ValueError(f"{path}, line {number}: {line.strip()!r} should be a path, a blank and a label")
+        if not 0 <= int(label) < len(classes):
+            raise ValueError(f"{path}, line {number}: label {label} is not in 0..{len(classes) - 1}")
+        folder = pathlib.PurePosixPath(name).parent.name.lower()
+        paths.append(name.strip())
+        labels.append(places.get(folder, int(label)) if homes else int(label))
+    if not paths:
+        raise ValueError(f"{path} lists no picture")
+    return Files(_resolved(paths, pathlib.Path(root), homes, path)), np.array(labels, np.int32)
+
+
+def _resolved(paths: list[str], root: pathlib.Path, homes: list[pathlib.Path], listed: str | os.PathLike) -> list:
+    """Where the listed pictures are: as the first one is found, so are all."""
+    if (drop := _strangers(paths[0], root)) is not None:
+        return [os.path.join(root, *pathlib.PurePosixPath(name).parts[drop:]) for name in paths]
+    for home in homes:
+        found = [os.path.join(home, *pathlib.PurePosixPath(name).parts[-2:]) for name in paths]
+        if os.path.isfile(found[0]):
+            return found
+    raise FileNotFoundError(f"{listed}, line 1: {paths[0]} is not under {root}")
+
+
+def _lines(path: str | os.PathLike) -> list[str]:
+    try:
+        return pathlib.Path(path).read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: there is no such list") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is no text in UTF-8") from None
+
+
+def _strangers(name: str, root: pathlib.Path) -> int | None:
+    """How many leading folders of a listed path are the authors' own."""
+    parts = pathlib.PurePosixPath(name).parts
+    return next((i for i in range(len(parts)) if root.joinpath(*parts[i:]).is_file()), None)

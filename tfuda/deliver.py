@@ -1,0 +1,26 @@
+"""What a user with two folders came for: an exported model, and predictions for the target."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from ml_collections import ConfigDict
+
+from tfuda import experiment, export, predict
+from tfuda.workdir import Workdir
+
+
+def deliver(config: ConfigDict, workdir: Workdir, say: Callable[[str], None]) -> int:
+    """Write export/ and predictions.csv into a finished run's folder; returns how many files were unreadable."""
+    model, table = workdir.path / "export", workdir.path / "predictions.csv"
+    if not (model / "saved_model.pb").is_file():
+        _, task, method = experiment.load(workdir.path)
+        export.export(method.network, task.classes, model, task.streams["target"].images[:64])
+    part = table.with_suffix(".part")
+    with part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as out:
+        bad = predict.predict(export.Model(model), [config.target], out, say)
+    os.replace(part, table)
+    say(f"model: {model}")
+    say(f"predictions: {table}")
+    return bad
