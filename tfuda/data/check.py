@@ -168,9 +168,11 @@ def _remember(files: Files, verdict: dict) -> dict:
 
 
 def shrunk(files: Files, side: int, folder: str | os.PathLike, say: Callable[[str], None]) -> Files:
-    """Copies of side × side pixels, uncompressed (BMP, 192 KB each at 256), made once: training takes the same bits.
+    """Copies of side × side pixels, uncompressed (BMP, 192 KB each at 256), made once.
 
-    The view's first step, so a network cannot tell; a file that has changed gets a new copy.
+    It is the view's first step, so a network sees the same pictures; one value in a thousand differs by 1 of 255,
+    because a crop of the whole square rounds otherwise than a crop that is computed alone. A file that has changed
+    gets a new copy.
     """
     if not side:
         raise ValueError("config.cache needs config.view.resize, the size to shrink to")

@@ -98,7 +98,7 @@ def class_folders(
     paths: list[str] = []
     labels: list[int] = []
     for label, name in enumerate(names):
-        inside = below(folders[name]) if name in folders else []
+        inside = below(folders[name], (os.path.realpath(folder),)) if name in folders else []
         if name in folders and not inside:
             raise ValueError(f"class folder {folders[name]} holds no picture ({', '.join(ENDINGS)})")
         paths += inside

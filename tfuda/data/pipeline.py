@@ -95,8 +95,8 @@ class Streams:
             return {**found, "image": tf.gather(images, found["index"])}
 
         def one(found):
-            picture = fetch(images, found["index"])
-            return {**found, "image": views.show(picture, found.pop("box"), self.view)}
+            box = found.pop("box")
+            return {**found, "image": views.show(fetch(images, found["index"]), box, self.view)}
 
         def finish(found, step):
             if self.augment is not None:

@@ -23,7 +23,7 @@ Sampler = Callable[[tf.Tensor], tf.Tensor]
 
 def shuffled(index: tf.Tensor, count, seed: Seed, *turn: tf.Tensor) -> tf.Tensor:
     """The place of `index` in a permutation of range(count) that (seed, turns) draw: int64 [n], one turn or two."""
-    first = turn[0] if len(turn) == 1 else turn[0] * 2**31 + turn[1]
+    first = turn[0] if len(turn) == 1 else turn[0] * 65599 + turn[1]  # the op keeps 32 bits of a seed
     keys = tf.stack([tf.fill(tf.shape(index), tf.constant(part, tf.int64)) for part in seed] + [first], 1)
     last = tf.broadcast_to(tf.cast(count, tf.int64) - 1, tf.shape(index))
     return tf.raw_ops.RandomIndexShuffle(index=index, seed=keys, max_index=last, rounds=4)
