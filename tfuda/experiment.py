@@ -105,7 +105,7 @@ def load(path: str | os.PathLike) -> tuple[ConfigDict, Task, Method]:
     """The config, the task and the method of a run, with the last checkpoint's weights."""
     workdir = Workdir(path)
     config = workdir.config()
-    task = build.task(config)
+    task = build.task(config, lambda line: None)  # training has named what it left out
     method = build.method(config, task)
     if not restore(workdir.checkpoints(method)):
         raise FileNotFoundError(f"--workdir={path} has no checkpoint yet")
