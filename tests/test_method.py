@@ -5,11 +5,13 @@ import dataclasses
 import functools
 
 import keras
+import minis
 import numpy as np
 import pytest
 import tensorflow as tf
 import tiny
 
+from configs import folders
 from tfuda import build, experiment, names
 from tfuda.method import Method
 from tfuda.workdir import Workdir
@@ -64,6 +66,31 @@ def test_a_run_resumes_between_two_segments_too(tmp_path):
     folder.checkpoints(tiny.train(made, callbacks=[tiny.StopAt(4)])).save()
     rest = tiny.train(made, checkpoint=folder.checkpoints)
     assert tiny.differing(undisturbed(made.cell), tiny.state(rest)) == []
+
+
+@pytest.fixture
+def pictures(tmp_path, monkeypatch):
+    """A config on pictures in folders, whose target batches follow the network's own classes."""
+    monkeypatch.setenv("TFUDA_CACHE", str(tmp_path / "cache"))
+    minis.folders(tmp_path / "photos", ("a", "b"), 10)
+    minis.folders(tmp_path / "scans", ("x", "y"), 10, seed=1)
+    made = folders.get_config("dannp+toalign")
+    made.update(source=str(tmp_path / "photos"), target=str(tmp_path / "scans"), steps=7, segment=4, batch=4)
+    made.view.update(resize=20, size=16, train="resized_crop")
+    made.network_options = {"widths": (4, 6), "convolutions": 1}
+    made.samplers.update(source="balanced", target="balanced")
+    made.options.hidden, made.steps_per_execution = 8, 1
+    return made
+
+
+@pytest.mark.parametrize("stop", [3, 4, 6])
+def test_a_run_on_pictures_that_follows_its_own_classes_resumes_to_the_bit(pictures, stop, tmp_path):
+    whole = tiny.train(pictures)
+    assert set(np.unique(whole.classes)) <= {0, 1} and len(whole.classes.shape) == 1
+    folder = Workdir(tmp_path / "run")
+    folder.checkpoints(tiny.train(pictures, callbacks=[tiny.StopAt(stop)])).save()
+    rest = tiny.train(pictures, checkpoint=folder.checkpoints)
+    assert tiny.differing(tiny.state(whole), tiny.state(rest)) == []
 
 
 @pytest.mark.parametrize("cell", CELLS)
