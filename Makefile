@@ -1,4 +1,4 @@
-# make setup | demo | test | test-slow | lint | addons; each does all set-up that it needs.
+# make setup | demo | test | test-slow | lint | addons | torch; each does all set-up that it needs.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -qq
 DEMO := demo
 
-.PHONY: setup demo test test-slow lint addons clean
+.PHONY: setup demo test test-slow lint addons torch clean
 
 setup: $(READY)
 
@@ -44,7 +44,7 @@ lint: $(READY)
 	@$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) .venv-addons $(DEMO) saved_models/demo
+	rm -rf $(VENV) .venv-addons .venv-torch $(DEMO) saved_models/demo
 
 # What tensorflow-addons itself computes, in the last environment that can import it. Needs a Python that
 # TensorFlow 2.15 was built for (3.9 to 3.11); only looked at when the old environment has to be built.
@@ -64,4 +64,18 @@ $(ADDONS_ENV)/.built: tests/addons/requirements.txt
 	@rm -rf $(ADDONS_ENV)
 	@$(OLD_PYTHON) -m venv $(ADDONS_ENV)
 	@$(ADDONS_ENV)/bin/python -m pip install -qq --disable-pip-version-check -r tests/addons/requirements.txt
+	@touch $@
+
+# Our ResNets against torchvision's own, in an environment with PyTorch (some 5 GB on Linux).
+TORCH_ENV := .venv-torch
+
+torch: $(READY) $(TORCH_ENV)/.built
+	@$(TORCH_ENV)/bin/python tests/pytorch/compute.py $(TORCH_ENV)/out
+	@$(BIN)/python -m pytest -m torch -n 0 -rP tests/networks/test_torch.py
+
+$(TORCH_ENV)/.built: tests/pytorch/requirements.txt
+	@echo "building $(TORCH_ENV) (PyTorch, torchvision) ..."
+	@rm -rf $(TORCH_ENV)
+	@$(PYTHON) -m venv $(TORCH_ENV)
+	@$(TORCH_ENV)/bin/python -m pip install -qq --disable-pip-version-check -r tests/pytorch/requirements.txt
 	@touch $@

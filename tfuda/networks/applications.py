@@ -1,0 +1,73 @@
+"""The backbones of keras.applications, with their own weights and their own preprocessing.
+
+keras.applications' ResNet50 is another network than torchvision's, which the papers use: `tfuda.networks.resnet`.
+Dropout, where a family has it, is Keras's own: every replica draws the same mask.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from collections.abc import Callable
+
+import h5py
+import keras
+import tensorflow as tf
+
+from tfuda import ops
+from tfuda.names import near
+
+
+def applications(model: str = "ResNet50", weights: str = "", frozen: bool = False) -> list[keras.layers.Layer]:
+    """One stage for `Network`: images uint8 or float in 0..255 [B, H, W, 3] -> the last map [B, h, w, C].
+
+    model: a name of keras.applications
+    weights: a file of weights without the classifier; "" for random ones. Nothing is ever downloaded.
+    frozen: the backbone does not learn, its batch norm neither
+    """
+    known = {name: value for name, value in vars(keras.applications).items() if inspect.isfunction(value)}
+    if model not in known:
+        raise ValueError(f"keras.applications has no {model!r}{near(model, known)}")
+    if weights == "imagenet":
+        raise ValueError(
+            "weights='imagenet' would be a download: in Python, once, "
+            f"keras.applications.{model}(weights='imagenet', include_top=False).save_weights('{model}.weights.h5'), "
+            f"then weights={model}.weights.h5"
+        )
+    if weights and not os.path.isfile(weights):
+        raise FileNotFoundError(f"weights={weights}: there is no such file")
+    with keras.name_scope("backbone_0"):  # paths of variables begin where they are made
+        backbone = known[model](include_top=False, weights=None)
+    if weights:
+        load(backbone, weights, model)
+    preprocess = sys.modules[known[model].__module__].preprocess_input
+    stage = keras.Sequential([Preprocess(preprocess, name="preprocess"), backbone], name="backbone_0")
+    stage.build((None, None, None, 3))
+    stage.trainable = not frozen
+    return [stage]
+
+
+def load(backbone: keras.Model, path: str, model: str) -> None:
+    """Give a backbone the weights of an HDF5 file, if they are just as many."""
+    try:
+        with h5py.File(path) as file:
+            found: list[str] = []
+            file.visititems(lambda key, item: found.append(key) if isinstance(item, h5py.Dataset) else None)
+        if len(found) != len(backbone.weights):  # Keras would take from ResNet152 what ResNet50 has, and say nothing
+            raise ValueError(f"it holds {len(found)} tensors, not {len(backbone.weights)}")
+        backbone.load_weights(path)
+    except (ValueError, OSError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path} does not hold the weights of {model} without classifier: {reason}") from None
+
+
+class Preprocess(keras.layers.Layer):
+    """images in 0..255 [B, H, W, 3] -> what a family of networks was trained on [B, H, W, 3]."""
+
+    def __init__(self, function: Callable[[tf.Tensor], tf.Tensor], **options):
+        super().__init__(dtype=ops.real(), **options)
+        self.function = function
+
+    def call(self, images):
+        return self.function(keras.ops.cast(images, self.compute_dtype))

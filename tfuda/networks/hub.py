@@ -1,0 +1,58 @@
+"""The backbones of keras-hub, from a folder on disk, with their own preprocessing.
+
+A preset is a folder of config.json, model.weights.h5 and image_converter.json, as `save_to_preset` writes it:
+
+    model = keras_hub.models.ImageClassifier.from_preset("resnet_50_imagenet")     downloads, once
+    model.backbone.save_to_preset("resnet50")
+    model.preprocessor.image_converter.save_to_preset("resnet50")
+
+keras-hub is no dependency of this library.
+"""
+
+from __future__ import annotations
+
+import os
+
+import keras
+
+from tfuda import ops
+
+
+def hub(preset: str = "", frozen: bool = False) -> list[keras.layers.Layer]:
+    """One stage for `Network`: images uint8 or float in 0..255 [B, H, W, 3] -> the last map [B, h, w, C].
+
+    preset: a folder; a name of keras-hub, which would be a download, is refused
+    frozen: the backbone does not learn, its batch norm neither
+    """
+    try:
+        import keras_hub
+    except ImportError as error:
+        raise ImportError(f"network.name=hub needs the package keras-hub (pip install keras-hub): {error}") from None
+    for name in ("config.json", "image_converter.json"):
+        if not os.path.isfile(os.path.join(preset, name)):
+            raise FileNotFoundError(f"preset={preset!r}: a folder with {name} is needed, for nothing is downloaded")
+    folder = os.path.abspath(preset)  # a bare name would be taken for one of keras-hub's own
+    try:
+        with keras.name_scope("backbone_0"):  # paths of variables begin where they are made
+            backbone = keras_hub.models.Backbone.from_preset(folder)
+        converter = keras_hub.layers.ImageConverter.from_preset(folder)
+    except (ValueError, OSError, KeyError) as error:
+        raise ValueError(f"preset={preset!r} does not load: {' '.join(str(error).split())}") from None
+    if not hasattr(backbone, "output") or len(getattr(backbone.output, "shape", ())) != 4:
+        raise ValueError(f"preset={preset!r}: {type(backbone).__name__} does not end in one map [B, h, w, C]")
+    stage = Preset(converter, backbone, name="backbone_0")
+    stage.trainable = not frozen
+    return [stage]
+
+
+class Preset(keras.layers.Layer):
+    """images in 0..255 [B, H, W, 3] -> the last map [B, h, w, C], by way of the size that the preset asks for."""
+
+    def __init__(self, converter: keras.layers.Layer, backbone: keras.Model, **options):
+        super().__init__(autocast=False, **options)  # half precision would round the images
+        self.converter = converter
+        self.backbone = backbone
+        self.built = True
+
+    def call(self, images, training=False):
+        return self.backbone(self.converter(keras.ops.cast(images, ops.real())), training=training)

@@ -1,0 +1,233 @@
+"""ResNet, He et al. 2016 (https://arxiv.org/abs/1512.03385), as torchvision has it (v1.5) and with its weights.
+
+    basic block (18, 34):   y = relu(shortcut(x) + bn(3x3 relu(bn(3x3/s x))))
+    bottleneck (50, 101):   y = relu(shortcut(x) + bn(1x1 relu(bn(3x3/s relu(bn(1x1 x))))))
+    shortcut(x) = x, or bn(1x1/s x) where the shape changes
+
+v1.5 has the stride s in the 3x3 of the bottleneck, the paper and keras.applications in the first 1x1. Keras pads a
+convolution of stride 2 on the right and below only; PyTorch on all four sides, and so do we. PyTorch keeps the
+unbiased variance of a batch in its moving variance (M-A0.6), Keras the biased: `unbiased` chooses.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+
+import h5py
+import keras
+import numpy as np
+
+from tfuda import ops
+from tfuda.networks import torch_file
+
+BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
+BOTTLENECK = 50  # from this depth on
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's images in 0..1
+
+# What PyTorch calls the variables of a convolution and of a batch norm.
+TORCH = {
+    "kernel": "weight",
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
+
+
+def resnet(depth: int = 50, weights: str = "", frozen: int = 0, unbiased: bool = False) -> list[keras.layers.Layer]:
+    """Five stages for `Network`: images uint8 or float in 0..255 [B, H, W, 3] -> maps.
+
+    Maps are [B, H/4, W/4, 64] (convolution and pool), then layer1 to layer4 of torchvision: [B, H/4, W/4, c] to
+    [B, H/32, W/32, 8 c], rounded up, with c = 64 for depths 18 and 34, 256 for 50 and 101.
+
+    weights: a `.pth` of torchvision, or a `.weights.h5` of run/convert.py; "" for random ones
+    frozen: so many first stages do not learn, their batch norm neither; 5 is the whole backbone
+    unbiased: moving variances as PyTorch counts them
+    """
+    if depth not in BLOCKS:
+        raise ValueError(f"depth={depth}: there are ResNets of depth {', '.join(map(str, BLOCKS))}")
+    if not 0 <= frozen <= 5:
+        raise ValueError(f"frozen={frozen}: a ResNet has 5 stages, so 0 to 5 of them can be frozen")
+    stages, channels = [stem(unbiased)], 64
+    stages[0].build((None, None, None, 3))
+    for i, count in enumerate(BLOCKS[depth]):
+        width, expansion = 64 * 2**i, 4 if depth >= BOTTLENECK else 1
+        blocks = []
+        for j in range(count):
+            stride = 2 if i and not j else 1
+            blocks.append(Residual(channels, width, stride, expansion, unbiased, name=f"block_{j}"))
+            channels = width * expansion
+        stages.append(keras.Sequential(blocks, name=f"backbone_{i + 1}"))
+        stages[-1].build((None, None, None, blocks[0].channels))
+    if weights:
+        load(stages, weights, depth)
+    for stage in stages[:frozen]:
+        stage.trainable = False
+    return stages
+
+
+# ---- layers
+
+
+def stem(unbiased: bool) -> keras.Sequential:
+    """Images in 0..255 [B, H, W, 3] -> [B, H/4, W/4, 64]."""
+    scale = [1 / (255 * deviation) for deviation in DEVIATION]
+    offset = [-mean / deviation for mean, deviation in zip(MEAN, DEVIATION, strict=True)]
+    layers = [
+        keras.layers.Rescaling(scale, offset, dtype=ops.real(), name="standardise"),
+        *convolution("1", 64, 7, 2, unbiased),
+        keras.layers.ReLU(name="relu"),
+        keras.layers.ZeroPadding2D(1, name="pad_pool"),  # zero is the least value after a ReLU
+        keras.layers.MaxPooling2D(3, 2, name="pool"),
+    ]
+    return keras.Sequential(layers, name="backbone_0")
+
+
+def convolution(name: str, width: int, size: int, stride: int, unbiased: bool) -> list[keras.layers.Layer]:
+    """[B, h, w, C] -> [B, h / stride, w / stride, width], rounded up, with batch norm."""
+    pad = stride > 1 and size > 1  # at stride 1 Keras's "same" is PyTorch's padding
+    norm = BatchNormalization if unbiased else keras.layers.BatchNormalization
+    return [
+        *([keras.layers.ZeroPadding2D(size // 2, name=f"pad{name}")] if pad else []),
+        keras.layers.Conv2D(
+            width,
+            size,
+            stride,
+            padding="same" if stride == 1 else "valid",
+            use_bias=False,
+            kernel_initializer=keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal"),
+            name=f"conv{name}",
+        ),
+        norm(momentum=0.9, epsilon=1e-5, name=f"bn{name}"),
+    ]
+
+
+class Residual(keras.layers.Layer):
+    """A block: x [B, h, w, channels] -> [B, h / stride, w / stride, width * expansion]."""
+
+    def __init__(self, channels: int, width: int, stride: int, expansion: int, unbiased: bool = False, **options):
+        super().__init__(**options)
+        self.channels = channels
+        sizes = (3, 3) if expansion == 1 else (1, 3, 1)  # of the kernels; the first 3 × 3 strides
+        layers: list[keras.layers.Layer] = []
+        for i, size in enumerate(sizes, 1):
+            last = i == len(sizes)
+            step = stride if i == sizes.index(3) + 1 else 1
+            layers += convolution(f"{i}", width * expansion if last else width, size, step, unbiased)
+            if not last:
+                layers.append(keras.layers.ReLU(name=f"relu{i}"))
+        self.body = keras.Sequential(layers, name="body")
+        self.shortcut = None
+        if stride > 1 or channels != width * expansion:
+            projection = convolution("", width * expansion, 1, stride, unbiased)
+            self.shortcut = keras.Sequential(projection, name="downsample")
+
+    def build(self, input_shape):
+        self.body.build(input_shape)
+        if self.shortcut is not None:
+            self.shortcut.build(input_shape)
+
+    def call(self, x, training=False):
+        kept = x if self.shortcut is None else self.shortcut(x, training=training)
+        return keras.ops.relu(kept + self.body(x, training=training))
+
+
+class BatchNormalization(keras.layers.BatchNormalization):
+    """Keras's, but the moving variance takes the unbiased variance of the batch: sum of squares / (n - 1).
+
+    n counts the positions of this replica's images, as PyTorch's does. x [B, h, w, C] -> [B, h, w, C].
+    """
+
+    def call(self, x, training=False):
+        if not (training and self.trainable):
+            return super().call(x, training=False)
+        x = keras.ops.cast(x, self.variable_dtype)
+        mean, variance = keras.ops.moments(x, [0, 1, 2])  # [C]
+        n = keras.ops.cast(keras.ops.prod(keras.ops.shape(x)[:3]), x.dtype)
+        unbiased = variance * (n / keras.ops.maximum(n - 1, 1))
+        for moving, value in ((self.moving_mean, mean), (self.moving_variance, unbiased)):
+            moving.assign(moving * self.momentum + value * (1 - self.momentum))
+        x = keras.ops.batch_normalization(x, mean, variance, -1, self.beta, self.gamma, self.epsilon)
+        return keras.ops.cast(x, self.compute_dtype)
+
+
+# ---- weights
+
+
+def load(stages: list[keras.layers.Layer], path: str, depth: int) -> None:
+    """Give the variables of the stages the values of a file."""
+    found, torch = contents(path)
+    if (other := depth_of(found)) and other != depth:
+        raise ValueError(f"{path}: these are the weights of a ResNet-{other}, not of a ResNet-{depth}")
+    wanted = {
+        (torch_name if torch else own_name)(variable): variable for stage in stages for variable in stage.variables
+    }
+    for kind, keys in (("lacks the key", wanted.keys() - found), ("has a strange key", found.keys() - wanted)):
+        if keys:
+            raise ValueError(f"{path} {kind} {min(keys)!r} for a ResNet-{depth}")
+    for key, variable in wanted.items():
+        value = found[key]
+        if torch and value.ndim == 4:
+            value = value.transpose(2, 3, 1, 0)  # [out, in, h, w] -> [h, w, in, out]
+        if value.shape != tuple(variable.shape):
+            raise ValueError(f"{path} has shape {value.shape} for {key!r}, and not {tuple(variable.shape)}")
+        variable.assign(value)
+
+
+def contents(path: str) -> tuple[Mapping[str, np.ndarray], bool]:
+    """Arrays by key, and whether they are PyTorch's; without the classifier and the counts of batches."""
+    if not path.endswith((".pth", ".weights.h5")):
+        raise ValueError(f"{path}: weights of a ResNet are a .pth of torchvision or a .weights.h5 of run/convert.py")
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"weights={path}: there is no such file")
+    if path.endswith(".pth"):
+        left_out = re.compile(r"fc\.(weight|bias)|.*num_batches_tracked")
+        return {key: value for key, value in torch_file.read(path).items() if not left_out.fullmatch(key)}, True
+    found: dict[str, np.ndarray] = {}
+
+    def visit(key, item):
+        if isinstance(item, h5py.Dataset):
+            found[key] = item[()]
+
+    try:
+        with h5py.File(path) as file:
+            file.visititems(visit)
+    except (OSError, RuntimeError) as error:  # what h5py makes of damaged bytes
+        raise ValueError(f"cannot read {path}: it is damaged or no HDF5 file ({error})") from None
+    return found, False
+
+
+def save(stages: list[keras.layers.Layer], path: str) -> tuple[int, int]:
+    """Write a `.weights.h5`, a data set for each variable under its name: how many tensors and numbers they are."""
+    if not path.endswith(".weights.h5"):
+        raise ValueError(f"{path}: the name of a file of weights ends in .weights.h5")
+    variables = [variable for stage in stages for variable in stage.variables]
+    with h5py.File(f"{path}.part", "w") as file:
+        for variable in variables:
+            file[own_name(variable)] = keras.ops.convert_to_numpy(variable)
+    os.replace(f"{path}.part", path)  # so that a file of this name is whole
+    return len(variables), sum(int(np.prod(variable.shape)) for variable in variables)
+
+
+def own_name(variable: keras.Variable) -> str:
+    """ "backbone_1/block_0/body/conv1/kernel", without what the stage stands in."""
+    return variable.path[variable.path.index("backbone_") :]
+
+
+def torch_name(variable: keras.Variable) -> str:
+    """ "layer1.0.conv1.weight"."""
+    stage, *where, layer, last = own_name(variable).split("/")
+    if where and where[-1] == "downsample":
+        layer = f"downsample.{0 if layer == 'conv' else 1}"
+    block = [f"layer{stage[-1]}", where[0].removeprefix("block_")] if where else []
+    return ".".join([*block, layer, TORCH[last]])
+
+
+def depth_of(keys: Iterable[str]) -> int:
+    """The depth that the blocks of a file's keys make, 0 if there is no such ResNet."""
+    found = re.findall(r"^(?:layer|backbone_)(\d)[./](?:block_)?(\d+)[./](?:body/)?conv(\d)", "\n".join(keys), re.M)
+    blocks = tuple(len({j for i, j, _ in found if i == stage}) for stage in "1234")
+    deep = any(number == "3" for *_, number in found)
+    return next((d for d, count in BLOCKS.items() if count == blocks and (d >= BOTTLENECK) == deep), 0)
