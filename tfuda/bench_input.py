@@ -21,6 +21,7 @@ from tfuda.data.files import Files
 from tfuda.data.view import View, decode
 
 PICTURES, BATCH = 256, 32
+OTHER = "PyTorch-style loader"
 VIEW = View(resize=256, size=224, train="crop", flip=True)
 MEAN, DEVIATION = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
 
@@ -32,7 +33,7 @@ def generate(folder: pathlib.Path, count: int = PICTURES, quality: int = 90) -> 
     for i in range(count):
         width = int(rng.integers(250, 600))
         height = width * 3 // 4
-        x, y = rng.integers(640 - width + 1), rng.integers(max(1, 427 - height))
+        x, y = int(rng.integers(640 - width + 1)), int(rng.integers(max(1, 427 - height)))
         photo = photos[i % 2].crop((x, y, x + width, y + height)).resize((600, 450), Image.Resampling.BICUBIC)
         noisy = np.asarray(photo, float) + rng.normal(0, 4, (450, 600, 3))
         paths.append(folder / f"{i:05d}.jpg")
@@ -40,14 +41,11 @@ def generate(folder: pathlib.Path, count: int = PICTURES, quality: int = 90) -> 
     return Files(paths)
 
 
-def ours(files: Files, read: int) -> int:
-    """Batches of a training stream: at least `read` images; how many it were."""
+def ours(files: Files, steps: int) -> Iterator:
+    """Batches of a training stream."""
     labels = np.zeros(len(files), np.int32)
     streams = pipeline.Streams({"source": Domain("generated", ("",), files, labels)}, {"source": BATCH}, view=VIEW)
-    steps = -(-read // BATCH)
-    for batch in streams.dataset(0, steps):
-        batch["source"]["image"].numpy()
-    return steps * BATCH
+    return iter(streams.dataset(0, steps))
 
 
 def plain_batch(task: tuple[list[str], int]) -> str:
@@ -70,58 +68,55 @@ def plain_batch(task: tuple[list[str], int]) -> str:
     return memory.name
 
 
-def other(files: Files, read: int, pool) -> int:
+def other(files: Files, steps: int, pool) -> Iterator:
     """The same from as many processes as cores, through shared memory, as PyTorch's DataLoader does it."""
-    order = np.random.default_rng(0).integers(len(files), size=-(-read // BATCH) * BATCH)
-    paths = list(files)
-    tasks = [([paths[i] for i in rows], k) for k, rows in enumerate(np.split(order, len(order) // BATCH))]
+    rng, paths = np.random.default_rng(0), list(files)
+    tasks = [([paths[i] for i in rng.integers(len(files), size=BATCH)], step) for step in range(steps)]
     for name in pool.imap(plain_batch, tasks):
         memory = SharedMemory(name)
         memory.close()
         memory.unlink()
-    return len(order)
+        yield name
 
 
-def stages(files: Files) -> Iterator[tuple[str, Callable[[int], int]]]:
-    """Our pipeline cut short, to see where its time goes."""
-    paths = tf.constant(files.paths)
-    cuts: dict[str, Callable] = {
-        "reading": lambda path: tf.strings.length(tf.io.read_file(path)),
-        "... and decoding": lambda path: tf.shape(decode(tf.io.read_file(path))),
-    }
-    for name, cut in cuts.items():
-
-        def run(read: int, cut=cut) -> int:
-            data = tf.data.Dataset.from_tensor_slices(paths).repeat().take(read)
-            for _ in data.map(cut, num_parallel_calls=check.cores(), deterministic=True).batch(BATCH):
-                pass
-            return read
-
-        yield name, run
-    yield "... and resizing, cropping, flipping: all", lambda read: ours(files, read)
+def cut_short(files: Files, steps: int, work: Callable) -> Iterator:
+    """Our pipeline up to some point, to see where its time goes."""
+    paths = tf.data.Dataset.from_tensor_slices(tf.constant(files.paths)).repeat().take(steps * BATCH)
+    return iter(paths.map(work, num_parallel_calls=check.cores(), deterministic=True).batch(BATCH).prefetch(2))
 
 
-def measure(rounds: int, read: int = 512) -> list[dict]:
+def speed(begin: Callable[[int], Iterator], steps: int) -> float:
+    """Images per second, from the first batch to the last."""
+    batches = begin(steps + 1)
+    next(batches)
+    start = time.perf_counter()
+    count = sum(1 for _ in batches)
+    return count * BATCH / (time.perf_counter() - start)
+
+
+def measure(rounds: int, steps: int = 32) -> list[dict]:
     """Median images per second of every entry, and the ratio to the other loader in the same round with quartiles."""
     context = multiprocessing.get_context("forkserver")
     with tempfile.TemporaryDirectory() as folder, context.Pool(check.cores()) as pool:
         files = generate(pathlib.Path(folder))
         shrunk = check.shrunk(files, VIEW.resize, pathlib.Path(folder) / "cache", lambda line: None)
-        entries = dict([("PyTorch-style loader", lambda read: other(files, read, pool)), *stages(files)])
-        entries["all, from config.cache"] = lambda read: ours(shrunk, read)
+        entries: dict[str, Callable[[int], Iterator]] = {
+            OTHER: lambda steps: other(files, steps, pool),
+            "reading": lambda steps: cut_short(files, steps, lambda path: tf.strings.length(tf.io.read_file(path))),
+            "... and decoding": lambda steps: cut_short(
+                files, steps, lambda path: tf.shape(decode(tf.io.read_file(path)))
+            ),
+            "... and resizing, cropping, flipping: all": lambda steps: ours(files, steps),
+            "all, from config.cache": lambda steps: ours(shrunk, steps),
+        }
         speeds: dict[str, list[float]] = {name: [] for name in entries}
-        for run in entries.values():
-            run(BATCH)
         for _ in range(rounds):
-            for name, run in entries.items():
-                start = time.perf_counter()
-                done = run(read)
-                speeds[name].append(done / (time.perf_counter() - start))
-    base = speeds["PyTorch-style loader"]
+            for name, begin in entries.items():
+                speeds[name].append(speed(begin, steps))
     rows = []
     for name, values in speeds.items():
-        by_round = sorted(value / other for value, other in zip(values, base, strict=True))
-        low, _, high = statistics.quantiles(by_round, n=4) if rounds > 1 else by_round * 3
+        by_round = [value / base for value, base in zip(values, speeds[OTHER], strict=True)]
+        low, middle, high = statistics.quantiles(by_round, n=4) if rounds > 1 else by_round * 3
         row = {"loader": name, "images_per_second": statistics.median(values)}
-        rows.append(row | {"ratio": statistics.median(by_round), "low": low, "high": high})
+        rows.append(row | {"ratio": middle, "low": low, "high": high})
     return rows

@@ -11,6 +11,7 @@ import concurrent.futures
 import contextlib
 import hashlib
 import io
+import itertools
 import json
 import os
 import pathlib
@@ -71,7 +72,7 @@ def readable(path: str) -> tuple[str, bytes | None]:
 def _other(data: bytes) -> tuple[str, bytes | None]:
     try:
         with Image.open(io.BytesIO(data)) as picture:
-            pixels = picture.convert("RGB")
+            pixels = _colours(picture)
     except Image.UnidentifiedImageError:
         return "no picture", None
     except Exception as error:  # Pillow raises many kinds for damaged files
@@ -81,15 +82,32 @@ def _other(data: bytes) -> tuple[str, bytes | None]:
     return "", out.getvalue()
 
 
+def _colours(picture: Image.Image) -> Image.Image:
+    """RGB; of deep greys all 16 bits (of floats their range), where Pillow's convert would cut off at 255."""
+    if not picture.mode.startswith(("I", "F")):
+        return picture.convert("RGB")
+    values = np.asarray(picture, np.float64)
+    low, high = (values.min(), values.max()) if picture.mode == "F" else (0.0, 65535.0)
+    grey = (values - low) * 255 / max(high - low, 1e-12)
+    return Image.fromarray(grey.round().clip(0, 255).astype(np.uint8)).convert("RGB")
+
+
 def over(work: Callable, items: Iterable, count: int, say: Callable[[str], None], what: str) -> list:
     """[work(item)] on all cores, in order, with a line of progress every tenth where it takes long."""
     found = []
     with hushed(), concurrent.futures.ThreadPoolExecutor(cores()) as pool:
-        for number, result in enumerate(pool.map(work, items), 1):
+        for number, result in enumerate(_in_turn(pool, work, items), 1):
             found.append(result)
             if count >= 2000 and number % (count // 10) == 0:
                 say(f"{what}: {number} of {count}")
     return found
+
+
+def _in_turn(pool: concurrent.futures.Executor, work: Callable, items: Iterable) -> Iterator:
+    """pool.map of some thousand items at a time, as it takes all that it is given at once."""
+    rest = iter(items)
+    while part := list(itertools.islice(rest, 4096)):
+        yield from pool.map(work, part)
 
 
 def sound(files: Files, on_bad: str = "error", say: Callable[[str], None] = print) -> tuple[Files, np.ndarray]:

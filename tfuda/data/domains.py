@@ -38,6 +38,11 @@ class Domain:
         return dataclasses.replace(self, images=self.images[keep], labels=cut(self.labels), origin=cut(self.origin))
 
     @property
+    def origins(self) -> int:
+        """Of how many domains this is the union."""
+        return 1 if self.origin is None else int(self.origin.max()) + 1
+
+    @property
     def known_labels(self) -> np.ndarray:
         """labels, where they must be there: int32 [N]."""
         if self.labels is None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pathlib
+import re
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -78,8 +80,10 @@ def below(folder: str | os.PathLike, seen: tuple[str, ...] = ()) -> list[str]:
 def _is_folder(entry: os.DirEntry) -> bool:
     try:
         return entry.is_dir()
-    except OSError as error:  # a link that points at itself
-        raise ValueError(f"{entry.path} is a symbolic-link loop: {(error.strerror or str(error)).lower()}") from None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise ValueError(f"{entry.path} is a symbolic-link loop: it points at itself") from None
+        raise OSError(f"{entry.path} cannot be read: {(error.strerror or str(error)).lower()}") from None
 
 
 def class_folders(
@@ -118,11 +122,11 @@ def image_list(
     """
     homes, places = list(homes), {name.lower(): k for k, name in enumerate(classes)}
     paths, labels = [], []
-    for number, line in enumerate(_lines(path), 1):
+    for number, line in enumerate(lines_of(path), 1):
         if not line.strip():
             continue
         name, _, label = line.rstrip().rpartition(" ")
-        if not name.strip() or not label.lstrip("-").isdigit():
+        if not name.strip() or not re.fullmatch(r"-?\d+", label):
             raise ValueError(f"{path}, line {number}: {line.strip()!r} should be a path, a blank and a label")
         if not 0 <= int(label) < len(classes):
             raise ValueError(f"{path}, line {number}: label {label} is not in 0..{len(classes) - 1}")
@@ -136,7 +140,7 @@ def image_list(
 
 def _resolved(paths: list[str], root: pathlib.Path, homes: list[pathlib.Path], listed: str | os.PathLike) -> list:
     """Where the listed pictures are: as the first one is found, so are all."""
-    if (drop := _strangers(paths[0], root)) is not None:
+    if (drop := strangers(paths[0], root)) is not None:
         return [os.path.join(root, *pathlib.PurePosixPath(name).parts[drop:]) for name in paths]
     for home in homes:
         found = [os.path.join(home, *pathlib.PurePosixPath(name).parts[-2:]) for name in paths]
@@ -145,16 +149,16 @@ def _resolved(paths: list[str], root: pathlib.Path, homes: list[pathlib.Path], l
     raise FileNotFoundError(f"{listed}, line 1: {paths[0]} is not under {root}")
 
 
-def _lines(path: str | os.PathLike) -> list[str]:
+def lines_of(path: str | os.PathLike) -> list[str]:
     try:
-        return pathlib.Path(path).read_text("utf-8").splitlines()
+        return pathlib.Path(path).read_text("utf-8-sig").split("\n")
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: there is no such list") from None
     except UnicodeDecodeError:
         raise ValueError(f"{path} is no text in UTF-8") from None
 
 
-def _strangers(name: str, root: pathlib.Path) -> int | None:
+def strangers(name: str, root: pathlib.Path) -> int | None:
     """How many leading folders of a listed path are the authors' own."""
     parts = pathlib.PurePosixPath(name).parts
     return next((i for i in range(len(parts)) if root.joinpath(*parts[i:]).is_file()), None)
