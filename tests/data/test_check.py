@@ -81,7 +81,7 @@ def test_a_picture_that_only_pillow_reads_becomes_a_copy_of_the_same_pixels(fold
 @pytest.mark.parametrize(("kind", "deep"), [("uint16", 257), ("float32", 1 / 255)])
 def test_deep_greys_keep_their_range(folder, kind, deep):
     grey = np.arange(256, dtype="uint8").reshape(16, 16)
-    Image.fromarray((grey * deep).astype(kind)).save(folder / "9.tif")
+    Image.fromarray((grey.astype(float) * deep).astype(kind)).save(folder / "9.tif")
     found, _ = check.sound(all_of(folder))
     with Image.open(list(found)[8]) as copy:
         assert np.abs(np.asarray(copy)[..., 0].astype(int) - grey).max() <= 1
