@@ -256,14 +256,16 @@ def streams(config: ConfigDict, of: domains.Task | None = None) -> pipeline.Stre
     """What `method.fit` takes."""
     of = of or task(config)
     options = {key: value for key, value in config.augment.items() if key != "name"}
-    change = functools.partial(resolve(f"tfuda.data.augment:{config.augment.name}", "data"), **options)
+    kind = resolve(f"tfuda.data.augment:{config.augment.name}", "data")
+    change = None if kind is augment.none else functools.partial(kind, **options)
+    if inspect.isclass(kind):
+        change = kind(**options)
     batch = {
         name: share_out(config.batches.get(name, 0) or config.batch, name, domain)
         for name, domain in of.streams.items()
     }
     kinds = {name: resolve(f"tfuda.data.samplers:{kind}", "data") for name, kind in config.samplers.items()}
-    plain = None if change.func is augment.none else change
-    return pipeline.Streams(of.streams, batch, config.seed, plain, view(config), kinds)
+    return pipeline.Streams(of.streams, batch, config.seed, change, view(config), kinds)
 
 
 def share_out(batch: int, name: str, domain: domains.Domain) -> int:
