@@ -22,8 +22,9 @@ sweep = recipes.sweep
 
 
 def get_config(cell="toalign"):
-    cell, _, network = cell.partition("@")
+    cell, at, network = cell.partition("@")
     config = build.base(cell)
+    config.cell += at + network
     config.data, config.task = "folders", "source-target"
     config.source = config.target = config.labels = ""
     config.holdout = 0.2

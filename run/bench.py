@@ -1,11 +1,12 @@
 """Time of a training step of each method, as a ratio to supervised training on the same number of images.
 
     python run/bench.py --config=configs/digits.py --methods=dann,dannp,dannp+toalign --rounds=15
+    python run/bench.py --methods=hda,hda+toalign,gvb,gvb+metaalign --memory
     python run/bench.py --network=resnet50 --size=224 --batch=4 --methods=dannp,dannp+toalign
     python run/bench.py --what=input
 
-All entries take turns within one process; the table gives the median and the quartiles over rounds. `input` measures
-the pipeline from JPEG files to batches, beside a loader as PyTorch users write it, with as many processes as cores.
+All entries take turns in one process; the table gives the median and the quartiles over rounds. `input` measures the
+pipeline from JPEG files to batches, beside a loader as PyTorch users write it.
 """
 
 import json
@@ -15,43 +16,41 @@ from absl import flags
 from tfuda import bench, bench_input, devices, launch
 
 CONFIG = launch.config_flag("configs/digits.py")
-METHODS = flags.DEFINE_list(
-    "methods", "dann,dann+toalign,dannp,dannp+toalign,cdan,cdane,cdane+toalign", "cells, separated by commas"
-)
+CELLS = "dann,dann+toalign,dannp,dannp+toalign,cdan,cdane,cdane+toalign,hda,hda+toalign,gvb"
+METHODS = flags.DEFINE_list("methods", CELLS, "cells")
 WHAT = flags.DEFINE_enum("what", "step", ["step", "input"], "training steps, or the input pipeline")
 NETWORK = flags.DEFINE_string("network", "", "another network than the config's, as resnet50")
 SIZE = flags.DEFINE_integer("size", 0, "another image size than the config's, as 224")
 BATCH = flags.DEFINE_integer("batch", 32, "images of each stream")
 ROUNDS = flags.DEFINE_integer("rounds", 15, "turns")
+MEMORY = flags.DEFINE_bool("memory", False, "peak memory too, each method in a process of its own")
 JSON = flags.DEFINE_bool("json", False, "print JSON instead of a table")
 DEVICES = flags.DEFINE_string("devices", "", "one device; see run/train.py")
 
 
 def steps():
-    get_config, change = launch.config_file()["get_config"], launch.overrides()
-
     def configured(cell):
-        config = get_config(cell)
+        config = launch.config_file()["get_config"](cell)
         bench.on(config, NETWORK.value, SIZE.value)
-        change(config)
+        launch.overrides()(config)
         return config
 
+    entries = {bench.SUPERVISED: (configured("source_only"), 2 * BATCH.value)}
+    entries |= {cell: (configured(cell), BATCH.value) for cell in METHODS.value}
     with devices.strategy(DEVICES.value):
-        entries = {bench.SUPERVISED: bench.supervised(configured, BATCH.value)}
-        entries |= {cell: bench.one_step(configured(cell), BATCH.value) for cell in METHODS.value}
-        return bench.ratios(bench.measure(entries, ROUNDS.value))
+        built = {name: bench.one_step(*entry) for name, entry in entries.items()}
+        rows = bench.ratios(bench.measure(built, ROUNDS.value))
+    if MEMORY.value:
+        bench.add_peaks(rows, entries)
+    return rows
 
 
 def main(words):
     if ROUNDS.value < 1:
         raise ValueError(f"--rounds={ROUNDS.value}: at least one round is needed")
     rows = steps() if WHAT.value == "step" else bench_input.measure(ROUNDS.value)
-    if JSON.value:
-        print(json.dumps(rows))
-        return
-    print(
-        bench.table(rows, f"{BATCH.value} + {BATCH.value} images" if WHAT.value == "step" else "600 × 450 JPEG files")
-    )
+    what = f"{BATCH.value} + {BATCH.value} images" if WHAT.value == "step" else "JPEG files of 600 × 450"
+    print(json.dumps(rows) if JSON.value else bench.table(rows, f"{what}, {ROUNDS.value} rounds"))
 
 
 if __name__ == "__main__":

@@ -20,11 +20,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfuda import ops
+from tfuda import build, ops
 from tfuda.networks.base import Outputs
 
 TOLERANCE = {"float64": 1e-9, "float32": 2e-5}
 HERE = Path(__file__).parent / "golden"
+
+# What ToAlign's repository does and the files do not say (M-A0.8)
+DECAY, NEW_LAYERS = 5e-4, 10.0
 
 
 def relative_error(ours, reference) -> float:
@@ -132,6 +135,42 @@ def discriminator_layers(method) -> dict:
     """{"ad_layer1": Dense, ...}: the linear layers of a method's discriminator by their PyTorch names."""
     linear = [layer for layer in method.discriminator.layers if isinstance(layer, keras.layers.Dense)]
     return {f"ad_layer{i}": layer for i, layer in enumerate(linear, 1)}
+
+
+def equal_steps(file: Golden, method, layers: dict) -> None:
+    """Hold whole steps of training to ToAlign's repository: rate, reversal, gradients, and every weight afterwards.
+
+    layers: {key: Dense} of the network; those of the discriminator are found
+    """
+    layers = layers | {f"D_{key}": layer for key, layer in discriminator_layers(method).items()}
+    file.assign("init_", layers)
+    method.step.assign(int(file["start"]))
+    config = build.base("dann")
+    config.optimizer.update({"rate": float(file["lr0"]), "decay": DECAY, "new_layers": NEW_LAYERS})
+    method.compile(build.optimizer(config, method))
+    step = tf.function(method.train_step)
+    combine = tf.function(lambda batch: method.combine(method, batch)[0])
+    for i in range(len(file.matches(r"step\d+_lr"))):
+        at = f"step{i}_"
+        batch = {
+            "source": {"image": file[f"{at}xs"], "label": file[f"{at}ys"]},
+            "target": {"image": file[f"{at}xt"]},
+        }
+        batch = tf.nest.map_structure(tf.constant, batch)
+        file.equal(f"{at}lr", method.optimizer.learning_rate)
+        file.equal(f"{at}coeff", method.reversal())
+        gradients = dict(zip(map(id, method.trainable_variables), combine(batch), strict=True))
+        for key, layer in layers.items():
+            file.equal(f"{at}grad_{key}__weight", tf.transpose(gradients[id(layer.kernel)]))
+            file.equal(f"{at}grad_{key}__bias", gradients[id(layer.bias)])
+        step(batch)
+        for key, value in weights(layers).items():
+            file.equal(f"{at}after_{key}", torch_layout(key, value))
+
+
+def heuristic_layers(head, fundament: str, parts: list[str]) -> dict:
+    """{PyTorch's name: Dense} of a HeuristicHead."""
+    return {fundament: head.fundament, **dict(zip(parts, head.parts, strict=True))}
 
 
 def at_coefficient(kind: type, coefficient) -> type:

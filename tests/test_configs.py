@@ -63,7 +63,7 @@ def small(file: pathlib.Path, data, cell: str = "") -> "build.ConfigDict":
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-@pytest.mark.parametrize("cell", ["", "cdane"])
+@pytest.mark.parametrize("cell", ["", "cdane", "hda+toalign"])
 def test_a_config_builds_and_steps(file, cell, data):
     config = small(file, data, cell)
     task = build.task(config)

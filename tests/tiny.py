@@ -7,12 +7,15 @@ from configs import digits
 from tfuda import build, names
 from tfuda.workdir import restore
 
+COMBINED = ("dannp", "dannp+toalign", "gvb")  # all that aligns takes two steps in tests/combiners
+
 
 def cells() -> list[str]:
-    """Every method of the library, and every weighable one with every weigher."""
+    """Every method of the library, every weighable one with every weigher, and some with every combiner."""
     known = names.modules("methods")
     weighable = [name for name in known if names.resolve(name, "methods")._weighable]
-    return [*known, *(f"{name}+{weigher}" for name in weighable for weigher in names.modules("weighers"))]
+    weighed = [f"{name}+{weigher}" for name in weighable for weigher in names.modules("weighers")]
+    return [*known, *weighed, *(f"{cell}+{combiner}" for cell in COMBINED for combiner in names.modules("combiners"))]
 
 
 def config(cell: str = "dannp+toalign", smooth: bool = False, **changes):
@@ -22,6 +25,8 @@ def config(cell: str = "dannp+toalign", smooth: bool = False, **changes):
     made.network_options.update(widths=(4, 6, 8), convolutions=1, stride=1, norm=not smooth, smooth=smooth)
     if "hidden" in made.options:
         made.options.hidden = 8
+    if made.combiner == "metaalign":
+        made.combiner_options.rate = 2.0  # an inner rate of 0.1, as in the paper; 5 would magnify rounding
     for key, value in changes.items():
         made[key] = value
     return made

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import multiprocessing
+import pathlib
+import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -11,7 +15,7 @@ from ml_collections import ConfigDict
 
 from tfuda import build
 
-SUPERVISED = "supervised"
+SUPERVISED = "supervised"  # source-only, on as many images as an adaptation step has in source and target
 
 
 def one_step(config: ConfigDict, batch: int) -> Callable[[], None]:
@@ -35,11 +39,6 @@ def on(config: ConfigDict, network: str, size: int) -> None:
         config.network_options = ConfigDict()
     if size:
         config.view.update(resize=size, size=size, train="center", flip=False)
-
-
-def supervised(get_config: Callable[[str], ConfigDict], batch: int) -> Callable[[], None]:
-    """Source-only training on as many images as an adaptation step has in source and target together."""
-    return one_step(get_config("source_only"), 2 * batch)
 
 
 def measure(steps: dict[str, Callable[[], None]], rounds: int, each: int = 5) -> dict[str, list[float]]:
@@ -68,12 +67,41 @@ def ratios(times: dict[str, list[float]], base: str = SUPERVISED) -> list[dict]:
     return rows
 
 
+def peak(config: dict, batch: int) -> float:
+    """Megabytes that building and three steps add to a process: of the GPU's memory if there is one, else of RAM."""
+    before = resident()
+    run = one_step(ConfigDict(config), batch)
+    for _ in range(3):
+        run()
+    if tf.config.list_physical_devices("GPU"):
+        return tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**20
+    return resident() - before
+
+
+def resident() -> float:
+    """The most RAM that this process has had, in megabytes."""
+    status = pathlib.Path("/proc/self/status")
+    if status.exists():  # getrusage would give the parent's, if that is more
+        return int(status.read_text().partition("VmHWM:")[2].split()[0]) / 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # in bytes on macOS
+
+
+def add_peaks(rows: list[dict], configs: dict[str, tuple[ConfigDict, int]]) -> None:
+    """Peak memory of every row, each in a process of its own, which alone can tell."""
+    for row in rows:
+        config, batch = configs[row["method"]]
+        with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            row["peak_megabytes"] = pool.submit(peak, config.to_dict(), batch).result()
+
+
 def table(rows: list[dict], what: str) -> str:
-    """Rows of `ratios`, or of `bench_input.measure`, in Markdown."""
+    """Rows of `ratios`, with peaks or without, or of `bench_input.measure`, in Markdown."""
     name, number, *_ = rows[0]
-    lines = [what, "", f"| {name} | {number.replace('_', ' ')} | ratio (median) | quartiles |"]
-    lines.append("| --- | ---: | ---: | ---: |")
+    memory = "peak_megabytes" in rows[0]
+    head = [name, number.replace("_", " "), "ratio (median)", "quartiles", *(["peak MB"] if memory else [])]
+    lines = [what, "", f"| {' | '.join(head)} |", f"| --- |{' ---: |' * (len(head) - 1)}"]
     for row in rows:
         spread = f"{row['low']:.2f} – {row['high']:.2f}"
-        lines.append(f"| {row[name]} | {row[number]:.1f} | {row['ratio']:.2f} | {spread} |")
+        shown = [row[name], f"{row[number]:.1f}", f"{row['ratio']:.2f}", spread]
+        lines.append(f"| {' | '.join(shown + ([format(row['peak_megabytes'], '.0f')] if memory else []))} |")
     return "\n".join(lines)

@@ -159,8 +159,9 @@ def network(config: ConfigDict, of: domains.Task) -> Network:
             "the images are files of any size: set config.view.resize and config.view.size, as 256 and 224"
         )
     size = (seen.size, seen.size) if seen.size else images.shape[1:3]
+    head = resolve(config.method, "methods").head(len(of.classes))
     return Network(
-        kind(**options), len(of.classes), size, bottleneck=chosen.bottleneck, initial=chosen.initial, view=seen
+        kind(**options), len(of.classes), size, head, bottleneck=chosen.bottleneck, initial=chosen.initial, view=seen
     )
 
 
@@ -235,6 +236,7 @@ def method(config: ConfigDict, of: domains.Task | None = None) -> step.Method:
         steps=config.steps,
         segment=config.segment,
         passes=passes(config.passes, of.streams),
+        streams={name: domain.origins for name, domain in of.streams.items()},
         **config.options.to_dict(),
     )
     per = min(config.steps_per_execution, config.segment)
@@ -257,7 +259,7 @@ def streams(config: ConfigDict, of: domains.Task | None = None) -> pipeline.Stre
     of = of or task(config)
     options = {key: value for key, value in config.augment.items() if key != "name"}
     kind = resolve(f"tfuda.data.augment:{config.augment.name}", "data")
-    change = None if kind is augment.none else functools.partial(kind, **options)
+    change: Callable | None = None if kind is augment.none else functools.partial(kind, **options)
     if inspect.isclass(kind):
         change = kind(**options)
     batch = {

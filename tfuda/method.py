@@ -56,8 +56,11 @@ class Method(keras.Model):
 
     network: images -> Outputs
     weigh: (network, batch, outputs) -> outputs that the domain game sees
-    combine: (method, batch) -> (gradients, terms, batch, outputs)
+    combine: (method, batch) -> (gradients, terms, batch, outputs); its `make(method)`, where there is one, comes
+        after the method's
     pseudo: (batch, outputs) -> batch with target["pseudo"]
+    streams: {name: of how many domains} that batches will bring, where the game depends on it; None for one
+        source and its target
     options: any class attribute of the method; `options()` lists them
     """
 
@@ -78,6 +81,7 @@ class Method(keras.Model):
         weigh: Callable = unweighed,
         combine: Callable = joint,
         pseudo: Callable = latest,
+        streams: dict[str, int] | None = None,
         **options,
     ):
         super().__init__(name=type(self).__name__.lower())
@@ -85,9 +89,11 @@ class Method(keras.Model):
         if weigh is not unweighed and not self._weighable:
             raise ValueError(f"{type(self).__name__} aligns no features, so no weigher can act on it")
         self.network, self.weigh, self.combine, self.pseudo = network, weigh, combine, pseudo
+        self.streams = streams or {"source": 1, "target": 1}
         self.step = self.memory("step", (), "int64")  # optimizer.iterations stalls when float16 overflows
         self.meters = {name: keras.metrics.Mean(name=name) for name in ("loss", *self.trade_offs)}
         self.make(network(network.blank()))
+        getattr(combine, "make", lambda method: None)(self)
         self.built = True  # else a strategy calls `call` symbolically, with float labels
 
     def __init_subclass__(cls, **options):
@@ -119,6 +125,11 @@ class Method(keras.Model):
             setattr(self, name, value)
 
     # ---- the blanks that a paper fills in
+
+    @classmethod
+    def head(cls, classes: int) -> keras.layers.Layer | None:
+        """A head of the paper's own for the network; None for one linear layer."""
+        return None
 
     def make(self, probe: Outputs) -> None:
         """Create every further layer and memory; `probe` is the Outputs of one image."""

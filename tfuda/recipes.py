@@ -4,6 +4,11 @@
               5e-4, random crop, one centre crop in evaluation, no bottleneck
     cdan      CDAN's: rate (1 + 0.001 i)^-0.75 by steps, decay 1e-3, bottleneck 256, random resized crop, ten crops,
               the reversal's ramp over 10000 steps, one ahead
+    hda       HDA's: rate, decay and ramp as CDAN's, views and network as ToAlign's
+
+Which one follows from the method, or stands behind an @: "hda+toalign@hda". HDA and ToAlign on it are by default as
+ToAlign's repository trains them, on equal terms: whether its paper's rows of HDA were run there or quoted cannot be
+told (METHODS A9.9), but for VisDA's, which HDA's own code gave.
 
 New layers learn ten times faster than the backbone, everywhere.
 """
@@ -12,14 +17,25 @@ from __future__ import annotations
 
 from ml_collections import ConfigDict
 
-from tfuda import build
+from tfuda import build, cells
+from tfuda.names import near
 
 BY_METHOD = {"cdan": "cdan", "cdane": "cdan"}  # all others as ToAlign's
 
 
+def name(cell: str) -> str:
+    """Of the recipe that trains a cell: what stands behind its @, or the method's."""
+    text, _, chosen = cell.partition("@")
+    if chosen and chosen not in RECIPES:
+        raise ValueError(f"unknown recipe {chosen!r} of {cell!r}{near(chosen, RECIPES)}")
+    return chosen or BY_METHOD.get(cells.cell(text).method, "toalign")
+
+
 def paper(cell: str, data: str, depth: int = 50) -> ConfigDict:
     """A config on a catalogue set, with a ResNet on crops of 224, as the paper of the cell's method trains it."""
-    config = build.base(cell)
+    text, at, chosen = cell.partition("@")
+    config = build.base(text)
+    config.cell += at + chosen  # tells the runs of a benchmark apart
     config.data = data
     config.view = {"resize": 256, "size": 224, "train": "crop", "flip": True, "test": "center"}
     config.network.name = f"resnet{depth}"
@@ -28,10 +44,7 @@ def paper(cell: str, data: str, depth: int = 50) -> ConfigDict:
     config.optimizer.new_layers = 10.0
     config.steps_per_execution = 1
     config.batch = 36
-    if BY_METHOD.get(config.method) == "cdan":
-        cdan(config)
-    else:
-        toalign(config)
+    RECIPES[name(cell)](config)
     return config
 
 
@@ -48,8 +61,23 @@ def cdan(config: ConfigDict) -> None:
     config.steps, config.segment = 100_000, 500
     config.view.train, config.view.test = "resized_crop", "ten"
     config.network.bottleneck, config.network.initial = 256, "xavier"
+    by_steps(config)
+
+
+def hda(config: ConfigDict) -> None:
+    """METHODS A0.7 to A0.10, A5."""
+    config.steps, config.segment = 6002, 500
+    by_steps(config)
+
+
+def by_steps(config: ConfigDict) -> None:
+    """What CDAN's, HDA's and GVB's codes share: rate and ramp know nothing of the run's length."""
     config.optimizer.gamma, config.optimizer.per_step, config.optimizer.decay = 1e-3, True, 1e-3
-    config.options.ramp_ahead, config.options.ramp_steps = 1, 10_000
+    if "ramp_ahead" in config.options:
+        config.options.ramp_ahead, config.options.ramp_steps = 1, 10_000
+
+
+RECIPES = {"toalign": toalign, "cdan": cdan, "hda": hda}
 
 
 def sweep(hp, config: ConfigDict) -> None:

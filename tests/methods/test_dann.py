@@ -8,18 +8,13 @@ from golden_tools import (
     FeatureNetwork,
     at_coefficient,
     discriminator_layers,
+    equal_steps,
     golden_fixture,  # noqa: F401
     halves,
-    torch_layout,
-    weights,
 )
 
-from tfuda import build, schedules
+from tfuda import schedules
 from tfuda.methods.dann import DANN
-
-# What the released code does and the files do not say (M-A0.8)
-DECAY, NEW_LAYERS = 5e-4, 10.0
-
 
 # ---- against the authors' code
 
@@ -43,8 +38,10 @@ def test_domain_loss_and_its_gradients(golden, tag):
     file.equal_gradients(f"{tag}grad_", tape, loss, inputs, layers)
 
 
-def trainee(file) -> tuple[DANN, dict]:
-    """The file's method at its first step, and every layer by its name there."""
+@pytest.mark.golden
+def test_whole_steps_of_training(golden):
+    """Rate, reversal coefficient, gradients, and every parameter after every step of the optimizer."""
+    file = golden("uda_dann_steps")
     hidden, inputs = file["init_net_bb__weight"].shape
     network = FeatureNetwork(keras.layers.Dense(len(file["init_net_fc__bias"])), inputs, hidden)
     method = DANN(
@@ -55,39 +52,7 @@ def trainee(file) -> tuple[DANN, dict]:
         hidden=len(file["init_D_ad_layer1__bias"]),
         dropout=0.0,
     )
-    layers = {"net_bb": network.body, "net_fc": network.head}
-    layers |= {f"D_{key}": layer for key, layer in discriminator_layers(method).items()}
-    file.assign("init_", layers)
-    method.step.assign(int(file["start"]))
-    config = build.base("dann")
-    config.optimizer.update({"rate": float(file["lr0"]), "decay": DECAY, "new_layers": NEW_LAYERS})
-    method.compile(build.optimizer(config, method))
-    return method, layers
-
-
-@pytest.mark.golden
-def test_whole_steps_of_training(golden):
-    """Rate, reversal coefficient, gradients, and every parameter after every step of the optimizer."""
-    file = golden("uda_dann_steps")
-    method, layers = trainee(file)
-    step = tf.function(method.train_step)
-    combine = tf.function(lambda batch: method.combine(method, batch)[0])
-    for i in range(len(file.matches(r"step\d+_lr"))):
-        at = f"step{i}_"
-        batch = {
-            "source": {"image": file[f"{at}xs"], "label": file[f"{at}ys"]},
-            "target": {"image": file[f"{at}xt"]},
-        }
-        batch = tf.nest.map_structure(tf.constant, batch)
-        file.equal(f"{at}lr", method.optimizer.learning_rate)
-        file.equal(f"{at}coeff", method.reversal())
-        gradients = dict(zip(map(id, method.trainable_variables), combine(batch), strict=True))
-        for key, layer in layers.items():
-            file.equal(f"{at}grad_{key}__weight", tf.transpose(gradients[id(layer.kernel)]))
-            file.equal(f"{at}grad_{key}__bias", gradients[id(layer.bias)])
-        step(batch)
-        for key, value in weights(layers).items():
-            file.equal(f"{at}after_{key}", torch_layout(key, value))
+    equal_steps(file, method, {"net_bb": network.body, "net_fc": network.head})
 
 
 # ---- without files

@@ -13,33 +13,21 @@ from golden_tools import (
     at_coefficient,
     discriminator_layers,
     golden_fixture,  # noqa: F401
+    heuristic_layers,
     relative_error,
 )
 
 from tfuda import ops
 from tfuda.methods.dannp import DANNP
+from tfuda.methods.hda import HDA
 from tfuda.methods.source_only import SourceOnly
 from tfuda.networks.base import Outputs
+from tfuda.networks.heads import HeuristicHead
 from tfuda.weighers.toalign import SQUASH, toalign
 
-FILES = ("toalign_fpos", "toalign_fpos_hda")  # one linear head, and HDA's difference of heads
+FILES = {"toalign_fpos": DANNP, "toalign_fpos_hda": HDA}  # one linear head, and HDA's difference of heads
 both_heads = pytest.mark.parametrize("name", FILES)
 both_weights = pytest.mark.parametrize("tag", ["noent_", "ent_"])
-
-
-class Difference(keras.layers.Layer):
-    """HDA's head: fundament(f) - sum of heuristics(f)."""
-
-    def __init__(self, classes: int, heuristics: int):
-        super().__init__()
-        self.fundament = keras.layers.Dense(classes)
-        self.heuristics = [keras.layers.Dense(classes) for _ in range(heuristics)]
-
-    def heuristic(self, features):
-        return sum(layer(features) for layer in self.heuristics)
-
-    def call(self, features):
-        return self.fundament(features) - self.heuristic(features)
 
 
 def head_of(file) -> tuple[keras.layers.Layer, dict]:
@@ -49,8 +37,8 @@ def head_of(file) -> tuple[keras.layers.Layer, dict]:
     if not heuristics:
         head = keras.layers.Dense(classes)
         return head, {"net_fc": head}
-    head = Difference(classes, heuristics)
-    return head, {"net_fc": head.fundament, **{f"net_fc{i}": h for i, h in enumerate(head.heuristics)}}
+    head = HeuristicHead(classes, slopes=range(heuristics))
+    return head, heuristic_layers(head, "net_fc", [f"net_fc{i}" for i in range(heuristics)])
 
 
 def network_of(file) -> tuple[FeatureNetwork, dict]:
@@ -69,9 +57,9 @@ def weighed(file, **options) -> Outputs:
 
 
 def played(file, tag):
-    """One domain game of DANNP with ToAlign: namespace of tape, loss, inputs, layers and seen outputs."""
+    """A domain game of the file's method with ToAlign: namespace of tape, loss, inputs, layers and seen outputs."""
     network, layers = network_of(file)
-    kind = at_coefficient(DANNP, file["coeff"])
+    kind = at_coefficient(FILES[file.name], file["coeff"])
     hidden = len(file["D_ad_layer1__bias"])
     method = kind(network, weigh=toalign, hidden=hidden, dropout=0.0, entropic=tag == "ent_")
     layers |= {f"D_{key}": layer for key, layer in discriminator_layers(method).items()}
@@ -153,7 +141,7 @@ def test_heuristics_of_hda_s_head_see_the_task_oriented_features_too(golden):
 @pytest.mark.golden
 @both_heads
 @both_weights
-def test_domain_loss_and_its_gradients_through_dannp(golden, name, tag):
+def test_domain_loss_and_its_gradients(golden, name, tag):
     file = golden(name)
     game = played(file, tag)
     file.equal(f"{tag}loss", game.loss)

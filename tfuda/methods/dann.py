@@ -14,7 +14,7 @@ Departures, and the option that selects the other:
 - -log(d + 1e-8) on probabilities, as ToAlign's, HDA's and GVB's code: `epsilon=0` for the exact logarithm.
 - The ramp's horizon is the run's length in ToAlign's code and 10000 in CDAN's and HDA's, whose discriminator also
   counts one step ahead: `ramp_steps`, `ramp_ahead`.
-Labelled target images (semi-supervised) join the task, not the domain game.
+Labelled target images (semi-supervised) join the task, not the domain game. Several sources are one domain.
 """
 
 from __future__ import annotations
@@ -69,15 +69,17 @@ class DANN(Method):
         view = ops.reverse_gradient(self.view(stream), self.reversal(self.ramp_ahead))
         return self.discriminator(view, training=True)
 
+    def wrong(self, label, verdict):
+        """Cross-entropy of verdicts [B, width] with domains [B]: [B]."""
+        if self.width == 1:
+            return losses.binary_cross_entropy(label, verdict[:, 0], self.epsilon)
+        return losses.cross_entropy(label, verdict)
+
     def compare(self, batch, seen, verdicts):
         """Domain losses of verdicts {stream: [B, width]}."""
         loss = tf.zeros([], ops.real())
         for name, verdict in verdicts.items():
-            label = self.label(batch, name)
-            if self.width == 1:
-                wrong = losses.binary_cross_entropy(label, verdict[:, 0], self.epsilon)  # [B]
-            else:
-                wrong = losses.cross_entropy(label, verdict)  # [B]
+            wrong = self.wrong(self.label(batch, name), verdict)  # [B]
             loss += self.scale * ops.mean(wrong, self.confidence(seen[name]))
         return {"domain": loss}
 

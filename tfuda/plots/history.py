@@ -23,7 +23,12 @@ DASHES: tuple[Any, ...] = (
     (0, (8, 2)),
     (0, (3, 1, 1, 1, 1, 1)),
 )
-ACCURACIES = {"target_accuracy": "target", "source_accuracy": "source"}
+ACCURACIES = {
+    "target_accuracy": "target",
+    "source_accuracy": "source",
+    "target_mean_class": "target, mean over classes",
+    "source_mean_class": "source, mean over classes",
+}
 OTHERS = {"step", "loss", "infomax", "seconds", *ACCURACIES}  # columns that are no loss term
 
 

@@ -1,0 +1,103 @@
+"""HDA from a config alone: the task decides the setting, and every family trains in it."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+from test_method import largest
+
+from tfuda import build, experiment
+from tfuda.workdir import Workdir
+
+SETTINGS = {
+    "uda": {"task": "M-S"},
+    "msda": {"task": "H+M-S"},
+    "ssda": {"task": "M-S", "shots": 1},
+    "both": {"task": "H+M-S", "shots": 1},
+}
+every_setting = pytest.mark.parametrize("setting", SETTINGS)
+GAMES = {  # streams, width, scale, strength
+    "uda": ({"source": 1, "target": 1}, 1, 1 / 2, 1),
+    "msda": ({"source": 2, "target": 1}, 3, 1, 1),
+    "ssda": ({"source": 1, "target_labelled": 1, "target": 1}, 3, 2 / 3, 1 / 2),
+    "both": ({"source": 2, "target_labelled": 1, "target": 1}, 4, 2 / 3, 1 / 2),
+}
+WEIGHED_TOO = 'hda+toalign[streams=("source","target_labelled")]'
+
+
+def config(cell, setting, **changes):
+    made = tiny.config(cell, **SETTINGS[setting], **changes)
+    if made.shots:
+        made.passes = "source+target_labelled,target"
+    return made
+
+
+@every_setting
+def test_the_task_decides_the_game(setting):
+    method = build.method(config("hda", setting))
+    assert (method.streams, method.width, method.scale, method.strength) == GAMES[setting]
+    assert method.network.head.fundament.units == 10
+
+
+@pytest.mark.parametrize(
+    ("cell", "setting"),
+    [("hda+toalign", setting) for setting in SETTINGS]
+    + [(cell, "both") for cell in ("hda", "dannp+toalign", "dann", "cdane", "source_only")],
+)
+def test_two_steps_in_every_setting(cell, setting):
+    method = tiny.train(config(cell, setting, steps=2, segment=2))
+    assert int(method.step.numpy()) == 2
+    assert all(np.isfinite(np.asarray(v, "f8")).all() for v in method.state())
+
+
+@pytest.mark.parametrize("setting", ["ssda", "both"])
+def test_labelled_target_images_may_be_weighed_too(setting):
+    method = tiny.train(config(WEIGHED_TOO, setting, steps=2, segment=2))
+    assert np.isfinite(float(method.meters["domain"].result()))
+
+
+def test_two_ways_on_several_sources():
+    made = config("hda[two_way=True]+toalign", "msda", steps=2, segment=2)
+    method = tiny.train(made)
+    assert (method.width, method.scale, dict(method.domains)) == (2, 1, {"source": 1, "target": 0})
+
+
+@pytest.fixture
+def double():
+    """Everything in float64: what two replicas may differ by is then far below any mistake."""
+    before = keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_floatx(before[0])
+    keras.config.set_dtype_policy(before[1])
+
+
+@pytest.mark.parametrize("setting", ["msda", "ssda", "both"])
+def test_two_replicas_end_where_one_device_ends(setting, double, two_replicas):
+    made = config("hda+toalign", setting, smooth=True, steps=5)
+    made.batches.target_labelled = 4
+    alone = tiny.train(made)
+    with two_replicas():
+        both = tiny.train(made)
+    assert int(both.step.numpy()) == 5
+    assert largest(alone, both) < 1e-12
+
+
+def test_a_stopped_and_resumed_run_equals_an_undisturbed_one_to_the_bit(tmp_path):
+    made, folder = config("hda+toalign", "both"), Workdir(tmp_path)
+    folder.checkpoints(tiny.train(made, callbacks=[tiny.StopAt(3)])).save()
+    rest = tiny.train(made, checkpoint=folder.checkpoints)
+    assert tiny.differing(tiny.state(tiny.train(made)), tiny.state(rest)) == []
+
+
+def test_a_run_is_loaded_with_its_own_head_and_weigher(tmp_path):
+    result = experiment.train(config(WEIGHED_TOO, "ssda", steps=2, segment=2), Workdir(tmp_path))
+    assert (result["method"], result["weigher"]) == ("hda", "toalign")
+    _, task, method = experiment.load(tmp_path)
+    images = tf.constant(task.tests["target"].images[:2])
+    features = method.network(images).features
+    head = method.network.head
+    np.testing.assert_allclose(method(images), head.fundament(features) - head.heuristic(features), rtol=1e-5)
+    assert tuple(method.weigh.keywords["streams"]) == ("source", "target_labelled")

@@ -1,0 +1,70 @@
+"""The papers' recipes: what each sets, and how a cell chooses one."""
+
+import importlib
+
+import pytest
+
+from tfuda import build, recipes
+
+
+def config(file, cell):
+    return importlib.import_module(f"configs.{file}").get_config(cell)
+
+
+def test_a_recipe_follows_from_the_method_or_stands_behind_an_at():
+    cells = ("dannp", "cdane", "hda", "hda+toalign", "hda@hda", "hda[two_way=True]+toalign@hda", "dann@cdan")
+    expected = ["toalign", "cdan", "toalign", "toalign", "hda", "hda", "cdan"]
+    assert [recipes.name(cell) for cell in cells] == expected
+    with pytest.raises(ValueError, match="unknown recipe 'had' of 'hda@had', did you mean 'hda'"):
+        recipes.name("hda@had")
+
+
+def test_the_name_of_a_cell_tells_its_recipe():
+    assert config("office_home", "hda@hda").cell == "hda@hda"
+    assert config("office_home", "toalign").cell == "dannp+toalign"
+
+
+@pytest.mark.parametrize("cell", ["hda", "hda+toalign"])
+def test_hda_trains_as_toalign_s_repository_does(cell):
+    made, plain = config("office_home", cell), config("office_home", "dannp")
+    assert made.optimizer == plain.optimizer
+    assert (made.steps, made.segment, made.batch) == (8000, 500, 36)
+    assert (made.options.ramp_ahead, made.options.ramp_steps) == (0, 0)
+
+
+def test_hda_s_own_recipe():
+    made = config("office_home", "hda@hda")
+    assert (made.steps, made.segment, made.batch) == (6002, 500, 36)
+    chosen = made.optimizer
+    assert (chosen.rate, chosen.gamma, chosen.per_step, chosen.decay) == (1e-3, 1e-3, True, 1e-3)
+    assert (made.options.ramp_ahead, made.options.ramp_steps) == (1, 10_000)
+    assert (made.view.train, made.view.test, made.network.bottleneck) == ("crop", "center", 0)
+
+
+def test_hda_s_own_rates_by_task_of_office31():
+    rates = {}
+    for cell in ("hda", "hda@hda"):
+        made = config("office31", cell)
+        rates[cell] = {made.optimizer.rate * made.optimizer.by_task.get(t, 1.0) for t in ("W-A", "D-A")}
+        rates[cell, "else"] = {made.optimizer.rate * made.optimizer.by_task.get(t, 1.0) for t in ("A-W", "W-D")}
+    assert rates == {"hda": {1e-3}, ("hda", "else"): {1e-3}, "hda@hda": {1e-3}, ("hda@hda", "else"): {3e-4}}
+
+
+def test_several_sources_are_one_domain_in_toalign_s_recipe_and_told_apart_in_hda_s():
+    ours, own = config("domainnet", "hda+toalign"), config("domainnet", "hda@hda")
+    assert (ours.options.two_way, ours.samplers.source, ours.steps) == (True, "padded", 50_000)
+    assert (own.options.two_way, own.samplers.source, own.steps) == (False, "per_domain", 50_004)
+    assert ours.batches.source == own.batches.source == 80 and ours.optimizer.rate == own.optimizer.rate == 3e-4
+
+
+def test_semi_supervised_and_visda_settings():
+    for cell in ("hda", "hda@hda"):
+        made = config("domainnet126", cell)
+        assert (made.steps, made.segment, made.batch, made.optimizer.rate) == (20_004, 1000, 24, 1e-3)
+        assert build.passes(made.passes, ("source", "target_labelled", "target"))[0] == ("source", "target_labelled")
+        assert config("visda", cell).optimizer.rate == 3e-4
+
+
+def test_a_recipe_sets_no_option_that_a_method_lacks():
+    made = config("office_home", "source_only@cdan")
+    assert "ramp_ahead" not in made.options and made.optimizer.per_step
