@@ -15,8 +15,9 @@ FILES = sorted((pathlib.Path(__file__).parent.parent / "configs").glob("*.py"))
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("TFUDA_CACHE", str(tmp_path / "cache"))
+def cache(tmp_path_factory, monkeypatch):
+    folder = tmp_path_factory.getbasetemp() / "cache"  # one for all: what was looked at is remembered
+    monkeypatch.setenv("TFUDA_CACHE", str(folder))
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,15 @@
 
 import csv
 import os
+import runpy
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from commands import command
 from PIL import Image
+
+from tfuda import build
 
 CLASSES = ("Bälle rund", "boxes", "Kreuz ×")
 QUICK = [
@@ -141,8 +144,18 @@ def test_folders_that_are_wrong_are_one_sentence(tmp_path, make, sentence):
         (tmp_path / name).mkdir(parents=True)
         picture(np.random.default_rng(0), 0, 40).save(tmp_path / name / "s.png")
     make(tmp_path)
-    done = train(tmp_path, tmp_path / "run", f"--config.labels={tmp_path / 'test'}")
-    assert done.returncode == 2 and done.stderr.count("\n") == 1 and sentence in done.stderr
+    config = runpy.run_path("configs/folders.py")["get_config"]()
+    config.update(source=str(tmp_path / "photos"), target=str(tmp_path / "scans"), labels=str(tmp_path / "test"))
+    with pytest.raises((ValueError, OSError), match=sentence):
+        build.task(config)
+
+
+def test_a_wrong_folder_ends_the_command_in_one_sentence(tmp_path):
+    for name in ("photos/boxes", "photos/empty", "scans"):
+        (tmp_path / name).mkdir(parents=True)
+    picture(np.random.default_rng(0), 0, 40).save(tmp_path / "photos" / "boxes" / "s.png")
+    done = train(tmp_path, tmp_path / "run")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "empty holds no picture" in done.stderr
     assert not (tmp_path / "run" / "config.json").exists()
 
 

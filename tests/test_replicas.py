@@ -1,0 +1,49 @@
+"""What holds for every method on several devices: the numbers of one."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+
+from tfuda import build
+from tfuda.workdir import Workdir
+
+CELLS = tiny.cells()
+
+
+def largest(a, b):
+    a, b = tiny.state(a), tiny.state(b)
+    names = [name for name in a if not name.endswith(("state", "total", "count"))]  # meters hold one share each
+    return max(float(np.abs(a[name].astype("f8") - b[name]).max()) for name in names)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_two_replicas_end_where_one_device_ends(cell, two_replicas):
+    made = tiny.config(cell, smooth=True, steps=5)
+    alone = tiny.train(made)
+    with two_replicas():
+        both = tiny.train(made)
+    assert int(both.step.numpy()) == 5
+    assert largest(alone, both) < 1e-6
+
+
+def test_two_replicas_resume_to_the_bit(tmp_path, two_replicas):
+    made, folder = tiny.config(), Workdir(tmp_path)
+    with two_replicas():
+        whole = tiny.train(made)
+        folder.checkpoints(tiny.train(made, callbacks=[tiny.StopAt(3)])).save()
+        rest = tiny.train(made, checkpoint=folder.checkpoints)
+    assert tiny.differing(tiny.state(whole), tiny.state(rest)) == []
+
+
+def test_an_odd_batch_on_two_replicas_is_refused(two_replicas):
+    made = tiny.config(batch=9)
+    with two_replicas(), pytest.raises(ValueError, match="batch=9 does not divide into 2 equal shares"):
+        build.streams(made)
+
+
+def test_shots_are_cut_to_equal_shares(two_replicas):
+    made = tiny.config(shots=1, task="H-M", batch=12)
+    with two_replicas():
+        batch = build.streams(made).load(tf.constant(0, tf.int64))
+    assert len(batch["target_labelled"]["label"]) == 10
