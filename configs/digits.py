@@ -36,6 +36,8 @@ def get_config(cell="toalign"):
     config.optimizer.decay = 1e-3
     if "hidden" in config.options:
         config.options.hidden = 256
+    if config.combiner == "metaalign":
+        config.combiner_options.rate = 2.0  # an inner rate of 0.1 where training starts, as in the released code
     return config
 
 

@@ -5,7 +5,8 @@
 
 Papers' averages over the twelve tasks, ResNet-50 (ToAlign Table 1, TADA Table 2): source-only 46.1, DANN 57.6,
 CDAN+E 65.8, DANNP 67.9, DANNP+ToAlign 69.9, HDA 70.9, HDA+ToAlign 72.0. `hda` and `hda+toalign` train as ToAlign's
-repository does; `hda@hda` as HDA's own. Partial adaptation to the first 25 classes: --config.partial=first.
+repository does; `hda@hda` as HDA's own. GVB 70.4, GVB+MetaAlign 71.3 (`gvb+metaalign`).
+Partial adaptation to the first 25 classes: --config.partial=first.
 """
 
 from tfuda import recipes

@@ -14,6 +14,8 @@ def config(file, cell):
 def test_a_recipe_follows_from_the_method_or_stands_behind_an_at():
     cells = ("dannp", "cdane", "hda", "hda+toalign", "hda@hda", "hda[two_way=True]+toalign@hda", "dann@cdan")
     expected = ["toalign", "cdan", "toalign", "toalign", "hda", "hda", "cdan"]
+    cells += ("gvb", "gvb+metaalign", "dannp+metaalign", "gvb+metaalign@toalign")
+    expected += ["gvb", "metaalign", "metaalign", "toalign"]
     assert [recipes.name(cell) for cell in cells] == expected
     with pytest.raises(ValueError, match="unknown recipe 'had' of 'hda@had', did you mean 'hda'"):
         recipes.name("hda@had")
@@ -63,6 +65,15 @@ def test_semi_supervised_and_visda_settings():
         assert (made.steps, made.segment, made.batch, made.optimizer.rate) == (20_004, 1000, 24, 1e-3)
         assert build.passes(made.passes, ("source", "target_labelled", "target"))[0] == ("source", "target_labelled")
         assert config("visda", cell).optimizer.rate == 3e-4
+
+
+def test_gvb_s_and_metaalign_s_own_recipes():
+    gvb, meta = config("office_home", "gvb"), config("office_home", "gvb+metaalign")
+    assert (gvb.steps, gvb.batch, gvb.optimizer.per_step, gvb.options.ramp_steps) == (8004, 36, True, 10_000)
+    assert (meta.steps, meta.batch, meta.passes, meta.combiner_options.task_alone) == (10_002, 24, "joint", True)
+    assert config("visda", "gvb").steps == 15_002 and config("visda", "gvb").optimizer.rate == 3e-4
+    slow = config("office31", "gvb").optimizer.by_task.to_dict()
+    assert slow == dict.fromkeys(("A-W", "D-W", "W-D", "A-D"), 0.3)
 
 
 def test_a_recipe_sets_no_option_that_a_method_lacks():

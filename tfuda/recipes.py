@@ -5,10 +5,12 @@
     cdan      CDAN's: rate (1 + 0.001 i)^-0.75 by steps, decay 1e-3, bottleneck 256, random resized crop, ten crops,
               the reversal's ramp over 10000 steps, one ahead
     hda       HDA's: rate, decay and ramp as CDAN's, views and network as ToAlign's
+    gvb       GVB's: as HDA's, 8004 steps
+    metaalign MetaAlign's: as GVB's, 10002 steps of 24 images, both domains in one pass, the task in one of its own
 
-Which one follows from the method, or stands behind an @: "hda+toalign@hda". HDA and ToAlign on it are by default as
-ToAlign's repository trains them, on equal terms: whether its paper's rows of HDA were run there or quoted cannot be
-told (METHODS A9.9), but for VisDA's, which HDA's own code gave.
+Which one follows from the method (with `+metaalign`, from that), or stands behind an @: "hda+toalign@hda". HDA and
+ToAlign on it are by default as ToAlign's repository trains them, on equal terms: whether its paper's rows of HDA were
+run there or quoted cannot be told (METHODS A9.9), but for VisDA's, which HDA's own code gave.
 
 New layers learn ten times faster than the backbone, everywhere.
 """
@@ -20,7 +22,7 @@ from ml_collections import ConfigDict
 from tfuda import build, cells
 from tfuda.names import near
 
-BY_METHOD = {"cdan": "cdan", "cdane": "cdan"}  # all others as ToAlign's
+BY_METHOD = {"cdan": "cdan", "cdane": "cdan", "gvb": "gvb"}  # all others as ToAlign's
 
 
 def name(cell: str) -> str:
@@ -28,7 +30,8 @@ def name(cell: str) -> str:
     text, _, chosen = cell.partition("@")
     if chosen and chosen not in RECIPES:
         raise ValueError(f"unknown recipe {chosen!r} of {cell!r}{near(chosen, RECIPES)}")
-    return chosen or BY_METHOD.get(cells.cell(text).method, "toalign")
+    made = cells.cell(text)
+    return chosen or made.combiner or BY_METHOD.get(made.method, "toalign")
 
 
 def paper(cell: str, data: str, depth: int = 50) -> ConfigDict:
@@ -70,6 +73,21 @@ def hda(config: ConfigDict) -> None:
     by_steps(config)
 
 
+def gvb(config: ConfigDict) -> None:
+    """METHODS A6."""
+    config.steps, config.segment = 8004, 500
+    by_steps(config)
+
+
+def metaalign(config: ConfigDict) -> None:
+    """METHODS A8."""
+    config.steps, config.segment, config.batch = 10_002, 500, 24
+    config.passes = "joint"
+    if "task_alone" in config.combiner_options:
+        config.combiner_options.task_alone = True
+    by_steps(config)
+
+
 def by_steps(config: ConfigDict) -> None:
     """What CDAN's, HDA's and GVB's codes share: rate and ramp know nothing of the run's length."""
     config.optimizer.gamma, config.optimizer.per_step, config.optimizer.decay = 1e-3, True, 1e-3
@@ -77,7 +95,7 @@ def by_steps(config: ConfigDict) -> None:
         config.options.ramp_ahead, config.options.ramp_steps = 1, 10_000
 
 
-RECIPES = {"toalign": toalign, "cdan": cdan, "hda": hda}
+RECIPES = {"toalign": toalign, "cdan": cdan, "hda": hda, "gvb": gvb, "metaalign": metaalign}
 
 
 def sweep(hp, config: ConfigDict) -> None:
