@@ -259,7 +259,7 @@ def streams(config: ConfigDict, of: domains.Task | None = None) -> pipeline.Stre
     of = of or task(config)
     options = {key: value for key, value in config.augment.items() if key != "name"}
     kind = resolve(f"tfuda.data.augment:{config.augment.name}", "data")
-    change: Callable | None = None if kind is augment.none else functools.partial(kind, **options)
+    change: Any = None if kind is augment.none else functools.partial(kind, **options)
     if inspect.isclass(kind):
         change = kind(**options)
     batch = {
