@@ -1,10 +1,12 @@
 """What holds for every method on several devices: the numbers of one."""
 
+import minis
 import numpy as np
 import pytest
 import tensorflow as tf
 import tiny
 
+from configs import folders
 from tfuda import build
 from tfuda.workdir import Workdir
 
@@ -47,3 +49,19 @@ def test_shots_are_cut_to_equal_shares(two_replicas):
     with two_replicas():
         batch = build.streams(made).load(tf.constant(0, tf.int64))
     assert len(batch["target_labelled"]["label"]) == 10
+
+
+def test_pictures_in_files_are_shared_out_as_arrays_are(tmp_path, monkeypatch, two_replicas):
+    monkeypatch.setenv("TFUDA_CACHE", str(tmp_path / "cache"))
+    minis.folders(tmp_path / "photos", ("a", "b"), 10)
+    minis.folders(tmp_path / "scans", ("x", "y"), 10, seed=1)
+    made = folders.get_config("dannp+toalign")
+    made.update(source=str(tmp_path / "photos"), target=str(tmp_path / "scans"), steps=5, segment=3, batch=4)
+    made.batches.source = 6
+    made.view.update(resize=20, size=16, train="resized_crop")
+    made.network_options = {"widths": (4, 6), "convolutions": 1, "norm": False, "smooth": True}
+    made.options.hidden, made.optimizer.rate = 8, 0.01
+    alone = tiny.train(made)
+    with two_replicas():
+        both = tiny.train(made)
+    assert int(both.step.numpy()) == 5 and largest(alone, both) < 1e-6
