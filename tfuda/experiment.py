@@ -34,7 +34,7 @@ def train(
 
 def _train(config, workdir, verbose, task, say) -> dict:
     if config.deliver and "target" not in config:
-        raise ValueError(f"config.deliver predicts a folder of pictures, and {config.data} has none: configs/folders.py")
+        raise ValueError(f"config.deliver predicts a folder, and {config.data} names none: see configs/folders.py")
     task = task or build.task(config, say)
     streams = build.streams(config, task)
     method = build.method(config, task)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -33,21 +35,28 @@ class Keyed(keras.random.SeedGenerator):
 
 
 class RandAugment:
-    """RandAugment (Cubuk et al. 2020) as Keras has it, with every draw a function of the seed.
+    """RandAugment (Cubuk et al. 2020) of Keras's operations, with every draw a function of the seed.
 
-    The operations are drawn for a whole batch, and how much for every image. Keras computes all operations and
-    keeps the drawn ones, so this costs as much as all: 14 images of 224 × 224 a second on 2 cores. A class, as
-    Keras's layers make variables when they are made, and the graph of a dataset may not.
+    An operation is drawn for a whole batch, `operations` times, and how much of it for every image. Keras's own layer
+    computes all and keeps the drawn ones, or (3.10) draws them once for all batches; so only its parts are used.
+    A class, as Keras's layers make variables when they are made, and the graph of a dataset may not.
     """
 
     def __init__(self, operations: int = 2, strength: float = 0.5):
-        self.layer = keras.layers.RandAugment(value_range=(0, 255), num_ops=operations, factor=strength)
+        whole = keras.layers.RandAugment(value_range=(0, 255), factor=strength)
+        self.layers = [getattr(whole, name) for name in sorted(whole._AUGMENT_LAYERS)]
+        self.operations = operations
 
     def __call__(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """uint8 [B, H, W, 3] -> uint8, the same shape."""
-        keys = Keyed(seed)
-        for layer in (self.layer, *(getattr(self.layer, name) for name in self.layer._AUGMENT_LAYERS)):
-            layer._get_seed_generator = lambda backend=None: keys
-        chosen = self.layer.get_random_transformation(images, training=True)
-        changed = self.layer.transform_images(images, chosen, training=True)  # float32 [B, H, W, 3]
-        return tf.cast(tf.clip_by_value(tf.round(changed), 0.0, 255.0), tf.uint8)
+        shape, keys = images.shape, Keyed(seed)
+        images = tf.cast(images, tf.float32)
+
+        def apply(layer, images):
+            chosen = layer.get_random_transformation(images, training=True, seed=keys)
+            return tf.ensure_shape(layer.transform_images(images, chosen, training=True), shape)
+
+        for i in range(self.operations):
+            which = tf.random.stateless_uniform([], seed + i, 0, len(self.layers), tf.int32)
+            images = tf.switch_case(which, [functools.partial(apply, layer, images) for layer in self.layers])
+        return tf.cast(tf.clip_by_value(tf.round(images), 0.0, 255.0), tf.uint8)
