@@ -36,9 +36,15 @@ def load(name: str, split: str, root: str = "") -> Domain:
 
 def prepared(name: str, root: str):
     """The builder, ready to read; ours are prepared on the way, from their archive."""
-    import tensorflow_datasets as tfds
+    try:
+        import tensorflow_datasets as tfds
 
-    from tfuda.data import tfds_builders
+        from tfuda.data import tfds_builders
+    except Exception as error:  # the protocol buffers of its tensorflow-metadata may be too new for TensorFlow's
+        raise ImportError(
+            f"tensorflow-datasets cannot be imported ({error}); "
+            "with TensorFlow before 2.20 install tensorflow-metadata<1.18"
+        ) from None
 
     try:
         builder = tfds.builder(name, data_dir=root or None, try_gcs=False)
