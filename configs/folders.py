@@ -51,6 +51,6 @@ def from_scratch(config):
     config.network.name = "small"
     config.network_options = {"widths": (24, 48, 96, 96), "convolutions": 2, "stride": 2, "norm": True}
     config.optimizer.rate, config.optimizer.decay = 0.05, 1e-3
-    config.options.ramp_steps = 5 * config.steps
+    config.options.ramp_steps = 5 * config.get_ref("steps")
     if "hidden" in config.options:
         config.options.hidden = 256

@@ -24,7 +24,7 @@ def main(words):
     with contextlib.ExitStack() as stack:
         out = sys.stdout
         if OUT.value:
-            out = stack.enter_context(open(OUT.value, "w", newline="", encoding="utf-8"))
+            out = stack.enter_context(open(OUT.value, "w", newline="", encoding="utf-8", errors="surrogateescape"))
         bad = predict.predict(model, words, out, lambda line: print(line, file=sys.stderr))
     return 1 if bad else 0
 

@@ -29,8 +29,8 @@ def main(words):
     folder = workdir.Workdir(WORKDIR.value)
     with devices.strategy(DEVICES.value):
         result = experiment.train(config, folder, verbose="auto", say=print)
-        print(experiment.table(result))
-        return 1 if config.deliver and deliver.deliver(config, folder, print) else 0
+    print(experiment.table(result))
+    return 1 if config.deliver and deliver.deliver(config, folder, print) else 0
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ def test_a_bad_picture_is_fatal_before_training_or_left_out(folders, tmp_path):
     broken.write_bytes(broken.read_bytes()[:300])
     done = train(tmp_path, tmp_path / "run")
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and str(broken) in done.stderr
-    assert "--on_bad_image=skip" in done.stderr
+    assert "on_bad_image=skip" in done.stderr
     done = train(tmp_path, tmp_path / "run", "--on_bad_image=skip")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count(str(broken)) == 1 and "leaving out 1 of" in done.stdout

@@ -71,6 +71,8 @@ def perform(
             diverged += 1
             say(f"[{i + 1}/{len(runs)}] {name}: {error}")
             continue
+        if "last" not in result:
+            raise ValueError(f"{name} has no labelled target to measure on, so there is no table to fill")
         rows.append({"cell": run.cell, "task": run.task, "seed": run.seed} | {k: result[k] for k in FIELDS[3:]})
         if new:
             left = (time.monotonic() - start) / trained * (missing - trained)

@@ -258,7 +258,11 @@ def streams(config: ConfigDict, of: domains.Task | None = None) -> pipeline.Stre
     """What `method.fit` takes."""
     of = of or task(config)
     options = {key: value for key, value in config.augment.items() if key != "name"}
-    kind = resolve(f"tfuda.data.augment:{config.augment.name}", "data")
+    kind = resolve(_of(config.augment.name, "augment"), "data")
+    known = defaults(kind.__init__ if inspect.isclass(kind) else kind)
+    for key in options:
+        if key not in known:
+            raise ValueError(f"augment {config.augment.name} has no option {key!r}{near(key, known)}")
     change: Any = None if kind is augment.none else functools.partial(kind, **options)
     if inspect.isclass(kind):
         change = kind(**options)
@@ -266,8 +270,13 @@ def streams(config: ConfigDict, of: domains.Task | None = None) -> pipeline.Stre
         name: share_out(config.batches.get(name, 0) or config.batch, name, domain)
         for name, domain in of.streams.items()
     }
-    kinds = {name: resolve(f"tfuda.data.samplers:{kind}", "data") for name, kind in config.samplers.items()}
+    kinds = {name: resolve(_of(kind, "samplers"), "data") for name, kind in config.samplers.items()}
     return pipeline.Streams(of.streams, batch, config.seed, change, view(config), kinds)
+
+
+def _of(name: str, module: str) -> str:
+    """A function of a module of tfuda.data, or package.module:function as it is."""
+    return name if ":" in name else f"tfuda.data.{module}:{name}"
 
 
 def share_out(batch: int, name: str, domain: domains.Domain) -> int:

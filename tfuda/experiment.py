@@ -12,6 +12,8 @@ from tfuda.data.domains import Task
 from tfuda.method import Method
 from tfuda.workdir import Workdir, restore, write
 
+PATHS = ("root", "lists", "source", "target", "labels", "photographs", "weights", "cache")  # keys of a config
+
 
 class Stopped(BaseException):
     """The run was asked to stop and can be resumed; like KeyboardInterrupt, no error of the run."""
@@ -25,6 +27,9 @@ def train(
     say=lambda line: None,
 ) -> dict:
     """Train, or go on training, or do nothing where all is done: the contents of result.json."""
+    for key in PATHS:
+        if config.get(key):
+            config[key] = os.path.abspath(config[key])  # a run may be resumed and exported from another folder
     with workdir.claim(config):
         if result := workdir.finished():
             say(f"{workdir.path} has a finished run; nothing to train")
@@ -107,6 +112,7 @@ def load(path: str | os.PathLike) -> tuple[ConfigDict, Task, Method]:
     """The config, the task and the method of a run, with the last checkpoint's weights."""
     workdir = Workdir(path)
     config = workdir.config()
+    config.weights = ""  # the checkpoint has them all
     task = build.task(config, lambda line: None)  # training has named what it left out
     method = build.method(config, task)
     if not restore(workdir.checkpoints(method)):

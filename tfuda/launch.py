@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import io
 import itertools
 import os
 import runpy
@@ -43,6 +44,9 @@ def launch(main: Callable[[list[str]], int | None], needs: Sequence[str] = ()) -
     Exit codes: 0 done, 1 done in part, 2 a mistake in what was asked for, 130 stopped and resumable.
     """
     sys.path.insert(0, os.getcwd())  # so that mypackage.mine:Mine is found
+    for stream in (sys.stdout, sys.stderr):  # names of files may hold anything
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="surrogateescape")
     quiet()
     try:
         words = parse(needs)

@@ -54,7 +54,7 @@ class Search(keras_tuner.RandomSearch):
         except callbacks.Diverged as error:
             self.say(f"trial {trial.trial_id}: {error}  {settings}")
             return {VALIDATOR: DIVERGED}
-        except ValueError as error:  # every other trial would meet it too
+        except (ValueError, OSError, ImportError) as error:  # every other trial would meet it too
             raise keras_tuner.errors.FatalError(str(error)) from error
         chosen = max(row[VALIDATOR] for row in workdir.rows())
         accuracy = f", target {100 * result['selected']:.1f} % (not looked at)" if "selected" in result else ""

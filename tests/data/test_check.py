@@ -1,5 +1,7 @@
 """Bad pictures are found before training, named once, and left out or refused."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -68,12 +70,34 @@ def test_what_was_found_is_remembered_until_a_file_changes(folder, monkeypatch):
         check.sound(files)
 
 
+def test_a_bad_file_that_was_mended_is_taken_again(folder):
+    good = (folder / "2.png").read_bytes()
+    spoil(folder / "2.png")
+    when = (folder / "2.png").stat()
+    with pytest.raises(ValueError, match=r"2\.png"):
+        check.sound(all_of(folder))
+    (folder / "2.png").write_bytes(good)
+    os.utime(folder / "2.png", ns=(when.st_atime_ns, when.st_mtime_ns))
+    assert len(check.sound(all_of(folder))[1]) == 8
+
+
+def test_copies_of_two_projects_are_two(folder, tmp_path, monkeypatch):
+    for name, value in (("one", 10), ("two", 200)):
+        (tmp_path / name / "photos").mkdir(parents=True)
+        Image.new("RGB", (8, 8), (value,) * 3).save(tmp_path / name / "photos" / "a.tif")
+    for name, value in (("one", 10), ("two", 200), ("one", 10)):
+        monkeypatch.chdir(tmp_path / name)
+        found, _ = check.sound(Files(["photos/a.tif"]))
+        with Image.open(next(iter(found))) as copy:
+            assert copy.getpixel((0, 0)) == (value,) * 3
+
+
 def test_a_picture_that_only_pillow_reads_becomes_a_copy_of_the_same_pixels(folder):
     with Image.open(folder / "0.png") as picture:
         picture.save(folder / "8.tif")
         pixels = np.asarray(picture)
     found, keep = check.sound(all_of(folder))
-    assert len(keep) == 9 and list(found)[8].endswith("8.tif.png")
+    assert len(keep) == 9 and list(found)[8].endswith(".png")
     with Image.open(list(found)[8]) as copy:
         np.testing.assert_array_equal(np.asarray(copy), pixels)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tfuda.data.domains import Domain, long_tail, protocol, relabel, split_shots
+from tfuda.data.files import Files
 
 NAMES = ("a", "b", "c")
 
@@ -91,3 +92,26 @@ def test_what_does_not_fit_is_named(changes, sentence):
 def test_hidden_labels_cannot_be_asked_for():
     with pytest.raises(ValueError, match="domain T has no labels"):
         split_shots(load("T", "train").unlabelled(), 1, 0)
+
+
+def whole(name, split):
+    """A data set without splits: the same files for training and testing, as Office-31 has them."""
+    files = Files([f"/data/{name}/{i}.jpg" for i in range(40)])
+    return Domain(name, NAMES, files, (np.arange(40) % len(NAMES)).astype("int32"))
+
+
+def test_no_shot_is_a_test_image_where_training_and_testing_share_their_images():
+    task = protocol(whole, "A-B", shots=3)
+    shots = set(task.streams["target_labelled"].images.paths)
+    assert len(shots) == 3 * len(NAMES) and not shots & set(task.tests["target"].images.paths)
+    assert len(task.tests["target"]) == 40 - len(shots)
+
+
+def test_official_shots_follow_the_protocol_too():
+    def load(name, split):
+        domain = whole(name, split)
+        return domain.rows(np.arange(6)) if split.startswith("labelled") else domain.rows(np.arange(6, 40))
+
+    task = protocol(load, "A-B", shots=3, target_classes=2, imbalance="target", official=True)
+    assert set(task.streams["target_labelled"].labels) == {0, 1} == set(task.tests["target"].labels)
+    assert len(task.streams["target"]) < len(task.tests["target"])  # the tail is training's alone

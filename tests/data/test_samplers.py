@@ -7,6 +7,8 @@ from golden_tools import golden_fixture  # noqa: F401
 
 from tfuda.data import samplers
 from tfuda.data.domains import Domain
+from tfuda.data.pipeline import Streams
+from tfuda.data.view import View
 
 
 def domain(labels, origin=None):
@@ -81,6 +83,27 @@ def test_labels_below_zero_are_no_class():
     table, sizes, _ = samplers.class_rows(np.array([-1, 0, 1, 0, -1, 1]), 2)
     np.testing.assert_array_equal(table, [[1, 3], [2, 5]])
     np.testing.assert_array_equal(sizes, [2, 2])
+
+
+def test_lopsided_pseudo_labels_lose_the_classes_that_cannot_be_balanced():
+    labels = np.array([0] * 990 + [1] * 10 + [2] * 900 + [-1] * 5)
+    kept = samplers.usable(labels, 32)
+    assert set(kept) == {-1, 0, 1, 2}  # ten of each make a batch still
+    kept = samplers.usable(np.array([0] * 990 + [9] * 10), 32)
+    assert set(kept) == {-1, 0}
+    assert (samplers.usable(np.array([0, 1, 2]), 32) == -1).all()
+
+
+def test_what_picks_the_source_does_not_pick_the_crop():
+    view = View(256, 224, train="crop")
+    made = domain([0] * 90, [0] * 30 + [1] * 30 + [2] * 30)
+    streams = Streams({"source": made}, {"source": 64}, view=view, samplers={"source": samplers.per_domain})
+    plan = tf.function(streams.plan("source"))
+    found = [plan(tf.constant(step, tf.int64)) for step in range(10)]
+    source = np.concatenate([f["domain"] for f in found])
+    place = np.concatenate([f["box"][:, :2] for f in found])
+    for remainder in (place[:, 0] % 3, place[:, 1] % 3, place.sum(1) % 3):
+        assert 0.2 < (remainder == source).mean() < 0.47
 
 
 @pytest.mark.parametrize("kind", ["uniform", "balanced", "per_domain", "padded"])

@@ -118,6 +118,7 @@ def test_a_square_that_fits_is_cut_and_not_resampled():
     [
         ({"train": "corp"}, "view.train='corp': choose one of crop, resized_crop, center"),
         ({"test": "five"}, "view.test='five': choose one of center, ten"),
+        ({"resize": 224, "size": 224, "test": "ten"}, "view.test=ten needs view.resize above view.size=224"),
         ({"resize": 200, "size": 224}, "view.resize=200 is smaller than view.size=224"),
     ],
 )

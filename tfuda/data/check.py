@@ -94,20 +94,15 @@ def _colours(picture: Image.Image) -> Image.Image:
 
 def over(work: Callable, items: Iterable, count: int, say: Callable[[str], None], what: str) -> list:
     """[work(item)] on all cores, in order, with a line of progress every tenth where it takes long."""
-    found = []
-    with hushed(), concurrent.futures.ThreadPoolExecutor(cores()) as pool:
-        for number, result in enumerate(_in_turn(pool, work, items), 1):
-            found.append(result)
-            if count >= 2000 and number % (count // 10) == 0:
-                say(f"{what}: {number} of {count}")
+    found: list = []
+    rest, step = iter(items), max(count // 10, 1) if count >= 2000 else count or 1
+    with concurrent.futures.ThreadPoolExecutor(cores()) as pool:
+        while part := list(itertools.islice(rest, step)):
+            with hushed():
+                found += pool.map(work, part)
+            if count >= 2000:
+                say(f"{what}: {len(found)} of {count}")
     return found
-
-
-def _in_turn(pool: concurrent.futures.Executor, work: Callable, items: Iterable) -> Iterator:
-    """pool.map of some thousand items at a time, as it takes all that it is given at once."""
-    rest = iter(items)
-    while part := list(itertools.islice(rest, 4096)):
-        yield from pool.map(work, part)
 
 
 def sound(files: Files, on_bad: str = "error", say: Callable[[str], None] = print) -> tuple[Files, np.ndarray]:
@@ -117,14 +112,16 @@ def sound(files: Files, on_bad: str = "error", say: Callable[[str], None] = prin
     """
     if on_bad not in ("error", "skip"):
         raise ValueError(f"on_bad_image={on_bad!r}: choose error or skip")
-    verdict = _remembered(files) or _remember(files, _judge(files, say))
+    verdict = _remembered(files) or _judge(files, say)
+    if not verdict["bad"]:  # what is bad may be mended, or readable tomorrow
+        _remember(files, verdict)
     bad, copies = verdict["bad"], verdict["copies"]
     if bad:
         named = "; ".join(f"{path}: {reason}" for path, reason in list(bad.items())[:NAMED])
         more = f"; and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
         if on_bad == "error":
             raise ValueError(
-                f"{len(bad)} of {len(files)} pictures cannot be read ({named}{more}): --on_bad_image=skip"
+                f"{len(bad)} of {len(files)} pictures cannot be read ({named}{more}): --config.on_bad_image=skip"
             )
         say(f"leaving out {len(bad)} of {len(files)} pictures that cannot be read ({named}{more})")
     if not bad and not copies:
@@ -134,21 +131,31 @@ def sound(files: Files, on_bad: str = "error", say: Callable[[str], None] = prin
 
 
 def _judge(files: Files, say: Callable[[str], None]) -> dict:
+    def look(path: str) -> tuple[str, str]:
+        reason, png = readable(path)
+        return reason, str(_copy(path, png)) if png is not None else ""
+
     bad, copies = {}, {}
-    for path, (reason, png) in zip(files, over(readable, files, len(files), say, "reading pictures"), strict=True):
+    for path, (reason, copied) in zip(files, over(look, files, len(files), say, "reading pictures"), strict=True):
         if reason:
             bad[path] = reason
-        elif png is not None:
-            copies[path] = str(_copy(path, png))
+        elif copied:
+            copies[path] = copied
     return {"bad": bad, "copies": copies}
 
 
 def _copy(path: str, png: bytes) -> pathlib.Path:
-    """In the folder that is named after the original's."""
-    folder = cache_folder() / "copies" / hashlib.sha256(os.fsencode(os.path.dirname(path))).hexdigest()[:12]
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / f"{os.path.basename(path)}.png", png)
-    return folder / f"{os.path.basename(path)}.png"
+    out = cache_folder() / "copies" / f"{_mark(path)}.png"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    _write(out, png)
+    return out
+
+
+def _mark(path: str, more: str = "") -> str:
+    """Of this file as it is now: its path from the root, size and time."""
+    found = os.stat(path)
+    told = f"{os.path.abspath(path)}\0{found.st_size}\0{found.st_mtime_ns}\0{more}"
+    return hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()[:24]
 
 
 def _write(path: pathlib.Path, data: bytes) -> None:
@@ -162,8 +169,7 @@ def _memo(files: Files) -> pathlib.Path:
     digest = hashlib.sha256(tf.__version__.encode())
     for path in files:
         try:
-            found = os.stat(path)
-            digest.update(f"{path}\0{found.st_size}\0{found.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+            digest.update(_mark(path).encode())
         except OSError:
             digest.update(f"{path}\0absent\n".encode("utf-8", "surrogateescape"))
     return cache_folder() / "checked" / f"{digest.hexdigest()[:24]}.json"
@@ -177,12 +183,11 @@ def _remembered(files: Files) -> dict | None:
         return None
 
 
-def _remember(files: Files, verdict: dict) -> dict:
+def _remember(files: Files, verdict: dict) -> None:
     with contextlib.suppress(OSError):
         memo = _memo(files)
         memo.parent.mkdir(parents=True, exist_ok=True)
         _write(memo, json.dumps(verdict).encode())
-    return verdict
 
 
 def shrunk(files: Files, side: int, folder: str | os.PathLike, say: Callable[[str], None]) -> Files:
@@ -198,9 +203,7 @@ def shrunk(files: Files, side: int, folder: str | os.PathLike, say: Callable[[st
     home.mkdir(parents=True, exist_ok=True)
 
     def copy(path: str) -> str:
-        found = os.stat(path)
-        told = f"{os.path.abspath(path)}\0{found.st_size}\0{found.st_mtime_ns}\0{side}"
-        out = home / f"{hashlib.sha256(told.encode('utf-8', 'surrogateescape')).hexdigest()[:24]}.bmp"
+        out = home / f"{_mark(path, str(side))}.bmp"
         if not out.is_file():
             picture = decode(tf.constant(pathlib.Path(path).read_bytes()))
             small = square_part(picture, side, tf.zeros([2], tf.int32), tf.fill([2], side))

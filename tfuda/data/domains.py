@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfuda.data.files import Files, join
+from tfuda.data.files import Files, join, same
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,19 +185,22 @@ def protocol(
 
     names = sources.split("+")
     train, test = (union([side(name, split, source_classes) for name in names]) for split in ("train", "test"))
-    here, there = (
-        relabel(named_classes(side(target, split, target_classes), target_names), train.classes)
-        for split in ("train", "test")
-    )
+
+    def aim(split: str) -> Domain:
+        return relabel(named_classes(side(target, split, target_classes), target_names), train.classes)
+
     train = long_tail(train, seed) if imbalance == "source" else train
-    here = long_tail(here, seed) if imbalance == "target" else here
     streams = {"source": train}
     if shots and official:
-        streams["target_labelled"], here = (
-            relabel(load(target, f"{kind}-{shots}"), train.classes) for kind in ("labelled", "unlabelled")
-        )
-    elif shots:
-        streams["target_labelled"], here = split_shots(here, shots, seed)
+        streams["target_labelled"], here = aim(f"labelled-{shots}"), aim(f"unlabelled-{shots}")
+        there = here  # the field tests on what it does not label
+    else:
+        here, there = aim("train"), aim("test")
+        if shots:
+            whole = same(here.images, there.images)
+            streams["target_labelled"], here = split_shots(here, shots, seed)
+            there = here if whole else there  # no shot is a test image
+    here = long_tail(here, seed) if imbalance == "target" else here
     streams["target"] = here.unlabelled()
     tests, trains = {"source": test, "target": there}, {"source": train, "target": here}
     return Task(task, train.classes, streams, tests, trains)

@@ -99,6 +99,8 @@ def class_folders(
     if classes and (strange := [name for name in folders if name not in classes]):
         raise ValueError(f"{folder} has the folder {strange[0]!r}, which is none of the {len(classes)} classes")
     names = classes or tuple(folders)
+    if odd := [name for name in names if not name.isprintable()]:
+        raise ValueError(f"class folder {odd[0]!r} in {folder} has a name that cannot be printed: rename it")
     paths: list[str] = []
     labels: list[int] = []
     for label, name in enumerate(names):

@@ -23,9 +23,10 @@ from tfuda.data import view as views
 from tfuda.data.check import cores
 from tfuda.data.domains import Domain
 from tfuda.data.files import Files
-from tfuda.data.samplers import uniform
+from tfuda.data.samplers import uniform, usable
 
 Batch = dict[str, tf.Tensor]
+AUGMENT = 64  # added to a key: what augments draws otherwise than what crops, and what picks sources
 
 
 class Streams:
@@ -100,7 +101,7 @@ class Streams:
 
         def finish(found, step):
             if self.augment is not None:
-                found["image"] = self.augment(found["image"], self._key(name, step))
+                found["image"] = self.augment(found["image"], self._key(name, step) + AUGMENT)
             return {**found, "index": tf.cast(found["index"], tf.int32)}
 
         if not self.view.size:
@@ -120,7 +121,8 @@ class Streams:
 
 def _sampler(kind: Callable, domain: Domain, batch: int, seed, labels: np.ndarray | None):
     if labels is not None:
-        if (labels < 0).all():  # before the first look at them
+        labels = usable(labels, batch)
+        if (labels < 0).all():  # before the first look at them, or when no class is large enough
             return uniform(domain, batch, seed)
         domain = Domain(domain.name, domain.classes, domain.images, labels, domain.origin)
     return kind(domain, batch, seed)

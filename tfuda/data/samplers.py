@@ -70,6 +70,19 @@ def class_rows(labels: np.ndarray, batch: int) -> tuple[np.ndarray, np.ndarray, 
     return table, sizes, length
 
 
+def usable(labels: np.ndarray, batch: int) -> np.ndarray:
+    """Pseudo-labels without the classes that leave no balanced batch: int [N], below 0 for none; the smallest go."""
+    labels = labels.copy()
+    while (labels >= 0).any():
+        try:
+            class_rows(labels, batch)
+            break
+        except ValueError:
+            kinds, counts = np.unique(labels[labels >= 0], return_counts=True)
+            labels[labels == kinds[counts.argmin()]] = -1
+    return labels
+
+
 def by_turns(step: tf.Tensor, batch: int, table: np.ndarray, length: int, order: Callable, shuffle: Callable):
     """The balanced loader's rows of a step, int64 [batch], for any source of permutations.
 
@@ -114,7 +127,7 @@ def per_domain(domain: Domain, batch: int, seed: Seed) -> Sampler:
 
     def rows(step: tf.Tensor) -> tf.Tensor:
         at = positions(step, batch)
-        key = tf.stack([tf.constant(seed[0] * 2**32 + seed[1], tf.int64), step])
+        key = tf.stack([tf.constant(seed[0] * 2**32 + seed[1], tf.int64), step]) + 32  # not the crops' draw
         source = tf.random.stateless_uniform([batch], key, 0, len(counts), tf.int64)
         count = tf.gather(tf.constant(counts, tf.int64), source)
         return tf.gather(tf.constant(first, tf.int64), source) + shuffled(

@@ -10,6 +10,7 @@ Small images of one size are read into memory; others are unpacked once into fil
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pathlib
 
@@ -77,7 +78,9 @@ def _unpacked(builder, part: str) -> tuple[Files, np.ndarray]:
     """The encoded pictures as files, once; labels int32 [N]."""
     import tensorflow_datasets as tfds
 
-    home = cache_folder() / "tfds" / pathlib.Path(builder.data_dir).relative_to(builder._data_dir_root) / part
+    made = (pathlib.Path(builder.data_dir) / "dataset_info.json").stat().st_mtime_ns
+    mark = hashlib.sha256(f"{os.path.abspath(builder.data_dir)}\0{made}".encode()).hexdigest()[:16]
+    home = cache_folder() / "tfds" / f"{builder.name}-{mark}" / part
     table = home / "labels.npy"
     if not table.is_file():
         home.mkdir(parents=True, exist_ok=True)

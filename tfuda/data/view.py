@@ -41,6 +41,8 @@ class View:
                 raise ValueError(f"view.{kind}={value!r}: choose one of {', '.join(known)}")
         if self.size and self.resize < self.size:
             raise ValueError(f"view.resize={self.resize} is smaller than view.size={self.size}")
+        if self.size and self.test == "ten" and self.resize == self.size:
+            raise ValueError(f"view.test=ten needs view.resize above view.size={self.size}, or all crops are one")
 
 
 def draw(view: View, count: int, seed: tf.Tensor) -> tf.Tensor:
