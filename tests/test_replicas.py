@@ -1,7 +1,6 @@
 """What holds for every method on several devices: the numbers of one."""
 
 import minis
-import numpy as np
 import pytest
 import tensorflow as tf
 import tiny
@@ -13,12 +12,6 @@ from tfuda.workdir import Workdir
 CELLS = tiny.cells()
 
 
-def largest(a, b):
-    a, b = tiny.state(a), tiny.state(b)
-    names = [name for name in a if not name.endswith(("state", "total", "count"))]  # meters hold one share each
-    return max(float(np.abs(a[name].astype("f8") - b[name]).max()) for name in names)
-
-
 @pytest.mark.parametrize("cell", CELLS)
 def test_two_replicas_end_where_one_device_ends(cell, two_replicas):
     made = tiny.config(cell, smooth=True, steps=5)
@@ -26,7 +19,7 @@ def test_two_replicas_end_where_one_device_ends(cell, two_replicas):
     with two_replicas():
         both = tiny.train(made)
     assert int(both.step.numpy()) == 5
-    assert largest(alone, both) < 1e-6
+    assert tiny.largest(alone, both) < 1e-6
 
 
 def test_two_replicas_resume_to_the_bit(tmp_path, two_replicas):
@@ -64,4 +57,4 @@ def test_pictures_in_files_are_shared_out_as_arrays_are(tmp_path, monkeypatch, t
     alone = tiny.train(made)
     with two_replicas():
         both = tiny.train(made)
-    assert int(both.step.numpy()) == 5 and largest(alone, both) < 1e-6
+    assert int(both.step.numpy()) == 5 and tiny.largest(alone, both) < 1e-6

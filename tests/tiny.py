@@ -54,6 +54,13 @@ def differing(a: dict, b: dict) -> list[str]:
     return [name for name in a if not np.array_equal(a[name], b[name])]
 
 
+def largest(a, b):
+    """The largest difference between the states of two methods, but for seeds and meters' shares."""
+    a, b = state(a), state(b)
+    kept = [name for name in a if not name.endswith(("state", "total", "count"))]  # meters hold one share each
+    return max(float(np.abs(a[name].astype("f8") - b[name]).max()) for name in kept)
+
+
 class StopAt(keras.callbacks.Callback):
     """Ends `fit` after a step, as a kill would."""
 

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tiny
-from test_method import largest
 
 from tfuda import build, experiment
 from tfuda.workdir import Workdir
@@ -82,7 +81,7 @@ def test_two_replicas_end_where_one_device_ends(setting, double, two_replicas):
     with two_replicas():
         both = tiny.train(made)
     assert int(both.step.numpy()) == 5
-    assert largest(alone, both) < 1e-12
+    assert tiny.largest(alone, both) < 1e-12
 
 
 def test_a_stopped_and_resumed_run_equals_an_undisturbed_one_to_the_bit(tmp_path):
