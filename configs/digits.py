@@ -12,7 +12,7 @@ the response to colour, and Adam without it leaves DANN at 30 % on R-S), and 800
 not found the target in one of two seeds).
 """
 
-from tfuda import build
+from tfuda import settings
 
 TASKS = {
     "tuned": ("R-S", "M-H"),  # the recipe looked at their target labels
@@ -23,7 +23,7 @@ TUNED = TASKS["tuned"]
 
 
 def get_config(cell="toalign"):
-    config = build.base(cell)
+    config = settings.base(cell)
     config.data = "digits"
     config.task = "R-S"
     config.steps = 800
@@ -36,6 +36,10 @@ def get_config(cell="toalign"):
     config.optimizer.decay = 1e-3
     if "hidden" in config.options:
         config.options.hidden = 256
+    if config.method == "afn":
+        config.network.bottleneck = 256  # its embedding
+    if (config.method, config.weigher) == ("mstn", "biwaa"):  # BIWAA, with all that its paper adds
+        config.samplers.source, config.beliefs.rate = "balanced", 0.9
     if config.combiner == "metaalign":
         config.combiner_options.rate = 2.0  # an inner rate of 0.1 where training starts, as in the released code
     return config

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfuda import build, ops
+from tfuda import build, ops, settings
 from tfuda.networks.base import Outputs
 
 TOLERANCE = {"float64": 1e-9, "float32": 2e-5}
@@ -145,7 +145,7 @@ def equal_steps(file: Golden, method, layers: dict) -> None:
     layers = layers | {f"D_{key}": layer for key, layer in discriminator_layers(method).items()}
     file.assign("init_", layers)
     method.step.assign(int(file["start"]))
-    config = build.base("dann")
+    config = settings.base("dann")
     config.optimizer.update({"rate": float(file["lr0"]), "decay": DECAY, "new_layers": NEW_LAYERS})
     method.compile(build.optimizer(config, method))
     step = tf.function(method.train_step)

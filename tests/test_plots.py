@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfuda import build, evaluate, experiment, plots
+from tfuda import build, evaluate, experiment, plots, settings
 from tfuda.data.domains import Domain
 from tfuda.plots import embedding, history, matrix, sheet, style
 from tfuda.workdir import Workdir
@@ -21,7 +21,7 @@ of_runs = pytest.mark.xdist_group("plots")  # one worker, which trains the runs 
 
 
 def tiny(cell: str, **changes):
-    config = build.base(cell)
+    config = settings.base(cell)
     config.data, config.task = "digits", "H-M"
     config.steps, config.segment, config.batch = 4, 2, 8
     config.network_options = {"widths": (4, 4, 4), "convolutions": 1}

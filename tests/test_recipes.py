@@ -1,6 +1,7 @@
 """The papers' recipes: what each sets, and how a cell chooses one."""
 
 import importlib
+import types
 
 import pytest
 
@@ -16,6 +17,8 @@ def test_a_recipe_follows_from_the_method_or_stands_behind_an_at():
     expected = ["toalign", "cdan", "toalign", "toalign", "hda", "hda", "cdan"]
     cells += ("gvb", "gvb+metaalign", "dannp+metaalign", "gvb+metaalign@toalign")
     expected += ["gvb", "metaalign", "metaalign", "toalign"]
+    cells += ("biwaa", "mstn", "dann+biwaa", "cdane+biwaa", "afn", "afn+biwaa", "dann")
+    expected += ["biwaa", "biwaa", "biwaa", "cdan", "afn", "afn", "toalign"]
     assert [recipes.name(cell) for cell in cells] == expected
     with pytest.raises(ValueError, match="unknown recipe 'had' of 'hda@had', did you mean 'hda'"):
         recipes.name("hda@had")
@@ -74,6 +77,28 @@ def test_gvb_s_and_metaalign_s_own_recipes():
     assert config("visda", "gvb").steps == 15_002 and config("visda", "gvb").optimizer.rate == 3e-4
     slow = config("office31", "gvb").optimizer.by_task.to_dict()
     assert slow == dict.fromkeys(("A-W", "D-W", "W-D", "A-D"), 0.3)
+
+
+def test_biwaa_s_own_recipe():
+    made = config("office_home", "biwaa")
+    assert made.cell == "mstn+biwaa" and made.weigher_options.factor == 10.0
+    assert (made.steps, made.batch, made.optimizer.decay, made.optimizer.rate) == (5004, 36, 1e-3, 1e-3)
+    assert (made.options.ramp_steps, made.options.ramp_ahead, made.options.epsilon) == (20_000, 1, 0.0)
+    assert (made.samplers.source, made.samplers.target, made.beliefs.rate) == ("balanced", "uniform", 0.9)
+    assert (made.view.train, made.view.test, made.network.bottleneck) == ("resized_crop", "ten", 256)
+    assert config("office31", "dann+biwaa").optimizer.by_task.to_dict() == {"A-D": 0.3, "D-W": 0.3}
+    assert config("office_home", "mstn").beliefs.rate == 1.0  # MSTN knows no beliefs
+
+
+def test_afn_s_own_recipe_gives_the_backbone_no_momentum_and_a_constant_rate():
+    made = config("visda", "afn+biwaa")
+    assert made.options.trade_offs.to_dict() == {"task": 1.0, "norm": 0.01, "entropy": 0.0}
+    assert (made.options.step_size, made.options.blocks, made.view.train) == (0.3, 2, "center")
+    home = config("office_home", "afn")
+    assert (home.options.step_size, home.options.blocks, home.options.trade_offs.norm) == (1.0, 1, 0.05)
+    optimizer = build.optimizer(home, types.SimpleNamespace(steps=home.steps, progress=0.5))
+    assert [optimizer.groups(f"network/{name}/kernel") for name in ("backbone_0", "head")] == [(1.0, 0.0), (1.0, 0.9)]
+    assert not optimizer.nesterov and float(optimizer.learning_rate) == pytest.approx(1e-3)
 
 
 def test_a_recipe_sets_no_option_that_a_method_lacks():

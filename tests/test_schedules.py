@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from golden_tools import golden_fixture  # noqa: F401
 
-from tfuda import build, ops, schedules
+from tfuda import build, ops, schedules, settings
 
 
 def number(text: str) -> float:
@@ -61,7 +61,7 @@ def test_a_config_counts_the_rate_either_way(golden):
     steps = 7000
     for match in file.matches(r"(hda|toalign)_lr(\d+e\d+)"):
         per_step = match[1] == "hda"
-        config = build.base("dann")
+        config = settings.base("dann")
         config.optimizer.update({"rate": number(match[2]), "new_layers": 10.0, "per_step": per_step})
         config.optimizer.gamma = 0.001 if per_step else 10.0
         method = types.SimpleNamespace(steps=steps)

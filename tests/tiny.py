@@ -2,20 +2,30 @@
 
 import keras
 import numpy as np
+import pytest
 
 from configs import digits
-from tfuda import build, names
+from tfuda import build, names, seams
 from tfuda.workdir import restore
 
 COMBINED = ("dannp", "dannp+toalign", "gvb")  # all that aligns takes two steps in tests/combiners
 
 
-def cells() -> list[str]:
-    """Every method of the library, every weighable one with every weigher, and some with every combiner."""
-    known = names.modules("methods")
-    weighable = [name for name in known if names.resolve(name, "methods")._weighable]
-    weighed = [f"{name}+{weigher}" for name in weighable for weigher in names.modules("weighers")]
-    return [*known, *weighed, *(f"{cell}+{combiner}" for cell in COMBINED for combiner in names.modules("combiners"))]
+def cells() -> list:
+    """Every method of the library, every weigher on its own paper's, and some with every combiner.
+
+    All other pairs of a method and a weigher that fits are marked slow.
+    """
+    known, weighers = names.modules("methods"), names.modules("weighers")
+    pairs = [(method, weigher) for method in known for weigher in weighers if fits(method, weigher)]
+    own = {(names.says(names.resolve(weigher, "weighers"), "STANDS_ON", ""), weigher) for weigher in weighers}
+    combined = [f"{cell}+{combiner}" for cell in COMBINED for combiner in names.modules("combiners")]
+    weighed = [pytest.param(f"{m}+{w}", marks=() if (m, w) in own else pytest.mark.slow) for m, w in pairs]
+    return [*known, *weighed, *combined]
+
+
+def fits(method: str, weigher: str) -> bool:
+    return seams.fits(names.resolve(method, "methods"), names.resolve(weigher, "weighers"))
 
 
 def config(cell: str = "dannp+toalign", smooth: bool = False, **changes):

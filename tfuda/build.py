@@ -1,4 +1,4 @@
-"""From a config to objects: data, network, method and streams."""
+"""From a config (tfuda/settings.py) to objects: data, network, method and streams."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
+import numpy as np
 from ml_collections import ConfigDict
 
+from tfuda import memory, ops, optim, schedules
 from tfuda import method as step
-from tfuda import ops, optim, schedules
-from tfuda.cells import cell
 from tfuda.data import augment, catalogue, check, domains, pipeline
 from tfuda.data import view as views
 from tfuda.data.files import Files
@@ -23,58 +23,6 @@ from tfuda.networks.base import Network
 
 NETWORKS = ("small", "resnet", "lenet", "mnist", "applications", "hub")
 READERS = ("digits", "folders", "lists", "mnist", "tfds")  # modules of tfuda.data with a `load`
-
-# ---- configs
-
-
-def base(text: str) -> ConfigDict:
-    """Every key of a config, for the cell; a benchmark's file sets what is its own."""
-    config = cell(text)
-    config.seed = 0
-    config.data = ""  # a data set of the catalogue, a module of tfuda.data, or package.module:function
-    config.root = ""  # its folder
-    config.lists = ""  # folder of image lists, for config.data=lists
-    config.task = ""
-    config.shots = 0
-    config.source_classes = 0
-    config.target_classes = 0
-    config.partial = ""  # a named part of the classes, from the catalogue, that the target has
-    config.imbalance = ""
-    config.source_test = 2000  # at most so many source images are looked at in evaluation; 0 for all
-    config.on_bad_image = "error"  # or skip
-    config.cache = ""  # folder for copies shrunk to view.resize, where decoding is the bottleneck
-    config.steps = 1000
-    config.segment = 100  # steps between two evaluations, and two checkpoints
-    config.steps_per_execution = 10
-    config.batch = 32  # images of every stream in a step, over all replicas
-    config.batches = ConfigDict({"source": 0, "target": 0, "target_labelled": 0})  # of one stream, where not 0
-    config.passes = "separate"
-    config.view = ConfigDict({"resize": 0, "size": 0, "train": "crop", "flip": False, "test": "center"})
-    config.samplers = ConfigDict({"source": "uniform", "target": "uniform"})
-    config.augment = ConfigDict({"name": "none"})
-    config.network = ConfigDict({"name": "small", "bottleneck": 0, "initial": "kaiming"})
-    config.network_options = ConfigDict()
-    config.weights = ""  # file of pretrained weights, for networks that take one
-    config.mean_class = False  # accuracy is reported as the mean over classes
-    config.deliver = False  # end in an exported model and predictions for the target
-    config.optimizer = ConfigDict(
-        {
-            "name": "sgd",
-            "rate": 1e-3,
-            "by_task": ConfigDict(),  # factor on the rate for a task
-            "gamma": 10.0,  # rate (1 + gamma progress)^-power
-            "power": 0.75,
-            "per_step": False,  # True: progress is counted in steps, as CDAN's and HDA's code does
-            "momentum": 0.9,
-            "decay": 0.0,  # L2 in the gradient, on every variable
-            "new_layers": 1.0,  # factor on the rate of everything but the backbone
-        }
-    )
-    config.jit = False
-    return config
-
-
-# ---- objects
 
 
 def notice(line: str) -> None:
@@ -121,7 +69,7 @@ def loader(config: ConfigDict, say: Callable[[str], None] = notice) -> Callable[
 
 def task(config: ConfigDict, say: Callable[[str], None] = notice) -> domains.Task:
     """The domains to train on and to measure on."""
-    keys = ("task", "shots", "source_classes", "target_classes", "imbalance", "seed")
+    keys = ("task", "shots", "source_classes", "target_classes", "imbalance", "tail", "seed")
     made = domains.protocol(
         loader(config, say),
         **{key: config[key] for key in keys},
@@ -130,6 +78,11 @@ def task(config: ConfigDict, say: Callable[[str], None] = notice) -> domains.Tas
     )
     made.tests["source"] = domains.some(made.tests["source"], config.source_test, config.seed)
     return made
+
+
+def seed(config: ConfigDict) -> int:
+    """Of weights and batches; what is drawn to make a task depends on config.seed alone, the same in every round."""
+    return config.seed + 100 * config.rounds.index
 
 
 def view(config: ConfigDict) -> views.View:
@@ -159,10 +112,10 @@ def network(config: ConfigDict, of: domains.Task) -> Network:
             "the images are files of any size: set config.view.resize and config.view.size, as 256 and 224"
         )
     size = (seen.size, seen.size) if seen.size else images.shape[1:3]
-    head = resolve(config.method, "methods").head(len(of.classes))
-    return Network(
-        kind(**options), len(of.classes), size, head, bottleneck=chosen.bottleneck, initial=chosen.initial, view=seen
-    )
+    method = resolve(config.method, "methods")
+    head, neck = method.head(len(of.classes)), method.neck(chosen.bottleneck, config.options)
+    neck = chosen.bottleneck if neck is None else neck
+    return Network(kind(**options), len(of.classes), size, head, neck, chosen.initial, seen)
 
 
 def _elsewhere(option: str) -> bool:
@@ -200,8 +153,8 @@ def optimizer(config: ConfigDict, method: step.Method) -> keras.optimizers.Optim
         return decay(method.progress * span)
 
     if chosen.name == "sgd":
-        groups = {True: (1.0, chosen.momentum), False: (chosen.new_layers, chosen.momentum)}
-        return optim.SGD(rate, lambda path: groups["backbone" in path], chosen.decay)
+        groups = {True: (1.0, chosen.backbone_momentum), False: (chosen.new_layers, chosen.momentum)}
+        return optim.SGD(rate, lambda path: groups["backbone" in path], chosen.decay, chosen.nesterov)
     known: dict[str, Callable] = {
         name.lower(): kind
         for name, kind in vars(keras.optimizers).items()
@@ -221,8 +174,8 @@ def method(config: ConfigDict, of: domains.Task | None = None) -> step.Method:
     if config.segment < 1:
         raise ValueError(f"segment={config.segment}: a segment needs at least one step")
     of = of or task(config)
-    keras.utils.set_random_seed(config.seed)
-    seams = {}
+    keras.utils.set_random_seed(seed(config))
+    seams: dict[str, Any] = {}
     if config.weigher:
         seams["weigh"] = functools.partial(
             resolve(config.weigher, "weighers"), **_known(config.weigher_options, config.weigher, "weighers")
@@ -230,6 +183,8 @@ def method(config: ConfigDict, of: domains.Task | None = None) -> step.Method:
     if config.combiner:
         kind = resolve(config.combiner, "combiners")
         seams["combine"] = kind(**_known(config.combiner_options, config.combiner, "combiners"))
+    if believed := beliefs(config, of):
+        seams["pseudo"] = believed
     made = resolve(config.method, "methods")(
         network(config, of),
         **seams,
@@ -240,10 +195,41 @@ def method(config: ConfigDict, of: domains.Task | None = None) -> step.Method:
         **config.options.to_dict(),
     )
     per = min(config.steps_per_execution, config.segment)
-    if config.samplers.target == "balanced":
-        made.follow(len(of.streams["target"]))
+    if config.samplers.target in ("balanced", "oracle"):
+        made.follow(len(of.streams["target"]), known_classes(config, of))
     made.compile(optimizer(config, made), jit_compile=config.jit, steps_per_execution=per)
     return made
+
+
+def prior(config: ConfigDict, of: domains.Task) -> np.ndarray | None:
+    """What earlier rounds believe of the target's images, [N, K], of the file config.prior."""
+    if not config.prior:
+        return None
+    with np.load(config.prior) as file:
+        found = file["beliefs"]
+    shape = len(of.streams["target"]), len(of.classes)
+    if found.shape != shape:
+        raise ValueError(
+            f"prior={config.prior} is of {found.shape[0]} images and {found.shape[-1]} classes, and the target has "
+            f"{shape[0]} and {shape[1]}"
+        )
+    return found
+
+
+def beliefs(config: ConfigDict, of: domains.Task) -> memory.Beliefs | None:
+    """The memory of pseudo-labels, where there is something to remember."""
+    chosen, before = config.beliefs, prior(config, of)
+    if chosen.rate == 1 and before is None:
+        return None
+    return memory.Beliefs(len(of.streams["target"]), len(of.classes), chosen.rate, before, chosen.fade, chosen.scale)
+
+
+def known_classes(config: ConfigDict, of: domains.Task) -> np.ndarray | None:
+    """For the target's sampler, int32 [N]: true ones for "oracle", those of the prior, None for the run's own."""
+    if config.samplers.target == "oracle":
+        return of.trains["target"].known_labels
+    before = prior(config, of)
+    return None if before is None else before.argmax(1).astype(np.int32)
 
 
 def _known(options: ConfigDict, name: str, package: str) -> dict:
@@ -271,7 +257,7 @@ def streams(config: ConfigDict, of: domains.Task | None = None) -> pipeline.Stre
         for name, domain in of.streams.items()
     }
     kinds = {name: resolve(_of(kind, "samplers"), "data") for name, kind in config.samplers.items()}
-    return pipeline.Streams(of.streams, batch, config.seed, change, view(config), kinds)
+    return pipeline.Streams(of.streams, batch, seed(config), change, view(config), kinds)
 
 
 def _of(name: str, module: str) -> str:

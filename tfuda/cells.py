@@ -9,7 +9,7 @@ import re
 from ml_collections import ConfigDict
 
 from tfuda import method as step
-from tfuda.names import defaults, modules, near, resolve
+from tfuda.names import defaults, modules, near, resolve, says
 
 # Method options that stand at the top of a config, because every benchmark sets them.
 OWN = ("steps", "segment", "passes")
@@ -18,12 +18,12 @@ OWN = ("steps", "segment", "passes")
 def cell(text: str) -> ConfigDict:
     """ "dannp+toalign+metaalign" -> method, weigher, combiner, and the options of each with their defaults.
 
-    A weigher alone stands on DANNP, the baseline of ToAlign. Options may stand in brackets behind a name:
-    "dannp+toalign[scale=16]", "dann[entropic=True;dropout=0]".
+    A weigher alone stands on its paper's method: "toalign" is dannp+toalign, "biwaa" mstn+biwaa. Options may stand
+    in brackets behind a name: "dannp+toalign[scale=16]", "dann[entropic=True;dropout=0]".
     """
     parts = [part for part in re.split(r"\+(?![^\[]*\])", text) if part]
     if parts and _name(parts[0]) in modules("weighers"):
-        parts = ["dannp", *parts]
+        parts = [says(resolve(_name(parts[0]), "weighers"), "STANDS_ON", ""), *parts]
     if not parts:
         raise ValueError(f"unknown name {text!r} in tfuda.methods{near(text, modules('methods'))}")
     config = ConfigDict({"cell": "+".join(parts), "method": _name(parts[0]), "weigher": "", "combiner": ""})

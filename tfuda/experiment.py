@@ -12,7 +12,8 @@ from tfuda.data.domains import Task
 from tfuda.method import Method
 from tfuda.workdir import Workdir, restore, write
 
-PATHS = ("root", "lists", "source", "target", "labels", "photographs", "weights", "cache")  # keys of a config
+# Keys of a config that name files or folders
+PATHS = ("root", "lists", "source", "target", "labels", "photographs", "weights", "cache", "prior")
 
 
 class Stopped(BaseException):
@@ -112,7 +113,7 @@ def load(path: str | os.PathLike) -> tuple[ConfigDict, Task, Method]:
     """The config, the task and the method of a run, with the last checkpoint's weights."""
     workdir = Workdir(path)
     config = workdir.config()
-    config.weights = ""  # the checkpoint has them all
+    config.weights = config.prior = ""  # the checkpoint has the weights, and pseudo-labels only a training needs
     task = build.task(config, lambda line: None)  # training has named what it left out
     method = build.method(config, task)
     if not restore(workdir.checkpoints(method)):

@@ -24,7 +24,12 @@ def binary_cross_entropy(labels: tf.Tensor, logits: tf.Tensor, epsilon: float = 
     return -found - (1.0 - labels) * tf.math.log(tf.sigmoid(-logits) + epsilon)
 
 
-def entropy(logits: tf.Tensor, epsilon: float = 1e-5) -> tf.Tensor:
-    """Of softmax(logits), in nats: [B, K] -> [B]. The 1e-5 inside the logarithm is the released codes'."""
+def entropy(logits: tf.Tensor, epsilon: float = 1e-5, floor: float = 0.0) -> tf.Tensor:
+    """Of softmax(logits), in nats: [B, K] -> [B]. The 1e-5 inside the logarithm is most released codes'.
+
+    floor: probabilities below it count nothing, and have no gradient
+    """
     p = tf.nn.softmax(logits)
-    return -tf.reduce_sum(p * tf.math.log(p + epsilon), -1)
+    counted = p >= floor
+    logarithm = tf.math.log(tf.where(counted, p, 1.0) + epsilon) if floor else tf.math.log(p + epsilon)
+    return -tf.reduce_sum(p * logarithm, -1)

@@ -18,37 +18,19 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from tfuda import losses, ops, schedules
+from tfuda import losses, ops, schedules, seams
 from tfuda.networks.base import Network, Outputs
+from tfuda.seams import joint, latest, unweighed
 from tfuda.segments import Together
 
 Batch = dict[str, dict[str, tf.Tensor]]
 Terms = dict[str, tf.Tensor]
-
-
-def unweighed(network: Network, batch: Batch, outputs: dict[str, Outputs]) -> dict[str, Outputs]:
-    """The weigher that leaves everything as it is."""
-    return outputs
-
-
-def latest(batch: Batch, outputs: dict[str, Outputs]) -> Batch:
-    """Pseudo-labels without a memory: what the network says of the target now, int32 [B]."""
-    pseudo = tf.argmax(outputs["target"].logits, -1, tf.int32)
-    return {**batch, "target": {**batch["target"], "pseudo": pseudo}}
-
-
-def joint(method: Method, batch: Batch):
-    """The plain combiner: one forward pass, the weighted sum of all terms, its gradients."""
-    with tf.GradientTape() as tape:
-        batch, outputs = method.forward(batch)
-        terms = method.terms(batch, outputs)
-        loss = method.optimizer.scale_loss(method.total(terms))
-    return method.gradients(tape, loss), terms, batch, outputs
 
 
 class Method(keras.Model):
@@ -56,9 +38,9 @@ class Method(keras.Model):
 
     network: images -> Outputs
     weigh: (network, batch, outputs) -> outputs that the domain game sees
-    combine: (method, batch) -> (gradients, terms, batch, outputs); its `make(method)`, where there is one, comes
-        after the method's
-    pseudo: (batch, outputs) -> batch with target["pseudo"]
+    combine: (method, batch) -> (gradients, terms, batch, outputs)
+    pseudo: (batch, outputs) -> batch with target["pseudo"]; its `remember(batch)`, where there is one, ends a step.
+        `make(method)` of these two, where there is one, comes after the method's
     streams: {name: of how many domains} that batches will bring, where the game depends on it; None for one
         source and its target
     options: any class attribute of the method; `options()` lists them
@@ -70,10 +52,11 @@ class Method(keras.Model):
     passes: tuple = ()  # streams that share a forward pass: (("source", "target"),); () for one each
     ramp_steps = 0  # the reversal ramp's horizon; 0 for `steps`, 10000 for CDAN's, HDA's and GVB's code
 
-    _weighable = False  # does `align` read `self.weigh`?
+    _reads: tuple[str, ...] = ()  # what `align` reads of `self.weigh`'s outputs: features, logits
     _inside = False  # is the next epoch the rest of a segment?
     _look: Callable | None = None
     classes: keras.Variable | None = None  # of the target images, where a sampler follows them
+    _found = True  # are they the network's own?
 
     def __init__(
         self,
@@ -86,14 +69,14 @@ class Method(keras.Model):
     ):
         super().__init__(name=type(self).__name__.lower())
         self._set_options(options)
-        if weigh is not unweighed and not self._weighable:
-            raise ValueError(f"{type(self).__name__} aligns no features, so no weigher can act on it")
+        seams.check(type(self), weigh)
         self.network, self.weigh, self.combine, self.pseudo = network, weigh, combine, pseudo
         self.streams = streams or {"source": 1, "target": 1}
         self.step = self.memory("step", (), "int64")  # optimizer.iterations stalls when float16 overflows
         self.meters = {name: keras.metrics.Mean(name=name) for name in ("loss", *self.trade_offs)}
         self.make(network(network.blank()))
-        getattr(combine, "make", lambda method: None)(self)
+        for seam in (combine, pseudo):
+            getattr(seam, "make", lambda method: None)(self)
         self.built = True  # else a strategy calls `call` symbolically, with float labels
 
     def __init_subclass__(cls, **options):
@@ -131,6 +114,11 @@ class Method(keras.Model):
         """A head of the paper's own for the network; None for one linear layer."""
         return None
 
+    @classmethod
+    def neck(cls, units: int, options: Mapping) -> keras.layers.Layer | None:
+        """A bottleneck of the paper's own, for config.network.bottleneck and the options; None for a linear layer."""
+        return None
+
     def make(self, probe: Outputs) -> None:
         """Create every further layer and memory; `probe` is the Outputs of one image."""
 
@@ -154,9 +142,14 @@ class Method(keras.Model):
     def remember(self, batch: Batch, outputs: dict[str, Outputs]) -> None:
         """Update memories after the step, from `ops.everywhere` or `ops.gathered`: the same on each replica."""
 
-    def follow(self, count: int) -> None:
-        """Keep the class of each of `count` target images, found anew before each segment, for the sampler."""
-        self.classes = self.memory("classes", (count,), "int32", keras.initializers.Constant(-1))
+    def follow(self, count: int, classes: np.ndarray | None = None) -> None:
+        """Keep the class of each of `count` target images for the sampler.
+
+        classes: int [count], where they are known beforehand; None to find them anew before each segment
+        """
+        self._found = classes is None
+        start = keras.initializers.Constant(-1 if classes is None else classes)
+        self.classes = self.memory("classes", (count,), "int32", start)
 
     def refresh(self, posterior: Callable[[], tf.Tensor]) -> None:
         """Between segments; posterior() gives softmax [N, K] of all target images in evaluation mode."""
@@ -223,6 +216,7 @@ class Method(keras.Model):
         with tf.control_dependencies(list(terms.values())):  # else the call that meets the data's end counts
             self.optimizer.apply(gradients, self.trainable_variables)
             self.remember(batch, outputs)
+            getattr(self.pseudo, "remember", lambda batch: None)(batch)
             shown = {"loss": self.total(terms), **terms}
             values = ops.everywhere(tf.stack([tf.cast(value, ops.real()) for value in shown.values()]))
             for name, value in zip(shown, tf.unstack(values), strict=True):
@@ -272,7 +266,7 @@ class Method(keras.Model):
 
     def _between(self, streams) -> None:
         look = functools.cache(lambda: self.posterior(streams.clean("target")))
-        if self.classes is not None:
+        if self.classes is not None and self._found:
             self.classes.assign(tf.argmax(look(), -1, tf.int32))
         self.refresh(look)
 

@@ -9,6 +9,7 @@ import difflib
 import importlib
 import inspect
 import pkgutil
+import sys
 from collections.abc import Callable, Iterable
 
 
@@ -41,6 +42,12 @@ def resolve(name: str, package: str):
         public = [name for name, value in vars(imported).items() if callable(value) and not name.startswith("_")]
         raise ValueError(f"module {module} has no {attribute!r}{near(attribute, public)}")
     return getattr(imported, attribute)
+
+
+def says(thing: Callable, name: str, default):
+    """What the module of a weigher states about it, as STANDS_ON."""
+    plain = getattr(thing, "func", thing)  # of a functools.partial
+    return getattr(sys.modules[plain.__module__], name, default)
 
 
 def defaults(function: Callable) -> dict:

@@ -7,22 +7,25 @@
     hda       HDA's: rate, decay and ramp as CDAN's, views and network as ToAlign's
     gvb       GVB's: as HDA's, 8004 steps
     metaalign MetaAlign's: as GVB's, 10002 steps of 24 images, both domains in one pass, the task in one of its own
+    biwaa     BIWAA's: as CDAN's with a ramp over 20000 steps, 5004 steps, balanced source batches, beliefs at .9
+    afn       AFN's: constant rate, the backbone without momentum, 32 images, an embedding of 1000
 
-Which one follows from the method (with `+metaalign`, from that), or stands behind an @: "hda+toalign@hda". HDA and
-ToAlign on it are by default as ToAlign's repository trains them, on equal terms: whether its paper's rows of HDA were
-run there or quoted cannot be told (METHODS A9.9), but for VisDA's, which HDA's own code gave.
+Which one follows from the method (with `+metaalign`, from that; `dann+biwaa` trains as BIWAA's code), or stands
+behind an @: "hda+toalign@hda". HDA and ToAlign on it are by default as ToAlign's repository trains them, on equal
+terms: whether its paper's rows of HDA were run there or quoted cannot be told (METHODS A9.9), but for VisDA's, which
+HDA's own code gave.
 
-New layers learn ten times faster than the backbone, everywhere.
+New layers learn ten times faster than the backbone, but in AFN's.
 """
 
 from __future__ import annotations
 
 from ml_collections import ConfigDict
 
-from tfuda import build, cells
+from tfuda import cells, settings
 from tfuda.names import near
 
-BY_METHOD = {"cdan": "cdan", "cdane": "cdan", "gvb": "gvb"}  # all others as ToAlign's
+BY_METHOD = {"cdan": "cdan", "cdane": "cdan", "gvb": "gvb", "mstn": "biwaa", "afn": "afn"}
 
 
 def name(cell: str) -> str:
@@ -31,13 +34,14 @@ def name(cell: str) -> str:
     if chosen and chosen not in RECIPES:
         raise ValueError(f"unknown recipe {chosen!r} of {cell!r}{near(chosen, RECIPES)}")
     made = cells.cell(text)
-    return chosen or made.combiner or BY_METHOD.get(made.method, "toalign")
+    weighed = "biwaa" if made.weigher == "biwaa" else "toalign"
+    return chosen or made.combiner or BY_METHOD.get(made.method, weighed)
 
 
 def paper(cell: str, data: str, depth: int = 50) -> ConfigDict:
     """A config on a catalogue set, with a ResNet on crops of 224, as the paper of the cell's method trains it."""
     text, at, chosen = cell.partition("@")
-    config = build.base(text)
+    config = settings.base(text)
     config.cell += at + chosen  # tells the runs of a benchmark apart
     config.data = data
     config.view = {"resize": 256, "size": 224, "train": "crop", "flip": True, "test": "center"}
@@ -88,6 +92,24 @@ def metaalign(config: ConfigDict) -> None:
     by_steps(config)
 
 
+def biwaa(config: ConfigDict) -> None:
+    """METHODS B1; MSTN on a ResNet trains like it (B2), with the newest predictions for pseudo-labels."""
+    cdan(config)
+    config.steps, config.segment = 5004, 500
+    config.samplers.source = "balanced"
+    if config.weigher == "biwaa":
+        config.beliefs.rate = 0.9
+    if "ramp_steps" in config.options:
+        config.options.ramp_steps, config.options.epsilon, config.options.initial = 20_000, 0.0, "xavier"
+
+
+def afn(config: ConfigDict) -> None:
+    """METHODS B3. The code counts epochs, 100 over Office-31's target: 1500 to 8800 steps."""
+    config.steps, config.segment, config.batch = 8800, 400, 32
+    config.network.bottleneck = 1000
+    config.optimizer.update(gamma=0.0, decay=5e-4, new_layers=1.0, backbone_momentum=0.0, nesterov=False)
+
+
 def by_steps(config: ConfigDict) -> None:
     """What CDAN's, HDA's and GVB's codes share: rate and ramp know nothing of the run's length."""
     config.optimizer.gamma, config.optimizer.per_step, config.optimizer.decay = 1e-3, True, 1e-3
@@ -95,7 +117,15 @@ def by_steps(config: ConfigDict) -> None:
         config.options.ramp_ahead, config.options.ramp_steps = 1, 10_000
 
 
-RECIPES = {"toalign": toalign, "cdan": cdan, "hda": hda, "gvb": gvb, "metaalign": metaalign}
+RECIPES = {
+    "toalign": toalign,
+    "cdan": cdan,
+    "hda": hda,
+    "gvb": gvb,
+    "metaalign": metaalign,
+    "biwaa": biwaa,
+    "afn": afn,
+}
 
 
 def sweep(hp, config: ConfigDict) -> None:

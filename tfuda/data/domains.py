@@ -161,6 +161,7 @@ def protocol(
     source_classes: int = 0,
     target_classes: int = 0,
     imbalance: str = "",
+    tail: float = 0.1,
     seed: int = 0,
     target_names: tuple[str, ...] = (),
     official: bool = False,
@@ -170,7 +171,7 @@ def protocol(
     load: (domain name, split) -> Domain, splits "train" and "test"
     shots: labelled target images of each class (semi-supervised), taken out of the unlabelled ones
     source_classes, target_classes: keep the first classes only; fewer in the target is partial adaptation
-    imbalance: "source" or "target" draws that training set with a long tail
+    imbalance: "source" or "target" draws that training set with a long tail, of which the last class keeps `tail`
     target_names: the classes that the target keeps; () for all
     official: the shots are the loader's own, splits "labelled-3" and "unlabelled-3" for 3
     """
@@ -189,7 +190,7 @@ def protocol(
     def aim(split: str) -> Domain:
         return relabel(named_classes(side(target, split, target_classes), target_names), train.classes)
 
-    train = long_tail(train, seed) if imbalance == "source" else train
+    train = long_tail(train, seed, tail) if imbalance == "source" else train
     streams = {"source": train}
     if shots and official:
         streams["target_labelled"], here = aim(f"labelled-{shots}"), aim(f"unlabelled-{shots}")
@@ -200,7 +201,7 @@ def protocol(
             whole = same(here.images, there.images)
             streams["target_labelled"], here = split_shots(here, shots, seed)
             there = here if whole else there  # no shot is a test image
-    here = long_tail(here, seed) if imbalance == "target" else here
+    here = long_tail(here, seed, tail) if imbalance == "target" else here
     streams["target"] = here.unlabelled()
     tests, trains = {"source": test, "target": there}, {"source": train, "target": here}
     return Task(task, train.classes, streams, tests, trains)

@@ -4,6 +4,7 @@ Each takes (domain, batch, seed) and gives step (int64 scalar) -> rows int64 [ba
 
     uniform     every image once in each pass over the domain
     balanced    class after class in a new order each turn (BIWAA, METHODS B1): for labels, or for pseudo-labels
+    oracle      balanced by the target's true labels: an upper line, not a result (BIWAA, Figure 5)
     per_domain  of several sources one at random for every image (HDA)
     padded      several sources repeated to the length of the longest, then shuffled together (ToAlign)
 """
@@ -111,6 +112,11 @@ def balanced(domain: Domain, batch: int, seed: Seed) -> Sampler:
         return shuffled(t, tf.gather(tf.constant(sizes, tf.int64), kind), other, rounds, kind)
 
     return lambda step: by_turns(step, batch, table, length, order, shuffle)
+
+
+def oracle(domain: Domain, batch: int, seed: Seed) -> Sampler:
+    """`balanced`, named for what its labels are."""
+    return balanced(domain, batch, seed)
 
 
 def _origins(domain: Domain) -> tuple[np.ndarray, np.ndarray]:

@@ -26,6 +26,8 @@ class CDAN(DANN):
     initial = "xavier"
     randomized = 0
 
+    _reads = ("features", "logits")
+
     def make(self, probe):
         if self.randomized:
             normal = keras.initializers.RandomNormal

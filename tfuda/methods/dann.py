@@ -40,7 +40,7 @@ class DANN(Method):
     initial = "kaiming"
     ramp_ahead = 0
 
-    _weighable = True
+    _reads: tuple[str, ...] = ("features",)
 
     # ---- the blanks that DANNP, CDAN and others fill in
 

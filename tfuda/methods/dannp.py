@@ -20,5 +20,7 @@ class DANNP(DANN):
 
     entropic = True
 
+    _reads = ("logits",)
+
     def view(self, stream):
         return tf.nn.softmax(stream.logits)

@@ -27,7 +27,7 @@ class Network(keras.Model):
 
     stages: layers that take the images and give one map each (`tfuda.networks.small`)
     head: a layer [B, d] -> [B, K]; None for one linear layer
-    bottleneck: units of a linear layer between pool and head; 0 for none
+    bottleneck: a layer [B, C] -> [B, d] between pool and head, or the units of a linear one; 0 for none
     view: how a picture of any size becomes an image for this network; evaluation and export follow it
     A paper that looks elsewhere exchanges `attend`; one that answers differently brings a head.
     """
@@ -38,7 +38,7 @@ class Network(keras.Model):
         classes: int,
         size: tuple[int, int],
         head: keras.layers.Layer | None = None,
-        bottleneck: int = 0,
+        bottleneck: int | keras.layers.Layer = 0,
         initial: str = "kaiming",
         view: View | None = None,
     ):
@@ -49,7 +49,9 @@ class Network(keras.Model):
         self.stages = list(stages)
         self.pool = keras.layers.GlobalAveragePooling2D(dtype=ops.real(), name="pool")
         linear = {"kernel_initializer": initializer(initial), "dtype": ops.real()}
-        self.bottleneck = keras.layers.Dense(bottleneck, name="bottleneck", **linear) if bottleneck else None
+        if isinstance(bottleneck, int):
+            bottleneck = keras.layers.Dense(bottleneck, name="bottleneck", **linear) if bottleneck else None
+        self.bottleneck = bottleneck
         self.head = head or keras.layers.Dense(classes, name="head", **linear)
         self(self.blank())
 
@@ -66,7 +68,7 @@ class Network(keras.Model):
         seen, extras = self.attend(maps[-1], training, reversal)
         features = self.pool(seen)  # [B, C]
         if self.bottleneck is not None:
-            features = self.bottleneck(features)  # [B, d]
+            features = self.bottleneck(features, training=training)  # [B, d]
         return Outputs(maps, features, self.head(features), extras)
 
     def call(self, images, training=False, reversal=1.0):

@@ -30,6 +30,9 @@ import tensorflow as tf
 
 from tfuda.ops import safe_norm, sensitivity
 
+STANDS_ON = "dannp"  # "toalign" alone is dannp+toalign
+CHANGES = ("features", "logits")
+
 SQUASH = {"": tf.identity, "sigmoid": tf.sigmoid, "softmax": tf.nn.softmax}
 
 

@@ -1,0 +1,46 @@
+"""Train in rounds, each from scratch with what earlier ones predicted (BIWAA-I); the same command again resumes.
+
+    python run/rounds.py --config=configs/office_home.py:biwaa --rounds=10 --workdir=runs/rounds
+    python run/rounds.py --config=configs/digits.py:biwaa --rounds=5 --loaders=predicted,random,oracle \\
+        --config.imbalance=target --workdir=/tmp/rounds
+
+Each round is a workdir below the workdir: round0, round1, ... The tables rounds.csv and rounds.md and, where the
+target has labels to measure on, the picture rounds.png are written after every round. The loader "oracle" balances
+batches by the target's true labels and is an upper line, not a result.
+"""
+
+import pathlib
+
+from absl import flags
+
+from tfuda import deliver, devices, launch, plots, rounds
+
+CONFIG = launch.config_flag()
+WORKDIR = flags.DEFINE_string("workdir", None, "folder of all rounds")
+ROUNDS = flags.DEFINE_integer("rounds", 10, "how many; more of them later go on from these", lower_bound=1)
+LOADERS = flags.DEFINE_list("loaders", ["predicted"], "what balances the target's batches: predicted, random, oracle")
+SEED = flags.DEFINE_integer("seed", None, "short for --config.seed")
+DEVICES = flags.DEFINE_string("devices", "", "as for run/train.py")
+
+
+def main(words):
+    config, folder, rows, bad = CONFIG.value, pathlib.Path(WORKDIR.value), [], 0
+    rounds.check(LOADERS.value)
+    if SEED.value is not None:
+        config.seed = SEED.value
+    with devices.strategy(DEVICES.value):
+        for loader in LOADERS.value:
+            for row in rounds.series(config, folder, loader, ROUNDS.value, "auto", print):
+                rows.append(row)
+                rounds.report(rows, folder)
+                if row["last"] != "":
+                    pass
+            if config.deliver and loader == "predicted":
+                last = rounds.place(folder, loader, ROUNDS.value - 1)
+                bad = deliver.deliver(config, last, print)
+    print(f"\n{rounds.markdown(rows)}\n{folder / 'rounds.csv'}")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    launch.launch(main, needs=["config", "workdir"])

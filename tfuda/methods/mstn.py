@@ -1,0 +1,90 @@
+"""MSTN: Learning Semantic Representations for Unsupervised Domain Adaptation (Xie et al., ICML 2018),
+https://proceedings.mlr.press/v80/xie18c.html, with the loss between classes that BIWAA adds (WACV 2023, eqs. 9, 10).
+
+    C_x       centroids of the classes on side x, [K, d] (memory.py), by labels and pseudo-labels
+    Φ         (1/K) Σ_k |C_s^k - C_t^k|²                                        one class of both sides together
+    Θ_xy      (K-1)^-2 Σ_{k≠j} cos(C_x^k, C_y^j),   xy in {ss, st, tt}          two classes apart
+    semantic  c (Φ + Θ_st + Θ_tt),   c = 2 / (1 + exp(-10 step / steps)) - 1   the reversal's ramp
+    apart     Θ_ss
+    L         L_task + L_domain (DANN, on what a weigher shows) + semantic + apart (on unweighted features)
+
+The centroids' gradient flows through this batch's means alone; a centroid of zeros has cosine 0.
+
+Where the sources disagree (M-B1, M-B2), the default is BIWAA's code, and an option selects the other:
+- `reduction`: "class" as above; "sum" for plain sums in Φ and Θ, the papers' eq. 9 and 10; "mean" for Φ's mean over K
+  and d, MSTN's code.
+- `absent`: a class that the batch lacks keeps its centroid; "decay" is MSTN's code.
+- `between=False` leaves out every Θ: MSTN itself. With `reduction=mean;absent=decay` it is MSTN's released loss.
+- `ramp_apart=True` ramps Θ_ss too, as BIWAA's Algorithm 1 does with all of L_MS; its code trusts the source's labels.
+- MSTN's code weighs the encoder's domain loss by 0.1 c and the discriminator's by 0.1, where we have c and 1 (BIWAA's
+  code): `trade_offs.domain=0.1`. Its centroids on digits are of the logits; ours are of the features everywhere.
+Labelled target images join the target's centroids. Several sources are one.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from tfuda import memory, ops
+from tfuda.methods.dann import DANN
+
+REDUCTIONS = ("class", "sum", "mean")
+
+
+def apart(a: tf.Tensor, b: tf.Tensor, reduction: str = "class") -> tf.Tensor:
+    """Θ: cosines of centroids of different classes, a and b [K, d] -> scalar."""
+    a, b = tf.math.l2_normalize(a, -1, 1e-24), tf.math.l2_normalize(b, -1, 1e-24)
+    cosines = tf.matmul(a, b, transpose_b=True)  # [K, K]
+    total = tf.reduce_sum(cosines) - tf.linalg.trace(cosines)
+    return total if reduction == "sum" else total / (a.shape[0] - 1) ** 2
+
+
+def together(a: tf.Tensor, b: tf.Tensor, reduction: str = "class") -> tf.Tensor:
+    """Φ: squared distances of centroids of the same class, a and b [K, d] -> scalar."""
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"mstn has no reduction={reduction!r}: choose {', '.join(REDUCTIONS)}")
+    squares = (a - b) ** 2
+    if reduction == "mean":
+        return tf.reduce_mean(squares)
+    total = tf.reduce_sum(squares)
+    return total if reduction == "sum" else total / a.shape[0]
+
+
+class MSTN(DANN):
+    """DANN, and the centroids of each class pulled together."""
+
+    trade_offs = {**DANN.trade_offs, "semantic": 1.0, "apart": 1.0}
+    epsilon = 0.0
+    keep = 0.7  # of a centroid in a step
+    absent = "keep"
+    reduction = "class"
+    between = True
+    ramp_apart = False
+
+    def make(self, probe):
+        super().make(probe)
+        shape = (2, probe.logits.shape[-1], probe.features.shape[-1])
+        self.centroids = self.memory("centroids", shape)
+
+    def moved(self, batch, outputs) -> list[tf.Tensor]:
+        """Both sides' centroids with this batch: two of [K, d]."""
+        sides = (("source",), [name for name in ("target", "target_labelled") if name in outputs])
+        found = []
+        for old, names in zip(tf.unstack(self.centroids.value), sides, strict=True):
+            features = tf.concat([outputs[name].features for name in names], 0)  # [B, d]
+            labels = tf.concat([batch[name]["label" if "label" in batch[name] else "pseudo"] for name in names], 0)
+            found.append(memory.centroids(old, features, labels, self.keep, self.absent))
+        return found
+
+    def align(self, batch, outputs):
+        s, t = self.moved(batch, outputs)
+        ramp = self.reversal()
+        semantic, spread = together(s, t, self.reduction), tf.zeros([], ops.real())
+        if self.between:
+            semantic += apart(s, t, self.reduction) + apart(t, t, self.reduction)
+            spread = apart(s, s, self.reduction) * (ramp if self.ramp_apart else 1.0)
+        terms = {"semantic": ops.share(ramp * semantic), "apart": ops.share(spread)}
+        return {**super().align(batch, outputs), **terms}
+
+    def remember(self, batch, outputs):
+        self.centroids.assign(tf.stack(self.moved(batch, outputs)))
