@@ -118,7 +118,7 @@ def series(
         task = build.task(made, say)
         if workdir.finished() is None:
             say(f"round {index} of {count}, loader {loader}: {workdir.path}")
-        result = experiment.train(made, workdir, verbose, task)
+        result = experiment.train(made, workdir, verbose, task, say)
         row = {"loader": loader, "round": index, "seed": made.seed}
         row |= {key: result.get(key, "") for key in ("last", "selected", "oracle")}
         found = [predictions(place(folder, loader, earlier)) for earlier in range(index + 1)]
