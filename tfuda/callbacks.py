@@ -27,6 +27,8 @@ class Journal(keras.callbacks.Callback):
     file of a run that was killed is that of one that was not, but for the column `seconds`.
     """
 
+    rate = "optimizer.rate"  # the key of the config that a diverged run should lower
+
     def __init__(
         self,
         task: Task,
@@ -66,7 +68,7 @@ class Journal(keras.callbacks.Callback):
         if step % self.model.segment and step < self.model.steps:
             return  # stopped in mid-segment: no row that an undisturbed run would not have
         if not math.isfinite(logs["loss"]):
-            raise Diverged(f"the loss is {logs['loss']} at step {step}: training diverged; lower optimizer.rate")
+            raise Diverged(f"the loss is {logs['loss']} at step {step}: training diverged; lower {self.rate}")
         measured = self.measure()
         logs.update(measured)
         seconds = self.before + time.monotonic() - self.start

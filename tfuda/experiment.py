@@ -20,6 +20,13 @@ class Stopped(BaseException):
     """The run was asked to stop and can be resumed; like KeyboardInterrupt, no error of the run."""
 
 
+def absolute(config: ConfigDict) -> None:
+    """Paths of the config from the root: a run may be resumed and exported from another folder."""
+    for key in PATHS:
+        if config.get(key):
+            config[key] = os.path.abspath(config[key])
+
+
 def train(
     config: ConfigDict,
     workdir: Workdir,
@@ -28,9 +35,7 @@ def train(
     say=lambda line: None,
 ) -> dict:
     """Train, or go on training, or do nothing where all is done: the contents of result.json."""
-    for key in PATHS:
-        if config.get(key):
-            config[key] = os.path.abspath(config[key])  # a run may be resumed and exported from another folder
+    absolute(config)
     with workdir.claim(config):
         if result := workdir.finished():
             say(f"{workdir.path} has a finished run; nothing to train")

@@ -17,7 +17,6 @@ remember (memories) → step + 1                                     refresh (be
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Iterable, Mapping
 
 import keras
@@ -27,13 +26,13 @@ import tensorflow as tf
 from tfuda import losses, ops, schedules, seams
 from tfuda.networks.base import Network, Outputs
 from tfuda.seams import joint, latest, unweighed
-from tfuda.segments import Together
+from tfuda.segments import Segmented
 
 Batch = dict[str, dict[str, tf.Tensor]]
 Terms = dict[str, tf.Tensor]
 
 
-class Method(keras.Model):
+class Method(Segmented):
     """A network in training. Class attributes are options; a paper overrides the blanks.
 
     network: images -> Outputs
@@ -53,7 +52,6 @@ class Method(keras.Model):
     ramp_steps = 0  # the reversal ramp's horizon; 0 for `steps`, 10000 for CDAN's, HDA's and GVB's code
 
     _reads: tuple[str, ...] = ()  # what `align` reads of `self.weigh`'s outputs: features, logits
-    _inside = False  # is the next epoch the rest of a segment?
     _look: Callable | None = None
     classes: keras.Variable | None = None  # of the target images, where a sampler follows them
     _found = True  # are they the network's own?
@@ -81,8 +79,9 @@ class Method(keras.Model):
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
+        ours = {*vars(Segmented), *vars(Method)}
         for name in vars(cls):
-            if not name.startswith("_") and hasattr(keras.Model, name) and name not in vars(Method):
+            if not name.startswith("_") and hasattr(keras.Model, name) and name not in ours:
                 raise TypeError(f"{cls.__name__}.{name} hides keras.Model.{name}: choose another name")
 
     @classmethod
@@ -156,22 +155,6 @@ class Method(keras.Model):
 
     # ---- what the blanks may use
 
-    def memory(self, name: str, shape: tuple, dtype: str = "", initializer="zeros"):
-        """A variable that training does not touch, but checkpoints hold; the same on every replica."""
-        return self.add_weight(
-            name=name,
-            shape=shape,
-            dtype=dtype or ops.real(),
-            initializer=initializer,
-            trainable=False,
-            aggregation="only_first_replica",
-        )
-
-    @property
-    def progress(self) -> tf.Tensor:
-        """From 0 to 1, scalar."""
-        return tf.cast(self.step.value, ops.real()) / self.steps
-
     def reversal(self, ahead: int = 0) -> tf.Tensor:
         """Coefficient of the gradient reversal, scalar; CDAN's and HDA's discriminators count one ahead."""
         return schedules.ramp(tf.cast(self.step.value + ahead, ops.real()) / (self.ramp_steps or self.steps))
@@ -217,18 +200,8 @@ class Method(keras.Model):
             self.optimizer.apply(gradients, self.trainable_variables)
             self.remember(batch, outputs)
             getattr(self.pseudo, "remember", lambda batch: None)(batch)
-            shown = {"loss": self.total(terms), **terms}
-            values = ops.everywhere(tf.stack([tf.cast(value, ops.real()) for value in shown.values()]))
-            for name, value in zip(shown, tf.unstack(values), strict=True):
-                self.meters[name].update_state(value)
-            self.step.assign_add(1)
-        several = tf.distribute.get_strategy().extended._in_multi_worker_mode()
-        results = {name: meter.result() for name, meter in self.meters.items()}
-        return {n: v[None] for n, v in results.items()} if several else results  # Keras reduces axis 0 there
-
-    def state(self) -> list[keras.Variable]:
-        """All that a run needs to go on to the same bits: weights, seeds, memories, optimizer, open meters."""
-        return [*self.variables, *self.optimizer.variables, *self.metrics_variables]
+            self.note({"loss": self.total(terms), **terms})
+        return self.results()
 
     def call(self, images, training=False):
         """Images uint8 [B, H, W, 3] -> logits [B, K]."""
@@ -239,30 +212,8 @@ class Method(keras.Model):
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **options)
         self.optimizer.build(self.trainable_variables)  # so that a checkpoint finds its slots
 
-    def fit(self, streams, callbacks=(), verbose: int | str = "auto", **options) -> keras.callbacks.History:
-        """Train from the current step to `steps`; one epoch is one segment.
-
-        streams: `tfuda.build.streams(config, method)`, or a tf.data.Dataset of batches, which Keras's own fit
-        takes as ever. Goes on in mid-segment after a restored checkpoint.
-        """
-        if isinstance(streams, tf.data.Dataset):
-            options = {"shuffle": False, **options}
-            return super().fit(streams, callbacks=[*callbacks], verbose=verbose, **options)
-        every, self.stop_training = math.ceil(self.steps / self.segment), False
-        together = Together([*callbacks], model=self, epochs=every, steps=self.segment, verbose=verbose)
-        together.begin()
-        while (step := int(self.step.numpy())) < self.steps and not self.stop_training:
-            epoch, self._inside = step // self.segment, step % self.segment > 0
-            if step and not self._inside:
-                self._between(streams)
-            labels = {} if self.classes is None else {"target": self.classes.numpy()}
-            data = streams.dataset(step, min((epoch + 1) * self.segment, self.steps), labels)
-            options |= {"initial_epoch": epoch, "epochs": epoch + 1, "shuffle": False}
-            super().fit(data, callbacks=together, verbose=verbose, **options)
-            if int(self.step.numpy()) == step:
-                break
-        together.end()
-        return self.history
+    def _followed(self) -> dict:
+        return {} if self.classes is None else {"target": self.classes.numpy()}
 
     def _between(self, streams) -> None:
         look = functools.cache(lambda: self.posterior(streams.clean("target")))
@@ -275,12 +226,3 @@ class Method(keras.Model):
         if self._look is None:
             self._look = tf.function(lambda images: tf.nn.softmax(self.network(images, training=False).logits))
         return tf.concat([self._look(images) for images in batches], 0)
-
-    def reset_metrics(self) -> None:
-        """Not in the middle of a segment, so that a resumed one reports what it would have."""
-        if not self._inside:
-            super().reset_metrics()
-        self._inside = False
-
-    def _maybe_symbolic_build(self, *args, **options) -> None:
-        """All is built already, and Keras's attempt fails under several workers."""

@@ -21,6 +21,11 @@ def inverse_decay(rate: float, gamma: float = 10.0, power: float = 0.75) -> Call
     return lambda progress: rate * (1.0 + gamma * progress) ** -power
 
 
+def linear_decay(rate: float, start: float = 0.5) -> Callable:
+    """progress -> rate up to `start`, from there a line down to 0 at progress 1 (CycleGAN)."""
+    return lambda progress: rate * tf.minimum((1.0 - progress) / (1.0 - start), 1.0)
+
+
 def value(setting, progress: tf.Tensor):
     """A trade-off as configured: a number, the name of a function here, or a callable of the progress."""
     if isinstance(setting, str):

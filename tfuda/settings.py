@@ -56,5 +56,24 @@ def base(text: str) -> ConfigDict:
             "new_layers": 1.0,  # factor on the rate of everything but the backbone
         }
     )
+    config.pairs = ConfigDict(  # run/pair.py: tfuda/translation/pairs.py
+        {
+            "steps": 200_000,
+            "segment": 2000,
+            "batch": 1,  # images of each domain in a step, over all replicas
+            "rate": 2e-4,
+            "width": 64,
+            "blocks": 0,  # residual ones; 0 for 9 from 256 on and 6 below
+            "layers": 0,  # of the discriminators, with stride 2; 0 for the largest patch that fits
+            "cycle": 10.0,
+            "identity": 5.0,
+            "pool": 50,
+            "size": 0,  # side of the pictures; 0 for view.resize, or as they are
+            "resize": 0,  # a random crop of the size out of this; 0 for none
+            "flip": False,
+            "source_as_target": "",  # folder of pairs that another tool made, and
+            "target_as_source": "",
+        }
+    )
     config.jit = False
     return config

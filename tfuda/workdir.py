@@ -17,14 +17,14 @@ import keras
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from tfuda.method import Method
+from tfuda.segments import Segmented
 
 
-def write(path: pathlib.Path, text: str) -> None:
+def write(path: pathlib.Path, content: str | bytes) -> None:
     """All or nothing: a kill leaves the old file or the new one."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+    with os.fdopen(handle, "wb") as file:
+        file.write(content if isinstance(content, bytes) else content.encode())
         file.flush()
         os.fsync(file.fileno())
     os.chmod(temporary, 0o644)
@@ -110,7 +110,7 @@ class Workdir:
         """The config of the run in this folder."""
         return _restored(self._record()["config"])
 
-    def checkpoints(self, method: Method, keep: int = 2) -> tf.train.CheckpointManager:
+    def checkpoints(self, method: Segmented, keep: int = 2) -> tf.train.CheckpointManager:
         """Of one flat list of all variables: a saved object graph or .weights.h5 loses dropout's seed states."""
         saved = tf.train.Checkpoint(state=[v.value for v in method.state()])
         return tf.train.CheckpointManager(saved, str(self.path / "checkpoints"), max_to_keep=keep)

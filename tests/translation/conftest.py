@@ -1,0 +1,51 @@
+"""What the tests of translation share."""
+
+import keras
+import minis
+import pytest
+import tiny_pairs
+
+from tfuda.translation import pairs, store
+from tfuda.workdir import Workdir
+
+
+@pytest.fixture
+def double():
+    """All that is made is float64."""
+    before = keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_floatx(before[0])
+    keras.config.set_dtype_policy(before[1])
+
+
+def prepare(patch, root):
+    patch.setattr(store, "PIXELS", 3 * 20**2)  # batches of three
+    patch.setenv("TFUDA_CACHE", str(root / "cache"))
+
+
+@pytest.fixture(scope="session")
+def album(tmp_path_factory):
+    root = tmp_path_factory.mktemp("files")
+    minis.folders(root / "photos", ("a", "b"), 5)
+    minis.folders(root / "scans", ("x", "y"), 4, seed=1)
+    with pytest.MonkeyPatch.context() as patch:
+        prepare(patch, root)
+        pairs.make(tiny_pairs.settings(root), Workdir(root / "pairs"))
+    return root
+
+
+@pytest.fixture
+def photos(album, monkeypatch):
+    """A folder with two of JPEGs, 18 to 30 pixels large, and undisturbed pairs of them."""
+    prepare(monkeypatch, album)
+    return album
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """Undisturbed pairs of H and M: their folder, and what was said."""
+    said, folder = [], tmp_path_factory.mktemp("pairs")
+    pairs.make(tiny_pairs.arrays(), Workdir(folder), say=said.append)
+    return folder, said

@@ -1,0 +1,172 @@
+"""CycleGAN, Zhu et al. 2017 (https://arxiv.org/abs/1703.10593), stage A of DAAA (its eqs. 1 to 3; M-B7).
+
+x^S, x^T are images of the source and the target, G^ST, G^TS the generators, D^T, D^S the discriminators:
+
+    x̃^T = G^ST(x^S), x̃^S = G^TS(x^T)
+    fool     = mean (D^T(x̃^T) - 1)² + mean (D^S(x̃^S) - 1)²
+    cycle    = mean |G^TS(x̃^T) - x^S| + mean |G^ST(x̃^S) - x^T|
+    identity = mean |G^ST(x^T) - x^T| + mean |G^TS(x^S) - x^S|
+    loss     = fool + 10 cycle + 5 identity          both generators, one Adam, one step
+    judge    = ½ mean (D^T(x^T) - 1)² + ½ mean D^T(pool(x̃^T))², and the same of D^S
+                                                     then both discriminators, one Adam, one step
+    rate     = 2e-4 for the first half of the steps, then on a line to 0; β₁ = .5
+
+Each discriminator sees real and translated images in SEPARATE forward passes, as the released code has it (without
+batch norm one pass over both would give the same numbers). The translated ones are those that the generators were
+trained on in this step, made before their update, as far as the pool does not exchange them.
+
+DAAA prints eq. 1 with 1 - log D, which has no minimax value, and eq. 3 with L^cyc on its left for the full loss; both
+are read as the least-squares CycleGAN that its section 3.1 refers to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from tfuda import ops, schedules
+from tfuda.segments import Segmented
+from tfuda.translation import networks
+from tfuda.translation.pool import Pool
+
+DIRECTIONS = ("source_as_target", "target_as_source")
+METERS = ("loss", "fool", "cycle", "identity", "judge")
+
+
+def to_unit(images) -> tf.Tensor:
+    """uint8 [...] -> [-1, 1]."""
+    return tf.cast(images, ops.real()) / 127.5 - 1.0
+
+
+def to_bytes(images) -> tf.Tensor:
+    """[-1, 1] [...] -> uint8, rounded."""
+    return tf.cast(tf.clip_by_value(tf.round((images + 1.0) * 127.5), 0.0, 255.0), tf.uint8)
+
+
+def squares(verdict, wanted: float) -> tf.Tensor:
+    """[B, h, w, 1] -> mean (verdict - wanted)² of each image [B]."""
+    return tf.reduce_mean(tf.square(verdict - wanted), [1, 2, 3])
+
+
+def distance(a, b) -> tf.Tensor:
+    """[B, H, W, 3] twice -> mean |a - b| of each image [B]."""
+    return tf.reduce_mean(tf.abs(a - b), [1, 2, 3])
+
+
+class CycleGAN(Segmented):
+    """Two generators and two discriminators in training.
+
+    side: of the images, which are square
+    width, blocks: of the generators, the discriminators have the same width; blocks 0 for the usual number
+    layers: of the discriminators; 0 for the largest patch that fits
+    cycle, identity: weights of these losses; 0 leaves the identity passes out
+    pool: images in each pool, 0 for none
+    seed: of the pools' draws
+    """
+
+    def __init__(
+        self,
+        side: int,
+        width: int = 64,
+        blocks: int = 0,
+        layers: int = 0,
+        cycle: float = 10.0,
+        identity: float = 5.0,
+        pool: int = 50,
+        steps: int = 1000,
+        segment: int = 100,
+        seed: int = 0,
+    ):
+        super().__init__(name="cyclegan")
+        self.side, self.cycle, self.identity, self.steps, self.segment = side, cycle, identity, steps, segment
+        self.to_target = networks.generator(side, width, blocks, "to_target")
+        self.to_source = networks.generator(side, width, blocks, "to_source")
+        self.judge_target = networks.discriminator(side, width, layers, "judge_target")
+        self.judge_source = networks.discriminator(side, width, layers, "judge_source")
+        self.step = self.memory("step", (), "int64")
+        self.pools = [Pool(self.memory, f"pool_{name}", pool, side, seed) for name in ("target", "source")]
+        self.translators: dict[str, Callable] = {}
+        self.meters = {name: keras.metrics.Mean(name=name) for name in METERS}
+        self.built = True
+
+    @property
+    def makers(self) -> list[keras.Variable]:
+        """Weights of both generators."""
+        return [*self.to_target.trainable_variables, *self.to_source.trainable_variables]
+
+    @property
+    def judges(self) -> list[keras.Variable]:
+        """Weights of both discriminators."""
+        return [*self.judge_target.trainable_variables, *self.judge_source.trainable_variables]
+
+    def compile(self, rate: float = 2e-4, jit_compile: bool = False, **options) -> None:
+        """Both optimizers, Adam with β₁ = .5; Keras's other options as ever."""
+        decay = schedules.linear_decay(rate)
+
+        def adam(name: str) -> keras.optimizers.Optimizer:
+            made = keras.optimizers.Adam(lambda: decay(self.progress), 0.5, 0.999, 1e-8, name=name)
+            half = keras.config.dtype_policy().name == "mixed_float16"
+            return keras.optimizers.LossScaleOptimizer(made, name=f"{name}_scaled") if half else made
+
+        super().compile(optimizer=adam("makers"), jit_compile=jit_compile, **options)
+        self.optimizer.build(self.makers)
+        self.judging = adam("judges")
+        self.judging.build(self.judges)
+
+    def state(self) -> list[keras.Variable]:
+        """All that a run needs to go on to the same bits."""
+        return [*super().state(), *self.judging.variables]
+
+    def making(self, real_source, real_target) -> tuple[dict[str, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+        """This replica's shares of the generators' terms, and (x̃^T, x̃^S), for images in [-1, 1] [B, H, W, 3]."""
+        as_target, as_source = self.to_target(real_source), self.to_source(real_target)
+        fool = ops.mean(squares(self.judge_target(as_target), 1.0))
+        fool += ops.mean(squares(self.judge_source(as_source), 1.0))
+        cycle = ops.mean(distance(self.to_source(as_target), real_source))
+        cycle += ops.mean(distance(self.to_target(as_source), real_target))
+        identity = tf.zeros([], ops.real())
+        if self.identity:
+            identity += ops.mean(distance(self.to_target(real_target), real_target))
+            identity += ops.mean(distance(self.to_source(real_source), real_source))
+        loss = fool + self.cycle * cycle + self.identity * identity
+        return {"loss": loss, "fool": fool, "cycle": cycle, "identity": identity}, (as_target, as_source)
+
+    def judging_loss(self, real_source, real_target, as_target, as_source) -> tf.Tensor:
+        """This replica's share of both discriminators' loss, scalar."""
+        total = tf.zeros([], ops.real())
+        for judge, real, made in (
+            (self.judge_target, real_target, as_target),
+            (self.judge_source, real_source, as_source),
+        ):
+            total += 0.5 * ops.mean(squares(judge(real), 1.0)) + 0.5 * ops.mean(squares(judge(made), 0.0))
+        return total
+
+    def train_step(self, batch: dict[str, dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
+        """batch: {"source" and "target": {"image": uint8 [B, H, W, 3]}}."""
+        real = [to_unit(batch[name]["image"]) for name in ("source", "target")]
+        with tf.GradientTape() as tape:
+            terms, made = self.making(*real)
+            scaled = self.optimizer.scale_loss(terms["loss"])
+        gradients = tape.gradient(scaled, [v.value for v in self.makers])
+        with tf.control_dependencies([*gradients]):  # else the call that meets the data's end counts
+            seen = [
+                pool(tf.stop_gradient(images), self.step.value) for pool, images in zip(self.pools, made, strict=True)
+            ]
+            self.optimizer.apply(gradients, self.makers)
+        with tf.GradientTape() as tape:
+            loss = self.judging_loss(*real, *seen)
+            scaled = self.judging.scale_loss(loss)
+        gradients = tape.gradient(scaled, [v.value for v in self.judges])
+        with tf.control_dependencies([*gradients]):
+            self.judging.apply(gradients, self.judges)
+            self.note({**terms, "judge": loss})
+        return self.results()
+
+    def translator(self, direction: str) -> Callable:
+        """One of DIRECTIONS -> a compiled function, uint8 [B, H, W, 3] -> uint8 in the other domain's style."""
+        if direction not in self.translators:
+            made = {"source_as_target": self.to_target, "target_as_source": self.to_source}[direction]
+            self.translators[direction] = tf.function(lambda images: to_bytes(made(to_unit(images))))
+        return self.translators[direction]
