@@ -115,7 +115,8 @@ def network(config: ConfigDict, of: domains.Task) -> Network:
     method = resolve(config.method, "methods")
     head, neck = method.head(len(of.classes)), method.neck(chosen.bottleneck, config.options)
     neck = chosen.bottleneck if neck is None else neck
-    return Network(kind(**options), len(of.classes), size, head, neck, chosen.initial, seen)
+    attention = method.attention(config.options)
+    return Network(kind(**options), len(of.classes), size, head, neck, chosen.initial, seen, attention)
 
 
 def _elsewhere(option: str) -> bool:

@@ -79,7 +79,7 @@ class DANN(Method):
         """Domain losses of verdicts {stream: [B, width]}."""
         loss = tf.zeros([], ops.real())
         for name, verdict in verdicts.items():
-            wrong = self.wrong(self.label(batch, name), verdict)  # [B]
+            wrong = self.wrong(self.label(batch, name), verdict) * self.importance(batch, name)  # [B]
             loss += self.scale * ops.mean(wrong, self.confidence(seen[name]))
         return {"domain": loss}
 
