@@ -1,14 +1,16 @@
 """Draw a picture of a run, or of several.
 
-    python run/plot.py --workdir=/tmp/digits --what=curves
     python run/plot.py --workdir=/tmp/digits1,/tmp/digits2 --what=curves --out=both.png
     python run/plot.py --workdir=/tmp/digits --what=tsne --before=/tmp/source_only
     python run/plot.py --config=configs/digits.py --what=domains --out=domains.png
 
 curves: accuracy and loss terms over training; runs that differ only in the seed become one line with a band
+rounds: accuracy by round, of folders of run/rounds.py that differ only in the seed
 tsne: source and target features, before and after
-cam: where the network looks, and what ToAlign aligns
+cam: where the network looks, and what ToAlign or BIWAA aligns
 confusion: which class of the target is taken for which
+sweep: accuracy over the values of one option, of a folder of run/benchmark.py
+labels: how often each class occurs in the source and in the target; needs no run
 domains: images of every domain; needs no run
 """
 
@@ -20,17 +22,11 @@ from tfuda import launch, plots, workdir
 
 CONFIG = launch.config_flag()
 BEFORE = flags.DEFINE_string("before", "", "for tsne: folder of a source_only run of the same task")
-WHATS = {
-    "curves": lambda folders, out: plots.curves(folders, out),
-    "tsne": lambda folders, out: plots.tsne(folders[0], out, BEFORE.value),
-    "cam": lambda folders, out: plots.cam(folders[0], out),
-    "confusion": lambda folders, out: plots.confusion_of_run(folders[0], out),
-    "domains": lambda folders, out: plots.domains(
-        workdir.Workdir(folders[0]).config() if folders else CONFIG.value, out
-    ),
-}
-WORKDIR = flags.DEFINE_multi_string("workdir", None, "folder of a run; for curves several, with commas or repeated")
-WHAT = flags.DEFINE_enum("what", None, list(WHATS), "the picture")
+SEVERAL = {"curves": plots.curves, "rounds": plots.rounds}
+SINGLE = {"tsne": plots.tsne, "cam": plots.cam, "confusion": plots.confusion_of_run, "sweep": plots.sweep}
+CONFIGS = {"labels": plots.labels, "domains": plots.domains}
+WORKDIR = flags.DEFINE_multi_string("workdir", None, "its folder; for curves and rounds several: commas or repeated")
+WHAT = flags.DEFINE_enum("what", None, [*SEVERAL, *SINGLE, *CONFIGS], "the picture")
 OUT = flags.DEFINE_string("out", "", "the PNG file; WORKDIR/plots/WHAT.png when empty (the first WORKDIR of several)")
 
 
@@ -38,20 +34,25 @@ def main(words):
     if words:
         raise ValueError(f"unexpected word {words[0]!r}: every setting is a --flag")
     what, folders = WHAT.value, [name for text in WORKDIR.value or [] for name in text.split(",") if name]
-    if CONFIG.value is not None and (what != "domains" or folders):
-        raise ValueError("--config is for --what=domains without a --workdir")
+    if CONFIG.value is not None and (what not in CONFIGS or folders):
+        raise ValueError(f"--config is for --what={' and '.join(CONFIGS)} without a --workdir")
     if not folders and CONFIG.value is None:
         raise ValueError("--workdir is missing; --help shows an example")
     if not folders and not OUT.value:
         raise ValueError("--out is missing: without a --workdir the picture needs a file")
-    if len(folders) > 1 and what != "curves":
-        raise ValueError(f"--what={what} draws one run, not {len(folders)}: only curves compares")
+    if len(folders) > 1 and what not in SEVERAL:
+        raise ValueError(f"--what={what} draws one folder, not {len(folders)}: {' and '.join(SEVERAL)} take several")
     if BEFORE.value and what != "tsne":
         raise ValueError(f"--before is for --what=tsne, not {what}")
     out = pathlib.Path(OUT.value or pathlib.Path(folders[0], "plots", f"{what}.png"))
     if out.suffix.lower() != ".png":
         raise ValueError(f"--out={out}: pictures are PNG files, so the name has to end in .png")
-    WHATS[what](folders, out)
+    if what in SEVERAL:
+        SEVERAL[what](folders, out)
+    elif what in SINGLE:
+        SINGLE[what](folders[0], out, *filter(None, [BEFORE.value]))
+    else:
+        CONFIGS[what](workdir.Workdir(folders[0]).config() if folders else CONFIG.value, out)
     print(out)
 
 

@@ -34,7 +34,7 @@ def main(words):
                 rows.append(row)
                 rounds.report(rows, folder)
                 if row["last"] != "":
-                    pass
+                    plots.rounds([str(folder)], folder / "rounds.png")
             if config.deliver and loader == "predicted":
                 last = rounds.place(folder, loader, ROUNDS.value - 1)
                 bad = deliver.deliver(config, last, print)

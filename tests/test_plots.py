@@ -1,6 +1,7 @@
 """Pictures show what their formulas say, have the size they should have, and refuse in one sentence."""
 
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from test_plots_biwaa import of_rounds
 
 from tfuda import build, evaluate, experiment, plots, settings
 from tfuda.data.domains import Domain
@@ -180,6 +182,7 @@ def test_the_sheet_shows_the_first_images_of_every_class_in_its_column():
 
 
 def test_domains_are_the_modules_or_else_the_tasks():
+    build.loader(tiny("dann"))  # imports the module, as the picture does
     assert sheet.names(tiny("dann")) == ["H", "M", "R", "S"]
     assert sheet.names(tiny("dann", data="mine:load", task="A+B-C")) == ["A", "B", "C"]
     assert sheet.names(tiny("dann", data="office31", task="A-W")) == ["amazon", "dslr", "webcam"]
@@ -258,3 +261,33 @@ def test_the_command_draws_and_says_where_and_nothing_else(runs, tmp_path):
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{run}/plots/curves.png\n", "")
     assert_picture(run / "plots" / "curves.png", 7.0, 3.71)
+
+
+TWICE = """
+import runpy, sys
+from absl import flags
+from absl.testing import flagsaver
+main = runpy.run_path(sys.argv[1])["main"]
+for words in (sys.argv[2:4], sys.argv[4:]):
+    with flagsaver.flagsaver():
+        flags.FLAGS(["plot", *words])
+        main([])
+"""
+
+
+def test_the_command_takes_several_folders_of_rounds_and_a_config_for_labels(tmp_path):
+    """Two commands in one process, which imports TensorFlow once."""
+    folders = [of_rounds(tmp_path / str(seed), ["predicted,0,0,0.5,0,0,0.6"], seed=seed) for seed in (0, 1)]
+    file, out = tmp_path / "mine.py", tmp_path / "labels.png"
+    file.write_text("from test_plots_biwaa import config as get_config\n")
+    words = ["--what=rounds", f"--workdir={','.join(folders)}", f"--config={file}", "--what=labels", f"--out={out}"]
+    done = subprocess.run(
+        [sys.executable, "-c", TWICE, ROOT / "run" / "plot.py", *words],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}"},
+    )
+    drawn = [f"{folders[0]}/plots/rounds.png", str(out)]
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, drawn, "")
+    assert_picture(drawn[0], 7.0, 3.4)
+    assert_picture(drawn[1], 6.0, 3.6)

@@ -48,8 +48,6 @@ def centroids(
 
 def trust(step: tf.Tensor, fade: float) -> tf.Tensor:
     """u: how much the run's own beliefs count against the prior after `step` steps; eq. 14."""
-    if not fade:
-        return tf.ones([], ops.real())
     j = tf.cast(step, ops.real())
     return tf.where(j > fade, tf.ones([], ops.real()), schedules.ramp(j / fade))
 
@@ -96,7 +94,7 @@ class Beliefs:
             seen = tf.reduce_sum(old, -1, keepdims=True) > 0
             own = tf.where(seen, self.rate * own + (1.0 - self.rate) * old, own)
         blend = own
-        if self.prior is not None:
+        if self.prior is not None and self.fade:
             u = trust(self.step.value, self.fade)
             blend = u * own + (1.0 - u) * tf.gather(self.prior, target["index"])
         return {**batch, "target": {**target, "belief": own, "pseudo": tf.argmax(blend, -1, tf.int32)}}

@@ -108,7 +108,7 @@ def nodes(members):
 
 
 def test_the_graph_is_as_large_for_two_members_as_for_many():
-    assert nodes(20) == nodes(400)
+    assert nodes(60) == nodes(400)
 
 
 def test_an_unknown_activation_is_named():

@@ -36,7 +36,7 @@ def apart(a: tf.Tensor, b: tf.Tensor, reduction: str = "class") -> tf.Tensor:
     a, b = tf.math.l2_normalize(a, -1, 1e-24), tf.math.l2_normalize(b, -1, 1e-24)
     cosines = tf.matmul(a, b, transpose_b=True)  # [K, K]
     total = tf.reduce_sum(cosines) - tf.linalg.trace(cosines)
-    return total if reduction == "sum" else total / (a.shape[0] - 1) ** 2
+    return total if reduction == "sum" else total / max(a.shape[0] - 1, 1) ** 2
 
 
 def together(a: tf.Tensor, b: tf.Tensor, reduction: str = "class") -> tf.Tensor:

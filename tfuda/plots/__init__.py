@@ -2,8 +2,11 @@
 
 curves     accuracy and loss terms over training, of one run or several
 tsne       source and target features before and after
-cam        where the network looks, and what ToAlign aligns
+cam        where the network looks, and what ToAlign or BIWAA aligns
 confusion  which class is taken for which
+rounds     accuracy by round of training
+sweep      accuracy over the values of an option
+labels     how often each class occurs in the source and in the target
 domains    what the images of the domains look like
 """
 
@@ -14,7 +17,20 @@ logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it announces the maki
 from tfuda.plots.attention import cam  # noqa: E402
 from tfuda.plots.embedding import tsne  # noqa: E402
 from tfuda.plots.history import curves  # noqa: E402
+from tfuda.plots.labels import labels  # noqa: E402
 from tfuda.plots.matrix import confusion, confusion_of_run  # noqa: E402
+from tfuda.plots.rounds import rounds  # noqa: E402
 from tfuda.plots.sheet import domains  # noqa: E402
+from tfuda.plots.sweep import sweep  # noqa: E402
 
-__all__ = ["cam", "confusion", "confusion_of_run", "curves", "domains", "tsne"]
+__all__ = [
+    "cam",
+    "confusion",
+    "confusion_of_run",
+    "curves",
+    "domains",
+    "labels",
+    "rounds",
+    "sweep",
+    "tsne",
+]

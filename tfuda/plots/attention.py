@@ -1,18 +1,22 @@
-"""Where the network looks, and what ToAlign aligns: after Figures 4, 5, 6 and 9 of the ToAlign paper.
+"""Where the network looks, and what is aligned: after Figures 4, 5, 6 and 9 of the ToAlign paper, 1 of BIWAA's.
 
-With F the last map, y^k the logit of class k, α_c the spatial mean of dy^k/dF_c:
+With F the last map, y^k the logit of class k, α_c the spatial mean of dy^k/dF_c, CE^k the cross-entropy:
 
     response   mean_c |F_c|                                       what is pooled and aligned of the target
     Grad-CAM   ReLU(Σ_c α_c F_c)                                   k predicted
     ± task     ReLU(± h w Σ_c dy^k/dF_c F_c)                       k the label (source), predicted (target)
+    weighted   Σ_c |∇_c F_c| / sqrt(mean_hw Σ_c ∇_c²),  ∇ = dCE^k/dF   k likewise; in the place of ± task for BIWAA
 
 h w dy^k/dF_c is ToAlign's w^cls_c = dy^k/df_c where f is F's spatial mean, and w^cls carried back to the map where
 a bottleneck or an attention lies between. So Grad-CAM and the positive part look alike where k is the same.
+Likewise ∇ over its norm is BIWAA's weight ∇/|∇| of f, carried back; of a sure and right image both are 0.
 """
 
 from __future__ import annotations
 
+import functools
 import os
+from collections.abc import Callable
 from typing import NamedTuple
 
 import matplotlib
@@ -26,6 +30,8 @@ from tfuda.data import pipeline
 from tfuda.data.domains import Domain
 from tfuda.networks.base import Network
 from tfuda.plots import style
+from tfuda.weighers.biwaa import wrong
+from tfuda.weighers.toalign import logit_of
 
 HEAT = matplotlib.colormaps["inferno"]
 
@@ -37,25 +43,35 @@ class Views(NamedTuple):
     grad_cam: np.ndarray
     positive: np.ndarray
     negative: np.ndarray
+    weighted: np.ndarray
 
 
-TITLES = (
-    "image",
-    "response of the\nlast map",
-    "Grad-CAM,\npredicted class",
-    "task-relevant\n(ToAlign, +)",
-    "task-irrelevant\n(ToAlign, −)",
+class Column(NamedTuple):
+    """What stands above it, the view in it, and the views with which it shares its maximum."""
+
+    title: str
+    view: str
+    scale: tuple[str, ...]
+
+
+COMMON = (
+    Column("response of the\nlast map", "response", ("response",)),
+    Column("Grad-CAM,\npredicted class", "grad_cam", ("grad_cam",)),
 )
+TASK = (
+    Column("task-relevant\n(ToAlign, +)", "positive", ("positive", "negative")),
+    Column("task-irrelevant\n(ToAlign, −)", "negative", ("positive", "negative")),
+)
+ALIGNED = {"biwaa": (Column("weighted\n(BIWAA)", "weighted", ("weighted",)),)}  # by weigher; TASK of any other
 
 
-def gradient(network: Network, maps: tuple, classes: np.ndarray) -> tf.Tensor:
-    """dy^k/dF [B, h, w, C] at the last map, one class for each image (int [B])."""
+def gradient(network: Network, maps: tuple, classes: np.ndarray, score: Callable = logit_of) -> tf.Tensor:
+    """d score / dF [B, h, w, C] at the last map, one class for each image (int [B]); score: of a paper."""
 
-    def logit(last):
-        logits = network.top((*maps[:-1], last)).logits
-        return tf.gather(logits, classes, batch_dims=1)
+    def head(last):
+        return network.top((*maps[:-1], last)).logits
 
-    return ops.sensitivity(logit, maps[-1])
+    return ops.sensitivity(functools.partial(score, head, classes), maps[-1])
 
 
 def grad_cam(maps: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
@@ -70,17 +86,24 @@ def task_map(maps: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
     return area * tf.reduce_sum(gradients * maps, -1)
 
 
+def weighted(maps: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
+    """BIWAA's weighted map, gradients those of the cross-entropy: both [B, h, w, C] -> [B, h, w]."""
+    squares = tf.reduce_mean(tf.reduce_sum(gradients**2, -1, keepdims=True), [1, 2], keepdims=True)  # [B, 1, 1, 1]
+    return tf.reduce_sum(tf.abs(tf.math.divide_no_nan(gradients, tf.sqrt(squares)) * maps), -1)
+
+
 def look(network: Network, images: np.ndarray, labels: np.ndarray | None = None) -> Views:
     """Views of images uint8 [B, H, W, 3]; the task is that of the labels (int [B]), or of the predictions."""
     outputs = network(images, training=False)
     predicted = tf.argmax(outputs.logits, -1, tf.int32)
-    last = outputs.maps[-1]
-    task = task_map(last, gradient(network, outputs.maps, predicted if labels is None else labels))
+    last, classes = outputs.maps[-1], predicted if labels is None else labels
+    task = task_map(last, gradient(network, outputs.maps, classes))
     found = (
         tf.reduce_mean(tf.abs(last), -1),
         grad_cam(last, gradient(network, outputs.maps, predicted)),
         tf.nn.relu(task),
         tf.nn.relu(-task),
+        weighted(last, gradient(network, outputs.maps, classes, wrong)),
     )
     return Views(*(tf.cast(view, tf.float32).numpy() for view in found))
 
@@ -116,12 +139,11 @@ def overlay(image: np.ndarray, view: np.ndarray, top: float) -> np.ndarray:
     return 0.35 * grey + 0.65 * heat
 
 
-def row(axes: np.ndarray, image: np.ndarray, views: list[np.ndarray]) -> None:
-    """One image [H, W, 3] with its four views [h, w]; the two task maps share a scale."""
-    response, cam, positive, negative = views
-    task = max(positive.max(), negative.max())
-    tops = [response.max(), cam.max(), task, task]
-    shown = [image, *(overlay(image, view, top) for view, top in zip(views, tops, strict=True))]
+def row(axes: np.ndarray, image: np.ndarray, views: Views, columns: tuple[Column, ...]) -> None:
+    """One image [H, W, 3] with its views [h, w] in these columns."""
+    tops = [max(getattr(views, name).max() for name in column.scale) for column in columns]
+    heats = [overlay(image, getattr(views, of.view), top) for of, top in zip(columns, tops, strict=True)]
+    shown = [image, *heats]
     for cell, picture in zip(axes, shown, strict=True):
         cell.imshow(picture, interpolation="nearest")
         cell.set(xticks=[], yticks=[])
@@ -149,14 +171,15 @@ def cam(path: str, out: str | os.PathLike) -> None:
         images = pipeline.read(domain.images[index], method.network.view)
         found = look(method.network, images, None if known is None else known[index])
         for i, k in enumerate(index):
-            rows.append((images[i], [view[i] for view in found], (side, domain, k, predicted)))
-    with style.page(out, 6.8, 0.9 + 1.05 * len(rows)) as figure:
+            rows.append((images[i], Views(*(view[i] for view in found)), (side, domain, k, predicted)))
+    columns = (*COMMON, *ALIGNED.get(config.weigher, TASK))
+    with style.page(out, 2.6 + 1.05 * len(columns), 0.9 + 1.05 * len(rows)) as figure:
         figure.suptitle(f"{style.run_name(config)}, {style.task_name(config.task)}", fontsize=10)
-        grid = figure.subplots(len(rows), len(TITLES), squeeze=False)
+        grid = figure.subplots(len(rows), 1 + len(columns), squeeze=False)
         for axes, (image, views, said) in zip(grid, rows, strict=True):
-            row(axes, image, views)
+            row(axes, image, views, columns)
             caption(axes[0], *said)
-        for axes, title in zip(grid[0], TITLES, strict=True):
+        for axes, title in zip(grid[0], ["image", *(column.title for column in columns)], strict=True):
             axes.set_title(title, fontsize=8)
         bar = figure.colorbar(ScalarMappable(cmap=HEAT), ax=grid, shrink=0.4, aspect=25, ticks=[0, 1])
         bar.set_label("share of the image's maximum", labelpad=-4)

@@ -12,6 +12,8 @@ it in rounds (rounds.py).
 
 Paper against code (M-B1):
 - A sure and right sample has ∇ = 0; the code divides 0 by 0, here f' = 0.
+- Where a sample is so sure (a gap of 16 between logits) that 1 - p is 0 in float32, ∇ has lost its part along the own
+  class, in the code as here.
 - λ = 10 "approximately preserves the norm" (for gradients of even magnitude λ = sqrt(d) would: 16 for 256 features):
   `factor`.
 - The cross-entropy reads the current logits with the label that the aggregated belief gives, as the code does. The
