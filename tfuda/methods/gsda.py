@@ -25,7 +25,7 @@ What the paper leaves open (no code, no supplement), and the option that selects
 - The losses are written as sums over the data; read as means over the batch with one N, so that levels share a scale.
 - p is a constant in w: eq. 17 gives the classifier no adversarial gradient. `detached=False` is the other reading.
 - Groups are one random division, drawn by the seed and kept in the checkpoint: `groups` of them (0: one for every
-  five classes; the paper has 6 for Office-31, 13 for Office-Home, 4 for VisDA); `overlap` adds as many classes to each.
+  five classes; the paper has 6 for Office-31, 13 for Office-Home, 4 for VisDA); `overlap` adds so many to each.
 - Re-sampling: `samplers.source=balanced`, `samplers.target=balanced`; a target image below the confidence `sure` has
   no class for the sampler, which takes all images before its first look.
 - The discriminators' width and dropout are not stated: `hidden`, `dropout`, `activation`.
