@@ -33,9 +33,8 @@ def config(cell: str = "dann", **changes):
     return made
 
 
-@pytest.fixture
-def figures(monkeypatch):
-    """Every figure that is drawn, for a look at its artists."""
+def drawn(monkeypatch) -> list:
+    """Every figure that will be drawn, for a look at its artists."""
     found, page = [], style.page
 
     @contextlib.contextmanager
@@ -46,6 +45,9 @@ def figures(monkeypatch):
 
     monkeypatch.setattr(style, "page", kept)
     return found
+
+
+figures = pytest.fixture(drawn)
 
 
 def assert_picture(path) -> None:

@@ -7,6 +7,7 @@ import tensorflow as tf
 import tiny
 from golden_tools import FeatureNetwork, at_coefficient, golden_fixture  # noqa: F401
 
+from configs import digits
 from tfuda import build
 from tfuda.methods.gsda import GSDA, partition
 
@@ -210,3 +211,24 @@ def test_the_sampler_takes_confident_images_only():
         made.options.sure = sure
         classes = tiny.train(made).classes.numpy()
         assert (classes < 0).all() == expected and (classes < 0).any() == expected
+
+
+@pytest.mark.parametrize("cell", ["gsda", "tada[dropout=0]"])
+def test_xla_compiles_the_bank(cell):
+    plain = tiny.train(tiny.config(cell, smooth=True, steps=3))
+    compiled = tiny.train(tiny.config(cell, smooth=True, steps=3, jit=True))
+    assert tiny.largest(plain, compiled) < 1e-3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_synchronised_norms_stay_finite_for_two_thousand_steps(policy):
+    made = digits.get_config("gsda")
+    made.update(steps=2000, segment=500, batch=16)
+    keras.mixed_precision.set_global_policy(policy)
+    try:
+        method = tiny.train(made)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    assert int(method.step.numpy()) == 2000
+    assert all(np.isfinite(np.asarray(variable, "f8")).all() for variable in method.state())

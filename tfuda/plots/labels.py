@@ -14,7 +14,7 @@ from tfuda.plots import style
 
 NAMED = 40  # classes up to which every class has its name
 LETTER = 0.075  # inches
-COLOURS = {"source": style.PALETTE[0], "target": style.PALETTE[1], "predicted": style.PALETTE[4]}
+COLOURS = {**style.SIDES, "predicted": style.PALETTE[4]}
 
 
 def shares(labels: np.ndarray, classes: int) -> np.ndarray:
