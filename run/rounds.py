@@ -31,8 +31,7 @@ def main(words):
     with devices.strategy(DEVICES.value):
         for loader in LOADERS.value:
             for row in rounds.series(config, folder, loader, ROUNDS.value, "auto", print):
-                rows.append(row)
-                rounds.report(rows, folder)
+                rows = rounds.report([*rows, row], folder)
                 if row["last"] != "":
                     plots.rounds([str(folder)], folder / "rounds.png")
             if config.deliver and loader == "predicted":

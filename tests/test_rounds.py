@@ -117,6 +117,21 @@ def test_tables_hold_what_was_measured(finished):
     assert f"{100 * rows[5]['last']:.1f} ({100 * share:.1f})" in table[2]
 
 
+def test_a_later_command_adds_to_the_table(tmp_path):
+    def row(loader, index, last):
+        rest = {"seed": 0, "selected": 0.5, "oracle": 0.75, "labels": ""}
+        return {"loader": loader, "round": index, "last": last, **rest}
+
+    rounds.report([row("oracle", 0, 0.25), row("predicted", 0, 0.5)], tmp_path)
+    rows = rounds.report([row("predicted", 1, 0.125), row("predicted", 0, 0.625)], tmp_path)
+    assert [(r["loader"], r["round"], r["last"]) for r in rows] == [
+        ("predicted", 0, 0.625),
+        ("predicted", 1, 0.125),
+        ("oracle", 0, 0.25),
+    ]
+    assert rounds.known(tmp_path) == rows and rounds.known(tmp_path / "none") == []
+
+
 def test_a_prior_of_another_target_is_refused(finished):
     made = config(prior=str(finished[0] / "round1" / "prior.npz"))
     made.tail = 1.0

@@ -151,7 +151,25 @@ def _cell(row: dict | None) -> str:
     return f"{100 * row['last']:.1f}" + (f" ({100 * row['labels']:.1f})" if row["labels"] != "" else "")
 
 
-def report(rows: list[dict], folder: pathlib.Path) -> None:
-    """Write rounds.csv and rounds.md."""
+def known(folder: pathlib.Path) -> list[dict]:
+    """The rows of rounds.csv, where there is one."""
+    path = folder / "rounds.csv"
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [{key: _read(key, value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+def _read(key: str, value: str):
+    if key == "loader" or not value:
+        return value
+    return int(value) if key in ("round", "seed") else float(value)
+
+
+def report(rows: list[dict], folder: pathlib.Path) -> list[dict]:
+    """Write rounds.csv and rounds.md: these rows, and those that earlier commands left for other rounds and loaders."""
+    found = {(row["loader"], row["round"]): row for row in [*known(folder), *rows]}
+    rows = [found[key] for key in sorted(found, key=lambda key: (LOADERS.index(key[0]), key[1]))]
     write(folder / "rounds.csv", as_csv(rows))
     write(folder / "rounds.md", markdown(rows))
+    return rows
