@@ -167,7 +167,7 @@ def _read(key: str, value: str):
 
 
 def report(rows: list[dict], folder: pathlib.Path) -> list[dict]:
-    """Write rounds.csv and rounds.md: these rows, and those that earlier commands left for other rounds and loaders."""
+    """Write rounds.csv and rounds.md: these rows, and those of other rounds and loaders by earlier commands."""
     found = {(row["loader"], row["round"]): row for row in [*known(folder), *rows]}
     rows = [found[key] for key in sorted(found, key=lambda key: (LOADERS.index(key[0]), key[1]))]
     write(folder / "rounds.csv", as_csv(rows))
