@@ -54,7 +54,7 @@ class Method(keras.Model):
     sure = 0.0  # a target image below this confidence has no class for a sampler that follows the run's own
     ramp_steps = 0  # the reversal ramp's horizon; 0 for `steps`, 10000 for CDAN's, HDA's and GVB's code
 
-    _reads: tuple[str, ...] = ()  # what `align` reads of `self.weigh`'s outputs: features, logits
+    _reads: tuple[str, ...] = ()  # what `align` reads of `self.weigh`'s outputs: features, their norms, logits
     _inside = False  # is the next epoch the rest of a segment?
     _look: Callable | None = None
     classes: keras.Variable | None = None  # of the target images, where a sampler follows them

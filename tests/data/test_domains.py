@@ -64,6 +64,9 @@ def test_a_long_tail_keeps_a_geometric_share():
 
 
 def test_imbalance_touches_one_training_set_and_no_test_set():
+    task = protocol(load, "P-T", imbalance="target", tail=0.5)
+    counts = np.bincount(task.trains["target"].labels)
+    assert counts[-1] == round(0.5 * counts[0])
     task = protocol(load, "P-T", imbalance="target")
     assert len(task.streams["target"]) < 9 == len(task.streams["source"])
     assert len(task.tests["target"]) == 9
@@ -80,6 +83,7 @@ def test_classes_are_matched_by_name_not_by_number():
         ({"task": "PT"}, "unknown task 'PT': name it SOURCE-TARGET"),
         ({"source_classes": 2}, "domain T has the class 'c' that the source lacks"),
         ({"target_classes": 7}, "domain T has 3 classes, not 7"),
+        ({"tail": 0.0}, "tail=0.0: the last class keeps a share above 0 and up to 1"),
         ({"imbalance": "both"}, "imbalance is 'source', 'target' or empty, not 'both'"),
         ({"shots": 3}, "3 shots leave nothing of class 'a'"),
     ],

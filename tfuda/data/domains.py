@@ -180,6 +180,8 @@ def protocol(
         raise ValueError(f"unknown task {task!r}: name it SOURCE-TARGET, or SOURCE+SOURCE-TARGET")
     if imbalance not in IMBALANCE:
         raise ValueError(f"imbalance is 'source', 'target' or empty, not {imbalance!r}")
+    if not 0 < tail <= 1:
+        raise ValueError(f"tail={tail}: the last class keeps a share above 0 and up to 1")
 
     def side(name: str, split: str, count: int) -> Domain:
         return first_classes(load(name, split), count)

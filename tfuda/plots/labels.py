@@ -30,7 +30,7 @@ def distance(first: np.ndarray, second: np.ndarray) -> float:
 def known(config: ConfigDict, task: Task) -> dict[str, np.ndarray]:
     """Labels int [N] of the training images by side; "predicted" of the target as earlier rounds believe."""
     found = {side: domain.labels for side, domain in task.trains.items() if domain.labels is not None}
-    before = build.prior(config, task) if os.path.isfile(config.prior) else None
+    before = build.prior(config, task)
     return found | ({} if before is None else {"predicted": before.argmax(1)})
 
 
