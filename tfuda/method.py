@@ -50,8 +50,8 @@ class Method(keras.Model):
     steps = 1000  # where training ends; ramps and learning rates count on it
     segment = 100  # steps between two calls of `refresh`: one Keras epoch
     passes: tuple = ()  # streams that share a forward pass: (("source", "target"),); () for one each
-    pada = False  # weigh source images by how much of their class the target seems to have (partial adaptation)
-    sure = 0.0  # a target image below this confidence has no class for a sampler that follows the run's own
+    pada = False  # weigh source images by how much of their class the target seems to have
+    sure = 0.0  # target images below this confidence have no class for the sampler
     ramp_steps = 0  # the reversal ramp's horizon; 0 for `steps`, 10000 for CDAN's, HDA's and GVB's code
 
     _reads: tuple[str, ...] = ()  # what `align` reads of `self.weigh`'s outputs: features, their norms, logits
