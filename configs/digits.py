@@ -38,9 +38,7 @@ def get_config(cell="toalign"):
     if "hidden" in config.options:
         config.options.hidden = 256
     if config.method == "afn":
-        config.network.bottleneck = 256  # its embedding
-    if (config.method, config.weigher) == ("mstn", "biwaa"):  # BIWAA, with all that its paper adds
-        config.samplers.source, config.beliefs.rate = "balanced", 0.9
+        config.options.trade_offs.norm = 0.001  # times the rate of 0.05 what 0.05 is times the paper's 0.001
     if config.combiner == "metaalign":
         config.combiner_options.rate = 2.0  # an inner rate of 0.1 where training starts, as in the released code
     return config

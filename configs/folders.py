@@ -43,6 +43,7 @@ def pretrained(config, network):
     config.network.name = network
     config.network_options = {"frozen": 0, "unbiased": False}
     config.optimizer.rate, config.optimizer.new_layers, config.optimizer.decay = 1e-3, 10.0, 5e-4
+    config.network.bottleneck = 1000 if config.method == "afn" else 0
 
 
 def from_scratch(config):
@@ -54,3 +55,5 @@ def from_scratch(config):
     config.options.ramp_steps = 5 * config.get_ref("steps")
     if "hidden" in config.options:
         config.options.hidden = 256
+    if config.method == "afn":
+        config.options.trade_offs.norm = 0.001

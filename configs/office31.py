@@ -7,7 +7,9 @@ Papers' averages over the six tasks, ResNet-50 (TADA Table 1, BIWAA Table 1): so
 CDAN+E 87.7. CDAN's code takes 3e-4 for A-D and D-W; HDA's (`hda@hda`) and GVB's for all but those to Amazon.
 ToAlign does not report this set. BIWAA's tables 1 and 4: MSTN 86.5, BIWAA 89.7 (`biwaa`), its ten rounds 90.5
 (run/rounds.py), DANN with its weights 87.7 (`dann+biwaa`), AFN 85.7, with its weights 87.5 (`afn+biwaa`); its code
-takes 3e-4 where CDAN's does. Partial adaptation to the ten classes shared with Caltech: --config.partial=caltech.
+takes 3e-4 where CDAN's does. GSDA 89.7 (Table 2; `gsda`; its four rows of Table 1 are in methods/gsda.py), TADA 88.4
+(Table 1; `tada`). Partial adaptation to the ten classes shared with Caltech: --config.partial=caltech,
+for GSDA with --config.options.trade_offs.synchrony=10 and entropy=0.2; PADA is 'dann[pada=True]'.
 """
 
 from tfuda import recipes

@@ -8,7 +8,8 @@ CDAN+E 65.8, DANNP 67.9, DANNP+ToAlign 69.9, HDA 70.9, HDA+ToAlign 72.0. `hda` a
 repository does; `hda@hda` as HDA's own. GVB 70.4, GVB+MetaAlign 71.3 (`gvb+metaalign`).
 BIWAA's tables 2 and 4: MSTN 65.7, BIWAA 70.0 (`biwaa`), its ten rounds 71.5 (run/rounds.py), DANN with its weights
 67.3 (`dann+biwaa`), AFN 67.3, with its weights 69.6 (`afn+biwaa`).
-Partial adaptation to the first 25 classes: --config.partial=first.
+GSDA 70.3 (`gsda`), TADA 67.6 (`tada`). Partial adaptation to the first 25 classes: --config.partial=first; PADA is
+'dann[pada=True]'.
 """
 
 from tfuda import recipes

@@ -4,21 +4,22 @@
     python run/bench.py --methods=hda,hda+toalign,gvb,gvb+metaalign --memory
     python run/bench.py --network=resnet50 --size=224 --batch=4 --methods=dannp,dannp+toalign
     python run/bench.py --what=input
+    python run/bench.py --what=bank --memory
 
-All entries take turns in one process; the table gives the median and the quartiles over rounds. `input` measures the
-pipeline from JPEG files to batches, beside a loader as PyTorch users write it.
+All entries take turns in one process; medians and quartiles are over rounds. `input` measures the pipeline from JPEG
+files to batches, beside a loader as PyTorch users write it; `bank` GSDA's and TADA's discriminators, beside a loop.
 """
 
 import json
 
 from absl import flags
 
-from tfuda import bench, bench_input, devices, launch
+from tfuda import bench, bench_bank, bench_input, devices, launch
 
 CONFIG = launch.config_flag("configs/digits.py")
 CELLS = "dann,dann+toalign,dannp,dannp+toalign,cdan,cdane,cdane+toalign,hda,hda+toalign,gvb"
 METHODS = flags.DEFINE_list("methods", CELLS, "cells")
-WHAT = flags.DEFINE_enum("what", "step", ["step", "input"], "training steps, or the input pipeline")
+WHAT = flags.DEFINE_enum("what", "step", ["step", "input", "bank"], "training steps, input pipeline, or bank")
 NETWORK = flags.DEFINE_string("network", "", "another network than the config's, as resnet50")
 SIZE = flags.DEFINE_integer("size", 0, "another image size than the config's, as 224")
 BATCH = flags.DEFINE_integer("batch", 32, "images of each stream")
@@ -37,9 +38,7 @@ def steps():
 
     entries = {bench.SUPERVISED: (configured("source_only"), 2 * BATCH.value)}
     entries |= {cell: (configured(cell), BATCH.value) for cell in METHODS.value}
-    with devices.strategy(DEVICES.value):
-        built = {name: bench.one_step(*entry) for name, entry in entries.items()}
-        rows = bench.ratios(bench.measure(built, ROUNDS.value))
+    rows = bench.ratios(bench.measure({k: bench.one_step(*entry) for k, entry in entries.items()}, ROUNDS.value))
     if MEMORY.value:
         bench.add_peaks(rows, entries)
     return rows
@@ -48,8 +47,12 @@ def steps():
 def main(words):
     if ROUNDS.value < 1:
         raise ValueError(f"--rounds={ROUNDS.value}: at least one round is needed")
-    rows = steps() if WHAT.value == "step" else bench_input.measure(ROUNDS.value)
-    what = f"{BATCH.value} + {BATCH.value} images" if WHAT.value == "step" else "JPEG files of 600 × 450"
+    if WHAT.value == "input":
+        rows, what = bench_input.measure(ROUNDS.value), "JPEG files of 600 × 450"
+    else:
+        with devices.strategy(DEVICES.value):
+            rows = steps() if WHAT.value == "step" else bench_bank.measure(ROUNDS.value, MEMORY.value)
+        what = f"{BATCH.value} + {BATCH.value} images" if WHAT.value == "step" else "72 samples"
     print(json.dumps(rows) if JSON.value else bench.table(rows, f"{what}, {ROUNDS.value} rounds"))
 
 

@@ -6,8 +6,10 @@
 
 curves: accuracy and loss terms over training; runs that differ only in the seed become one line with a band
 rounds: accuracy by round, of folders of run/rounds.py that differ only in the seed
-tsne: source and target features, before and after
+sync: gradient norms of GSDA's levels over training, of one run or several as in curves
+tsne: source and target features before and after, or of several runs of one task side by side
 cam: where the network looks, and what ToAlign or BIWAA aligns
+attention: which regions TADA attends to
 confusion: which class of the target is taken for which
 sweep: accuracy over the values of one option, of a folder of run/benchmark.py
 labels: how often each class occurs in the source and in the target; needs no run
@@ -22,10 +24,10 @@ from tfuda import launch, plots, workdir
 
 CONFIG = launch.config_flag()
 BEFORE = flags.DEFINE_string("before", "", "for tsne: folder of a source_only run of the same task")
-SEVERAL = {"curves": plots.curves, "rounds": plots.rounds}
-SINGLE = {"tsne": plots.tsne, "cam": plots.cam, "confusion": plots.confusion_of_run, "sweep": plots.sweep}
+SEVERAL = {"curves": plots.curves, "rounds": plots.rounds, "sync": plots.sync, "tsne": plots.tsne}
+SINGLE = {"attention": plots.regions, "cam": plots.cam, "confusion": plots.confusion_of_run, "sweep": plots.sweep}
 CONFIGS = {"labels": plots.labels, "domains": plots.domains}
-WORKDIR = flags.DEFINE_multi_string("workdir", None, "its folder; for curves and rounds several: commas or repeated")
+WORKDIR = flags.DEFINE_multi_string("workdir", None, f"folder; for {', '.join(SEVERAL)} several: commas or repeated")
 WHAT = flags.DEFINE_enum("what", None, [*SEVERAL, *SINGLE, *CONFIGS], "the picture")
 OUT = flags.DEFINE_string("out", "", "the PNG file; WORKDIR/plots/WHAT.png when empty (the first WORKDIR of several)")
 
@@ -36,10 +38,8 @@ def main(words):
     what, folders = WHAT.value, [name for text in WORKDIR.value or [] for name in text.split(",") if name]
     if CONFIG.value is not None and (what not in CONFIGS or folders):
         raise ValueError(f"--config is for --what={' and '.join(CONFIGS)} without a --workdir")
-    if not folders and CONFIG.value is None:
-        raise ValueError("--workdir is missing; --help shows an example")
-    if not folders and not OUT.value:
-        raise ValueError("--out is missing: without a --workdir the picture needs a file")
+    if not folders and (CONFIG.value is None or not OUT.value):
+        raise ValueError(f"--workdir is missing: {' and '.join(CONFIGS)} take --config and --out in its place")
     if len(folders) > 1 and what not in SEVERAL:
         raise ValueError(f"--what={what} draws one folder, not {len(folders)}: {' and '.join(SEVERAL)} take several")
     if BEFORE.value and what != "tsne":
@@ -48,9 +48,9 @@ def main(words):
     if out.suffix.lower() != ".png":
         raise ValueError(f"--out={out}: pictures are PNG files, so the name has to end in .png")
     if what in SEVERAL:
-        SEVERAL[what](folders, out)
+        SEVERAL[what](folders, out, *filter(None, [BEFORE.value]))
     elif what in SINGLE:
-        SINGLE[what](folders[0], out, *filter(None, [BEFORE.value]))
+        SINGLE[what](folders[0], out)
     else:
         CONFIGS[what](workdir.Workdir(folders[0]).config() if folders else CONFIG.value, out)
     print(out)

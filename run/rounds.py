@@ -24,15 +24,16 @@ DEVICES = flags.DEFINE_string("devices", "", "as for run/train.py")
 
 
 def main(words):
+    if words:
+        raise ValueError(f"unexpected word {words[0]!r}: every setting is a --flag")
     config, folder, rows, bad = CONFIG.value, pathlib.Path(WORKDIR.value), [], 0
-    rounds.check(LOADERS.value)
     if SEED.value is not None:
         config.seed = SEED.value
+    rounds.check(config, folder, LOADERS.value)
     with devices.strategy(DEVICES.value):
         for loader in LOADERS.value:
             for row in rounds.series(config, folder, loader, ROUNDS.value, "auto", print):
-                rows.append(row)
-                rounds.report(rows, folder)
+                rows = rounds.report([*rows, row], folder)
                 if row["last"] != "":
                     plots.rounds([str(folder)], folder / "rounds.png")
             if config.deliver and loader == "predicted":

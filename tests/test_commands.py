@@ -42,7 +42,10 @@ MISTAKES = {
         "cannot import 'no_such_package.mine'",
     ),
     "weigher without game": (["--config=configs/digits.py:source_only+toalign"], "so toalign cannot act on it"),
-    "idle weigher": (["--config=configs/digits.py:dannp+biwaa"], "biwaa changes features alone: it could not act"),
+    "idle weigher": (
+        ["--config=configs/digits.py:dannp+biwaa"],
+        "biwaa changes features and norms alone",
+    ),
     "unknown config file": (["--config=configs/digit.py"], "there is no such file"),
     "unknown task": (["--config.task=RS"], "unknown task 'RS'"),
     "unknown domain": (["--config.task=R-Q"], "nknown domain 'Q'"),

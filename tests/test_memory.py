@@ -88,11 +88,6 @@ def test_centroids_are_what_loops_give(labels, absent):
     np.testing.assert_allclose(found, straight_centroids(old, features, labels, 0.6, absent), rtol=1e-12)
 
 
-def test_another_way_to_be_absent_is_refused():
-    with pytest.raises(ValueError, match=r"^absent='forget': a class that a batch lacks can keep or decay$"):
-        memory.centroids(tf.zeros([2, 3]), tf.zeros([1, 3]), tf.constant([0]), absent="forget")
-
-
 # ---- beliefs against the authors' code
 
 

@@ -199,7 +199,7 @@ def test_every_picture_of_a_run_has_its_size_and_is_the_same_again(runs, tmp_pat
     draw = {
         "cam": lambda out: plots.cam(run, out),
         "confusion": lambda out: plots.confusion_of_run(run, out),
-        "tsne": lambda out: plots.tsne(run, out, str(runs / "source_only")),
+        "tsne": lambda out: plots.tsne([run], out, str(runs / "source_only")),
         "domains": lambda out: plots.domains(Workdir(run).config(), out),
     }
     for what, (width, height) in sizes.items():

@@ -17,6 +17,8 @@ def test_a_recipe_follows_from_the_method_or_stands_behind_an_at():
     expected = ["toalign", "cdan", "toalign", "toalign", "hda", "hda", "cdan"]
     cells += ("gvb", "gvb+metaalign", "dannp+metaalign", "gvb+metaalign@toalign")
     expected += ["gvb", "metaalign", "metaalign", "toalign"]
+    cells += ("gsda", "tada", "tada+biwaa")
+    expected += ["gsda", "tada", "tada"]
     cells += ("biwaa", "mstn", "dann+biwaa", "cdane+biwaa", "afn", "afn+biwaa", "dann")
     expected += ["biwaa", "biwaa", "biwaa", "cdan", "afn", "afn", "toalign"]
     assert [recipes.name(cell) for cell in cells] == expected
@@ -99,6 +101,17 @@ def test_afn_s_own_recipe_gives_the_backbone_no_momentum_and_a_constant_rate():
     optimizer = build.optimizer(home, types.SimpleNamespace(steps=home.steps, progress=0.5))
     assert [optimizer.groups(f"network/{name}/kernel") for name in ("backbone_0", "head")] == [(1.0, 0.0), (1.0, 0.9)]
     assert not optimizer.nesterov and float(optimizer.learning_rate) == pytest.approx(1e-3)
+
+
+def test_gsda_s_and_tada_s_recipes():
+    gsda, tada = config("office_home", "gsda"), config("office_home", "tada")
+    assert (gsda.samplers.source, gsda.samplers.target, gsda.options.sure) == ("balanced", "balanced", 0.9)
+    assert (gsda.view.train, gsda.view.test, gsda.network.bottleneck) == ("resized_crop", "center", 256)
+    assert (gsda.options.trade_offs.entropy, gsda.options.trade_offs.synchrony) == (0.02, 1.0)
+    visda = config("visda", "gsda").options
+    assert (visda.groups, visda.trade_offs.entropy, visda.trade_offs.synchrony) == (4, 0.2, 10.0)
+    assert (tada.optimizer.momentum, tada.optimizer.backbone_momentum, tada.optimizer.gamma) == (0.95, 0.95, 10.0)
+    assert (tada.options.trade_offs.entropy, tada.options.ramp_steps) == (0.1, 0)
 
 
 def test_a_recipe_sets_no_option_that_a_method_lacks():

@@ -3,11 +3,13 @@
 import csv
 import json
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
+import minis
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,12 +17,13 @@ import tiny
 from commands import ROOT, SMALL, command, restored
 from golden_tools import golden_fixture  # noqa: F401
 
-from tfuda import build, rounds
+from configs import folders
+from tfuda import build, memory, rounds
 from tfuda.workdir import Workdir
 
 
 def config(**changes):
-    return tiny.config("biwaa", steps=4, segment=2, imbalance="target", tail=0.3, **changes)
+    return tiny.config("biwaa", **{"steps": 4, "segment": 2, "imbalance": "target", "tail": 0.3, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +32,7 @@ def finished(tmp_path_factory):
     folder, rows = tmp_path_factory.mktemp("rounds"), []
     for loader in rounds.LOADERS:
         count = 3 if loader == "predicted" else 2
+        rounds.check(config(), folder, [loader])
         rows += rounds.series(config(), folder, loader, count, 0, lambda line: None)
     rounds.report(rows, folder)
     return folder, rows
@@ -49,8 +53,47 @@ def test_an_average_that_cannot_be_is_refused():
         rounds.average([np.ones([2, 2])], 0.2, "median")
     with pytest.raises(ValueError, match=r"rounds\.rate=0: the share of the newest round lies above 0"):
         rounds.average([np.ones([2, 2])], 0)
+
+
+def test_what_cannot_be_done_is_refused_before_training(tmp_path, finished):
+    folder, _ = finished
     with pytest.raises(ValueError, match="unknown loader 'orcale', did you mean 'oracle'"):
-        rounds.check(["predicted", "orcale"])
+        rounds.check(config(), tmp_path, ["predicted", "orcale"])
+    made = config()
+    made.samplers.target = "oracle"
+    for wrong in (made, config(prior="some.npz")):
+        with pytest.raises(ValueError, match=r"follow from the round and --loaders"):
+            rounds.check(wrong, tmp_path, ["random"])
+    rounds.check(config(), folder, ["predicted", "oracle"])
+    with pytest.raises(ValueError, match=r"oracle0 is a round with another config \(steps is 4 there and 6 here\)"):
+        rounds.check(config(steps=6), folder, ["predicted"])
+
+
+def test_the_oracle_is_refused_where_nobody_knows_the_labels(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFUDA_CACHE", str(tmp_path / "cache"))
+    minis.folders(tmp_path / "photos", ("a", "b"), 4)
+    minis.folders(tmp_path / "scans", ("x",), 4, seed=1)
+    made = folders.get_config("biwaa")
+    made.update(source=str(tmp_path / "photos"), target=str(tmp_path / "scans"))
+    with pytest.raises(ValueError, match="oracle needs labels of the target's training images, and"):
+        rounds.check(made, tmp_path, ["predicted", "oracle"])
+
+
+@pytest.mark.parametrize("loader", ["predicted", "random"])
+def test_only_the_oracle_sees_true_labels(loader, tmp_path):
+    made = config()
+    made.samplers.target = "balanced"  # as some recipes have it
+    first = rounds.prepared(made, tmp_path, loader, 0)
+    assert first.samplers.target == "uniform" and not first.prior
+    assert rounds.prepared(made, tmp_path, "oracle", 0).samplers.target == "oracle"
+
+
+def test_rounds_go_on_in_a_folder_that_was_moved(finished, tmp_path):
+    shutil.copytree(finished[0], tmp_path / "moved")
+    made = Workdir(tmp_path / "moved" / "round1").config()
+    assert made.prior == str(tmp_path / "moved" / "round1" / "prior.npz")
+    rows = list(rounds.series(config(), tmp_path / "moved", "predicted", 3, 0, lambda line: None))
+    assert rows == [row for row in finished[1] if row["loader"] == "predicted"]
 
 
 def beliefs(folder, name, file="beliefs"):
@@ -117,11 +160,45 @@ def test_tables_hold_what_was_measured(finished):
     assert f"{100 * rows[5]['last']:.1f} ({100 * share:.1f})" in table[2]
 
 
+def test_a_later_command_adds_to_the_table(tmp_path):
+    def row(loader, index, last):
+        rest = {"seed": 0, "selected": 0.5, "oracle": 0.75, "labels": ""}
+        return {"loader": loader, "round": index, "last": last, **rest}
+
+    for name in ("oracle0", "round0", "round1"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "result.json").write_text('{"last": 0}')
+    rounds.report([row("oracle", 0, 0.25), row("predicted", 0, 0.5), row("random", 1, 0.5)], tmp_path)
+    rows = rounds.report([row("predicted", 1, 0.125), row("predicted", 0, 0.625)], tmp_path)
+    assert [(r["loader"], r["round"], r["last"]) for r in rows] == [
+        ("predicted", 0, 0.625),
+        ("predicted", 1, 0.125),
+        ("oracle", 0, 0.25),
+    ]
+    assert rounds.known(tmp_path) == rows and rounds.known(tmp_path / "none") == []
+    (tmp_path / "rounds.csv").write_text("loader,round\nmine,0\n")
+    with pytest.raises(ValueError, match="is no table of rounds"):
+        rounds.known(tmp_path)
+
+
 def test_a_prior_of_another_target_is_refused(finished):
     made = config(prior=str(finished[0] / "round1" / "prior.npz"))
     made.tail = 1.0
-    with pytest.raises(ValueError, match="and the target has 1400 and 10"):
+    with pytest.raises(ValueError, match="the target has 1400 images of 10 classes"):
         build.method(made)
+
+
+@pytest.mark.parametrize("kind", ["text", "other", "half", "nan", "strings"])
+def test_a_file_that_holds_no_beliefs_is_named(kind, tmp_path):
+    path = tmp_path / "prior.npz"
+    arrays = {"nan": np.full([3, 2], np.nan), "strings": np.array([["a", "b"]])}
+    np.savez(path, **{"other" if kind == "other" else "beliefs": arrays.get(kind, np.ones([300, 20]))})
+    if kind == "half":
+        path.write_bytes(path.read_bytes()[:200])
+    if kind == "text":
+        path.write_text("no zip at all")
+    with pytest.raises(ValueError, match=r"prior.npz is no .npz file of finite beliefs \[N, K\]"):
+        memory.load(str(path))
 
 
 def words(folder, count):
@@ -160,6 +237,7 @@ def test_mistakes_are_one_sentence(tmp_path):
         "--rounds=0": "rounds",
         "--config.rounds.average=median": "rounds.average='median': choose normalised or plain",
         "--config.beliefs.rate=0": "beliefs.rate=0.0: a share above 0",
+        "stray": "unexpected word 'stray'",
     }.items():
         done = command("rounds", *words(tmp_path, 2), word)
         assert done.returncode == 2 and sentence in done.stderr, done.stderr

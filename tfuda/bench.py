@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import itertools
 import multiprocessing
 import pathlib
 import resource
@@ -68,9 +69,14 @@ def ratios(times: dict[str, list[float]], base: str = SUPERVISED) -> list[dict]:
 
 
 def peak(config: dict, batch: int) -> float:
-    """Megabytes that building and three steps add to a process: of the GPU's memory if there is one, else of RAM."""
+    """Megabytes that a training step adds to a process, as `added` says."""
+    return added(lambda: one_step(ConfigDict(config), batch))
+
+
+def added(make: Callable[[], Callable[[], None]]) -> float:
+    """Megabytes that making and three steps add to a process: of the GPU's memory if there is one, else of RAM."""
     before = resident()
-    run = one_step(ConfigDict(config), batch)
+    run = make()
     for _ in range(3):
         run()
     if tf.config.list_physical_devices("GPU"):
@@ -86,22 +92,28 @@ def resident() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # in bytes on macOS
 
 
+def apart(work: Callable[..., float], *given) -> float:
+    """What work gives in a process of its own."""
+    with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(work, *given).result()
+
+
 def add_peaks(rows: list[dict], configs: dict[str, tuple[ConfigDict, int]]) -> None:
     """Peak memory of every row, each in a process of its own, which alone can tell."""
     for row in rows:
         config, batch = configs[row["method"]]
-        with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            row["peak_megabytes"] = pool.submit(peak, config.to_dict(), batch).result()
+        row["peak_megabytes"] = apart(peak, config.to_dict(), batch)
 
 
 def table(rows: list[dict], what: str) -> str:
-    """Rows of `ratios`, with peaks or without, or of `bench_input.measure`, in Markdown."""
-    name, number, *_ = rows[0]
+    """Rows of `ratios` or of another bench in Markdown: all before the ratio, the ratio, and the peak if known."""
+    keys = list(itertools.takewhile(lambda key: key != "ratio", rows[0]))
     memory = "peak_megabytes" in rows[0]
-    head = [name, number.replace("_", " "), "ratio (median)", "quartiles", *(["peak MB"] if memory else [])]
-    lines = [what, "", f"| {' | '.join(head)} |", f"| --- |{' ---: |' * (len(head) - 1)}"]
+    head = [*(key.replace("_", " ") for key in keys), "ratio (median)", "quartiles", *(["peak MB"] if memory else [])]
+    sides = ["---" if isinstance(rows[0].get(key), str) else "---:" for key in (*keys, *head[len(keys) :])]
+    lines = [what, "", f"| {' | '.join(head)} |", f"| {' | '.join(sides)} |"]
     for row in rows:
-        spread = f"{row['low']:.2f} – {row['high']:.2f}"
-        shown = [row[name], f"{row[number]:.1f}", f"{row['ratio']:.2f}", spread]
+        shown = [f"{row[key]:.1f}" if isinstance(row[key], float) else str(row[key]) for key in keys]
+        shown += [f"{row['ratio']:.2f}", f"{row['low']:.2f} – {row['high']:.2f}"]
         lines.append(f"| {' | '.join(shown + ([format(row['peak_megabytes'], '.0f')] if memory else []))} |")
     return "\n".join(lines)

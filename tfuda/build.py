@@ -115,7 +115,8 @@ def network(config: ConfigDict, of: domains.Task) -> Network:
     method = resolve(config.method, "methods")
     head, neck = method.head(len(of.classes)), method.neck(chosen.bottleneck, config.options)
     neck = chosen.bottleneck if neck is None else neck
-    return Network(kind(**options), len(of.classes), size, head, neck, chosen.initial, seen)
+    attention = method.attention(config.options)
+    return Network(kind(**options), len(of.classes), size, head, neck, chosen.initial, seen, attention)
 
 
 def _elsewhere(option: str) -> bool:
@@ -205,13 +206,11 @@ def prior(config: ConfigDict, of: domains.Task) -> np.ndarray | None:
     """What earlier rounds believe of the target's images, [N, K], of the file config.prior."""
     if not config.prior:
         return None
-    with np.load(config.prior) as file:
-        found = file["beliefs"]
+    found = memory.load(config.prior)
     shape = len(of.streams["target"]), len(of.classes)
     if found.shape != shape:
         raise ValueError(
-            f"prior={config.prior} is of {found.shape[0]} images and {found.shape[-1]} classes, and the target has "
-            f"{shape[0]} and {shape[1]}"
+            f"prior={config.prior} is of shape {found.shape}: the target has {shape[0]} images of {shape[1]} classes"
         )
     return found
 

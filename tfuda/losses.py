@@ -30,6 +30,13 @@ def entropy(logits: tf.Tensor, epsilon: float = 1e-5, floor: float = 0.0) -> tf.
     floor: probabilities below it count nothing, and have no gradient
     """
     p = tf.nn.softmax(logits)
+    if not epsilon and not floor:
+        return -tf.reduce_sum(p * tf.nn.log_softmax(logits), -1)  # finite where a probability is 0
     counted = p >= floor
     logarithm = tf.math.log(tf.where(counted, p, 1.0) + epsilon) if floor else tf.math.log(p + epsilon)
     return -tf.reduce_sum(p * logarithm, -1)
+
+
+def binary_entropy(logits: tf.Tensor) -> tf.Tensor:
+    """Of sigmoid(logits), in nats, at most ln 2: any shape -> the same."""
+    return tf.nn.softplus(logits) - logits * tf.sigmoid(logits)

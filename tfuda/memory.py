@@ -11,14 +11,18 @@ Beliefs about the target, a [N, K], one row for each image, found by its `index`
     label_i = argmax b_i
     u(j) = 2 / (1 + exp(-10 j / fade)) - 1 up to step j = fade, 1 from there
 
-Eqs. 11 and 12 are printed with (r - 1), which would subtract; the code has (1 - r), and so this.
+Eqs. 11 and 12 are printed with (r - 1), which would subtract; the code has (1 - r), and so this. From step `fade` on
+u is 1, as in eq. 14; the code lets the sigmoid go on, 9e-5 lower at most.
 
 Both are memories of the method: in every checkpoint, and the same on every replica. Beliefs take 4 N K bytes on each
-device: 1.2 MB for Office-Home's largest domain (4439 × 65), some 3 MB for DomainNet-40's. The largest of all of
-DomainNet (121,000 × 345) would take 167 MB, so tables of more than 2^24 numbers are kept in float16: 83 MB.
+device and are copied once a step; a prior takes as much of main memory. That is 1.2 MB for Office-Home's largest
+domain (4439 × 65) and some 3 MB for DomainNet-40's. The largest of all of DomainNet (121,000 × 345) would take 167
+MB, so tables of more than 2^24 numbers are kept in float16: 83 MB.
 """
 
 from __future__ import annotations
+
+import zipfile
 
 import numpy as np
 import tensorflow as tf
@@ -37,13 +41,25 @@ def centroids(
     absent: a class that the batch lacks keeps its centroid (BIWAA's code), or lets it "decay" as if the batch's mean
         were 0 (MSTN's code)
     """
-    if absent not in ABSENT:
-        raise ValueError(f"absent={absent!r}: a class that a batch lacks can {' or '.join(ABSENT)}")
     hot = tf.one_hot(labels, memory.shape[0], dtype=features.dtype)  # [B, K]
     total = ops.everywhere(tf.matmul(hot, features, transpose_a=True))  # [K, d]
     count = ops.everywhere(tf.reduce_sum(hot, 0))[:, None]  # [K, 1]
     moved = keep * memory + (1.0 - keep) * total / tf.maximum(count, 1.0)
     return moved if absent == "decay" else tf.where(count > 0, moved, memory)
+
+
+def load(path: str) -> np.ndarray:
+    """Beliefs [N, K] of a file as `tfuda.rounds.save` writes it."""
+    try:
+        with np.load(path) as file:
+            found = np.asarray(file["beliefs"], np.float32)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, LookupError, TypeError, zipfile.BadZipFile):
+        found = np.full([1], np.nan)
+    if not np.isfinite(found).all():
+        raise ValueError(f"prior={path} is no .npz file of finite beliefs [N, K] as run/rounds.py writes it")
+    return found
 
 
 def trust(step: tf.Tensor, fade: float) -> tf.Tensor:
@@ -73,6 +89,8 @@ class Beliefs:
     ):
         if not 0 < rate <= 1:
             raise ValueError(f"beliefs.rate={rate}: a share above 0, and 1 for the newest prediction alone")
+        if not (fade >= 0 and 0 < scale < np.inf):
+            raise ValueError(f"beliefs.fade={fade}, beliefs.scale={scale}: no step below 0, and a scale above 0")
         self.shape, self.rate, self.fade = (count, classes), rate, fade
         self.table = None
         with tf.device("cpu:0"):

@@ -23,7 +23,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfuda import losses, ops, schedules, seams
+from tfuda import losses, ops, pada, schedules, seams
 from tfuda.networks.base import Network, Outputs
 from tfuda.seams import joint, latest, unweighed
 from tfuda.segments import Segmented
@@ -49,9 +49,11 @@ class Method(Segmented):
     steps = 1000  # where training ends; ramps and learning rates count on it
     segment = 100  # steps between two calls of `refresh`: one Keras epoch
     passes: tuple = ()  # streams that share a forward pass: (("source", "target"),); () for one each
+    pada = False  # weigh source images by how much of their class the target seems to have
+    sure = 0.0  # target images below this confidence have no class for the sampler
     ramp_steps = 0  # the reversal ramp's horizon; 0 for `steps`, 10000 for CDAN's, HDA's and GVB's code
 
-    _reads: tuple[str, ...] = ()  # what `align` reads of `self.weigh`'s outputs: features, logits
+    _reads: tuple[str, ...] = ()  # what `align` reads of `self.weigh`'s outputs: features, their norms, logits
     _look: Callable | None = None
     classes: keras.Variable | None = None  # of the target images, where a sampler follows them
     _found = True  # are they the network's own?
@@ -72,7 +74,10 @@ class Method(Segmented):
         self.streams = streams or {"source": 1, "target": 1}
         self.step = self.memory("step", (), "int64")  # optimizer.iterations stalls when float16 overflows
         self.meters = {name: keras.metrics.Mean(name=name) for name in ("loss", *self.trade_offs)}
-        self.make(network(network.blank()))
+        probe = network(network.blank())
+        if self.pada:
+            self.class_weights = self.memory("class_weights", probe.logits.shape[1:], initializer="ones")
+        self.make(probe)
         for seam in (combine, pseudo):
             getattr(seam, "make", lambda method: None)(self)
         self.built = True  # else a strategy calls `call` symbolically, with float labels
@@ -118,13 +123,18 @@ class Method(Segmented):
         """A bottleneck of the paper's own, for config.network.bottleneck and the options; None for a linear layer."""
         return None
 
+    @classmethod
+    def attention(cls, options: Mapping) -> keras.layers.Layer | None:
+        """Attention of the paper's own between backbone and pool; None for none."""
+        return None
+
     def make(self, probe: Outputs) -> None:
         """Create every further layer and memory; `probe` is the Outputs of one image."""
 
     def task(self, batch: Batch, outputs: dict[str, Outputs]) -> Terms:
         """Cross-entropy over every stream that brings labels."""
         wrong = [
-            losses.cross_entropy(batch[name]["label"], out.logits)
+            losses.cross_entropy(batch[name]["label"], out.logits) * self.importance(batch, name)
             for name, out in outputs.items()
             if "label" in batch[name]
         ]
@@ -154,6 +164,12 @@ class Method(Segmented):
         """Between segments; posterior() gives softmax [N, K] of all target images in evaluation mode."""
 
     # ---- what the blanks may use
+
+    def importance(self, batch: Batch, name: str) -> tf.Tensor:
+        """How much each image of a stream counts in task and game, [B]: 1, or PADA's weight of its class."""
+        if not self.pada:
+            return tf.ones(tf.shape(batch[name]["image"])[:1], ops.real())
+        return pada.importance(self.class_weights.value, batch, name)
 
     def reversal(self, ahead: int = 0) -> tf.Tensor:
         """Coefficient of the gradient reversal, scalar; CDAN's and HDA's discriminators count one ahead."""
@@ -218,7 +234,10 @@ class Method(Segmented):
     def _between(self, streams) -> None:
         look = functools.cache(lambda: self.posterior(streams.clean("target")))
         if self.classes is not None and self._found:
-            self.classes.assign(tf.argmax(look(), -1, tf.int32))
+            kinds, certainty = tf.argmax(look(), -1, tf.int32), tf.reduce_max(look(), -1)
+            self.classes.assign(tf.where(certainty >= self.sure, kinds, -1))
+        if self.pada:
+            self.class_weights.assign(pada.class_weights(look()))
         self.refresh(look)
 
     def posterior(self, batches: Iterable[tf.Tensor]) -> tf.Tensor:

@@ -9,6 +9,8 @@
     metaalign MetaAlign's: as GVB's, 10002 steps of 24 images, both domains in one pass, the task in one of its own
     biwaa     BIWAA's: as CDAN's with a ramp over 20000 steps, 5004 steps, balanced source batches, beliefs at .9
     afn       AFN's: constant rate, the backbone without momentum, 32 images, an embedding of 1000
+    gsda      as CDAN's for 10000 steps, balanced batches on both sides, one centre crop; most of it is not stated
+    tada      as CDAN's for 10000 steps, momentum .95, rate (1 + 10 p)^-0.75, one centre crop
 
 Which one follows from the method (with `+metaalign`, from that; `dann+biwaa` trains as BIWAA's code), or stands
 behind an @: "hda+toalign@hda". HDA and ToAlign on it are by default as ToAlign's repository trains them, on equal
@@ -26,6 +28,7 @@ from tfuda import cells, settings
 from tfuda.names import near
 
 BY_METHOD = {"cdan": "cdan", "cdane": "cdan", "gvb": "gvb", "mstn": "biwaa", "afn": "afn"}
+BY_METHOD |= {"gsda": "gsda", "tada": "tada"}
 
 
 def name(cell: str) -> str:
@@ -35,7 +38,8 @@ def name(cell: str) -> str:
         raise ValueError(f"unknown recipe {chosen!r} of {cell!r}{near(chosen, RECIPES)}")
     made = cells.cell(text)
     weighed = "biwaa" if made.weigher == "biwaa" else "toalign"
-    return chosen or made.combiner or BY_METHOD.get(made.method, weighed)
+    own = made.method if made.method in RECIPES and made.method != "hda" else weighed
+    return chosen or made.combiner or BY_METHOD.get(made.method, own)
 
 
 def paper(cell: str, data: str, depth: int = 50) -> ConfigDict:
@@ -110,6 +114,24 @@ def afn(config: ConfigDict) -> None:
     config.optimizer.update(gamma=0.0, decay=5e-4, new_layers=1.0, backbone_momentum=0.0, nesterov=False)
 
 
+def gsda(config: ConfigDict) -> None:
+    """METHODS B5: the network and re-sampling are the paper's, the rest its neighbours'."""
+    cdan(config)
+    config.steps, config.segment = 10_000, 500
+    config.view.test = "center"
+    config.samplers.update(source="balanced", target="balanced")
+    config.options.initial = "xavier"
+
+
+def tada(config: ConfigDict) -> None:
+    """METHODS B6."""
+    cdan(config)
+    config.steps, config.segment = 10_000, 500
+    config.view.test = "center"
+    config.options.update(ramp_ahead=0, ramp_steps=0)
+    config.optimizer.update(momentum=0.95, backbone_momentum=0.95, gamma=10.0, per_step=False, decay=5e-4)
+
+
 def by_steps(config: ConfigDict) -> None:
     """What CDAN's, HDA's and GVB's codes share: rate and ramp know nothing of the run's length."""
     config.optimizer.gamma, config.optimizer.per_step, config.optimizer.decay = 1e-3, True, 1e-3
@@ -125,6 +147,8 @@ RECIPES = {
     "metaalign": metaalign,
     "biwaa": biwaa,
     "afn": afn,
+    "gsda": gsda,
+    "tada": tada,
 }
 
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import pathlib
 import tempfile
@@ -33,18 +34,41 @@ from ml_collections import ConfigDict
 
 from tfuda import build, evaluate, experiment
 from tfuda.names import near
-from tfuda.workdir import Workdir, write
+from tfuda.workdir import Workdir, flat, write
 
 LOADERS = ("predicted", "random", "oracle")
 FIELDS = ("loader", "round", "seed", "last", "selected", "oracle", "labels")
 AVERAGES = ("normalised", "plain")
 
 
-def check(loaders: Sequence[str]) -> None:
-    """Refuse an unknown loader."""
+def check(config: ConfigDict, folder: pathlib.Path, loaders: Sequence[str]) -> None:
+    """Refuse what cannot be done before hours of training."""
     for loader in loaders:
         if loader not in LOADERS:
             raise ValueError(f"unknown loader {loader!r}{near(loader, LOADERS)}")
+    average([np.zeros([1, 1])], config.rounds.rate, config.rounds.average)
+    if config.prior or config.rounds.index or config.samplers.target == "oracle":
+        raise ValueError(
+            "prior, rounds.index and samplers.target follow from the round and --loaders: leave them out"
+        )
+    target = build.task(config).trains["target"] if "oracle" in loaders else None
+    if target is not None and target.labels is None:
+        raise ValueError(
+            f"the loader oracle needs labels of the target's training images, and {target.name} has none"
+        )
+    for record in sorted(folder.glob("*/config.json")):
+        _same(config, Workdir(record.parent))
+
+
+def _same(config: ConfigDict, other: Workdir) -> None:
+    """Refuse a folder whose rounds had another config, but for what differs between rounds."""
+    new, old = (flat(json.loads(json.dumps(made.to_dict()))) for made in (config, other.config()))
+    for key in sorted({*new, *old} - {"prior", "rounds.index", "samplers.target", *experiment.PATHS}):
+        if new.get(key) != old.get(key):
+            raise ValueError(
+                f"{other.path} is a round with another config ({key} is {old.get(key)!r} there and {new.get(key)!r} "
+                "here): choose another --workdir"
+            )
 
 
 def average(predictions: Sequence[np.ndarray], rate: float, kind: str = "normalised") -> np.ndarray:
@@ -95,8 +119,7 @@ def prepared(config: ConfigDict, folder: pathlib.Path, loader: str, index: int) 
     """The config of a round whose forerunners are finished; writes its prior."""
     made = config.copy_and_resolve_references()
     made.rounds.index = index
-    if loader == "oracle":
-        made.samplers.target = "oracle"
+    made.samplers.target = "oracle" if loader == "oracle" else "uniform"
     if index:
         before = [predictions(place(folder, loader, earlier)) for earlier in range(index)]
         prior = place(folder, loader, index).path / "prior.npz"
@@ -111,7 +134,6 @@ def series(
     config: ConfigDict, folder: pathlib.Path, loader: str, count: int, verbose: int | str, say: Callable[[str], None]
 ) -> Iterator[dict]:
     """Train `count` rounds, or go on with them: one row of FIELDS after each."""
-    average([np.zeros([1, 1])], config.rounds.rate, config.rounds.average)  # a mistake shows before hours of training
     for index in range(count):
         workdir = place(folder, loader, index)
         made = prepared(config, folder, loader, index)
@@ -123,7 +145,7 @@ def series(
         row |= {key: result.get(key, "") for key in ("last", "selected", "oracle")}
         found = [predictions(place(folder, loader, earlier)) for earlier in range(index + 1)]
         labels, beliefs = task.trains["target"].labels, average(found, config.rounds.rate, config.rounds.average)
-        yield row | {"labels": "" if labels is None else float((beliefs.argmax(1) == labels).mean())}
+        yield row | {"labels": "" if labels is None else evaluate.score(labels, beliefs).accuracy}
 
 
 def as_csv(rows: list[dict]) -> str:
@@ -151,7 +173,28 @@ def _cell(row: dict | None) -> str:
     return f"{100 * row['last']:.1f}" + (f" ({100 * row['labels']:.1f})" if row["labels"] != "" else "")
 
 
-def report(rows: list[dict], folder: pathlib.Path) -> None:
-    """Write rounds.csv and rounds.md."""
+def known(folder: pathlib.Path) -> list[dict]:
+    """The rows of rounds.csv, where there is one."""
+    path = folder / "rounds.csv"
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        found = [{key: _read(key, value) for key, value in row.items()} for row in csv.DictReader(file)]
+    if any({*row} != {*FIELDS} or row["loader"] not in LOADERS for row in found):
+        raise ValueError(f"{path} is no table of rounds as run/rounds.py writes it: move it away")
+    return [row for row in found if place(folder, row["loader"], row["round"]).finished()]
+
+
+def _read(key: str, value: str):
+    if key == "loader" or not value:
+        return value
+    return int(value) if key in ("round", "seed") else float(value)
+
+
+def report(rows: list[dict], folder: pathlib.Path) -> list[dict]:
+    """Write rounds.csv and rounds.md: these rows, and those of other rounds and loaders by earlier commands."""
+    found = {(row["loader"], row["round"]): row for row in [*known(folder), *rows]}
+    rows = [found[key] for key in sorted(found, key=lambda key: (LOADERS.index(key[0]), key[1]))]
     write(folder / "rounds.csv", as_csv(rows))
     write(folder / "rounds.md", markdown(rows))
+    return rows

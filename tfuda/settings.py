@@ -76,4 +76,6 @@ def base(text: str) -> ConfigDict:
         }
     )
     config.jit = False
+    if (config.method, config.weigher) == ("mstn", "biwaa"):  # BIWAA itself, with all that its paper adds
+        config.samplers.source, config.beliefs.rate = "balanced", 0.9
     return config

@@ -92,7 +92,7 @@ class Workdir:
         write(self.path / "config.json", json.dumps(about, indent=1) + "\n")
 
     def _compare(self, config: dict) -> None:
-        new, old = flat(config), flat(self._record()["config"])
+        new, old = flat(config), flat(self._record()["config"] | {"prior": self.config().get("prior", "")})
         for key in sorted({*new, *old}):
             if new.get(key) != old.get(key):
                 raise ValueError(
@@ -107,8 +107,11 @@ class Workdir:
         return json.loads(record.read_text("utf-8"))
 
     def config(self) -> ConfigDict:
-        """The config of the run in this folder."""
-        return _restored(self._record()["config"])
+        """The config of the run in this folder; a prior that lies in the folder is found where that is now."""
+        config = _restored(self._record()["config"])
+        if config.get("prior") and (here := self.path / pathlib.Path(config.prior).name).is_file():
+            config.prior = os.path.abspath(here)
+        return config
 
     def checkpoints(self, method: Segmented, keep: int = 2) -> tf.train.CheckpointManager:
         """Of one flat list of all variables: a saved object graph or .weights.h5 loses dropout's seed states."""

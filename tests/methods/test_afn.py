@@ -265,3 +265,14 @@ def test_training_preserves_the_squared_norm_in_the_mean():
     dropped = embedding.preserved(x, training=True)
     assert float(tf.reduce_mean(dropped**2)) == pytest.approx(1.0, abs=0.02)
     assert 0.25 < np.mean(dropped.numpy() == 0) < 0.35
+
+
+def test_options_that_cannot_act_are_refused():
+    for cell, sentence in {
+        "afn[blocks=2]": r"^afn's blocks and dropout are of its embedding: set network\.bottleneck to its units$",
+        "afn[blocks=0]": r"^afn blocks=0, dropout=0\.5: at least one block, and a share below 1$",
+        "afn[radius=-3]": r"^afn radius=-3\.0, step_size=1\.0: both lie above 0$",
+        "afn+toalign": r"^AFN aligns norms, and toalign changes features and logits alone: it could not act$",
+    }.items():
+        with pytest.raises(ValueError, match=sentence):
+            build.method(tiny.config(cell))

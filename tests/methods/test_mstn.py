@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny
 from golden_tools import (
     TOLERANCE,
     FeatureNetwork,
@@ -14,7 +15,7 @@ from golden_tools import (
     relative_error,
 )
 
-from tfuda import schedules
+from tfuda import build, schedules
 from tfuda.methods import mstn
 from tfuda.methods.dann import DANN
 from tfuda.methods.mstn import MSTN
@@ -236,5 +237,30 @@ def test_a_centroid_of_zeros_has_cosine_zero_and_finite_gradients(reduction, xla
 def test_unknown_choices_are_refused():
     with pytest.raises(ValueError, match=r"^mstn has no reduction='max': choose class, sum, mean$"):
         values(small(reduction="max"))
-    with pytest.raises(ValueError, match=r"^absent='drop': a class that a batch lacks can keep or decay$"):
+    with pytest.raises(ValueError, match=r"^mstn has no absent='drop': choose keep or decay$"):
         values(small(absent="drop"))
+    with pytest.raises(ValueError, match=r"^mstn keep=1: a share of the old centroid from 0 to below 1$"):
+        values(small(keep=1))
+
+
+def test_a_ramp_on_the_domain_loss_leaves_a_plain_reversal():
+    """Algorithm 1's reading of BIWAA: c L_domain for both players."""
+    gradients = {}
+    for ramp_loss in (False, True):
+        made = tiny.config("dann")
+        made.options.ramp_loss = ramp_loss
+        made.options.dropout = 0.0
+        task = build.task(made)
+        method = build.method(made, task)
+        method.step.assign(2)
+        batch, outputs = method.forward(build.streams(made, task).load(0))
+        features, first = outputs["source"].features, method.discriminator.layers[0].kernel.value
+        with tf.GradientTape() as tape:
+            tape.watch(features)
+            loss = method.align(batch, outputs)["domain"]
+        gradients[ramp_loss] = [loss, *tape.gradient(loss, [features, first])]
+    c = float(method.reversal())
+    (value, f, d), (ramped, f_ramped, d_ramped) = gradients[False], gradients[True]
+    np.testing.assert_allclose(ramped, c * value, rtol=1e-5)
+    np.testing.assert_allclose(f_ramped, f, rtol=1e-4, atol=1e-9)
+    np.testing.assert_allclose(d_ramped, c * d, rtol=1e-4, atol=1e-9)

@@ -188,7 +188,7 @@ def test_streams_with_labels_use_them_and_the_target_its_pseudo_labels():
 
 def test_a_method_that_reads_only_logits_takes_no_biwaa():
     network, _, _ = some()
-    sentence = r"^DANNP aligns logits, and biwaa changes features alone: it could not act$"
+    sentence = r"^DANNP aligns logits, and biwaa changes features and norms alone: it could not act$"
     for weigh in (biwaa, functools.partial(biwaa, factor=3.0)):
         with pytest.raises(ValueError, match=sentence):
             DANNP(network, weigh=weigh)

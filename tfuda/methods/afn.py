@@ -69,18 +69,27 @@ class AFN(Method):
     step_size = 1.0  # SAFN; 0.3 for VisDA
     hard = False  # HAFN
     radius = 25.0
-    warmup = 0  # steps in which the target's norms do not count
+    warmup = 0  # steps in which the target does not count
     blocks = 1
     dropout = 0.5
 
-    _reads = ("features",)
+    _reads = ("norms",)  # which ToAlign preserves
 
     @classmethod
     def neck(cls, units, options):
+        blocks, dropout = options["blocks"], options["dropout"]
+        if blocks < 1 or not 0 <= dropout < 1:
+            raise ValueError(f"afn blocks={blocks}, dropout={dropout}: at least one block, and a share below 1")
         if not units:
+            if (blocks, dropout) != (cls.blocks, cls.dropout):
+                raise ValueError("afn's blocks and dropout are of its embedding: set network.bottleneck to its units")
             return None
-        names = [f"embedding_{i}" for i in range(options["blocks"])]
-        return keras.Sequential([Embedding(units, options["dropout"], name) for name in names], name="bottleneck")
+        layers = [Embedding(units, dropout, f"embedding_{i}") for i in range(blocks)]
+        return keras.Sequential(layers, name="bottleneck")
+
+    def make(self, probe):
+        if self.radius <= 0 or self.step_size <= 0:
+            raise ValueError(f"afn radius={self.radius}, step_size={self.step_size}: both lie above 0")
 
     def penalty(self, norms: tf.Tensor) -> tf.Tensor:
         """L_norm of one domain's norms [B]."""
@@ -91,10 +100,14 @@ class AFN(Method):
     def align(self, batch, outputs):
         seen = self.weigh(self.network, batch, outputs)
         source, target = (self.penalty(ops.safe_norm(seen[name].features)[:, 0]) for name in ("source", "target"))
-        late = tf.cast(self.step.value >= self.warmup, ops.real())
-        return {"norm": source + late * target}
+        return {"norm": source + self.late * target}
 
     def regularise(self, batch, outputs):
         if "target" not in outputs:
             return {}
-        return {"entropy": ops.mean(losses.entropy(outputs["target"].logits, epsilon=0.0, floor=1e-6))}
+        return {"entropy": self.late * ops.mean(losses.entropy(outputs["target"].logits, epsilon=0.0, floor=1e-6))}
+
+    @property
+    def late(self):
+        """0 in the warm-up and 1 after it, scalar."""
+        return tf.cast(self.step.value >= self.warmup, ops.real())

@@ -14,6 +14,8 @@ Departures, and the option that selects the other:
 - -log(d + 1e-8) on probabilities, as ToAlign's, HDA's and GVB's code: `epsilon=0` for the exact logarithm.
 - The ramp's horizon is the run's length in ToAlign's code and 10000 in CDAN's and HDA's, whose discriminator also
   counts one step ahead: `ramp_steps`, `ramp_ahead`.
+- c acts on the way to the features alone, so the discriminator learns at full strength. BIWAA's Algorithm 1 (not its
+  code) writes c L_domain for both players: `ramp_loss=True`, with a plain reversal.
 Labelled target images (semi-supervised) join the task, not the domain game. Several sources are one domain.
 """
 
@@ -39,6 +41,7 @@ class DANN(Method):
     dropout = 0.5
     initial = "kaiming"
     ramp_ahead = 0
+    ramp_loss = False
 
     _reads: tuple[str, ...] = ("features",)
 
@@ -64,10 +67,13 @@ class DANN(Method):
         self.discriminator = discriminators.mlp(self.hidden, self.width, self.dropout, initial=self.initial)
         self.discriminator(self.view(probe))
 
+    def reversed(self, stream):
+        """The view [B, v], with its gradient reversed."""
+        return ops.reverse_gradient(self.view(stream), 1.0 if self.ramp_loss else self.reversal(self.ramp_ahead))
+
     def judge(self, stream):
         """Logits of the discriminator, [B, width], on the reversed view."""
-        view = ops.reverse_gradient(self.view(stream), self.reversal(self.ramp_ahead))
-        return self.discriminator(view, training=True)
+        return self.discriminator(self.reversed(stream), training=True)
 
     def wrong(self, label, verdict):
         """Cross-entropy of verdicts [B, width] with domains [B]: [B]."""
@@ -79,10 +85,13 @@ class DANN(Method):
         """Domain losses of verdicts {stream: [B, width]}."""
         loss = tf.zeros([], ops.real())
         for name, verdict in verdicts.items():
-            wrong = self.wrong(self.label(batch, name), verdict)  # [B]
+            wrong = self.wrong(self.label(batch, name), verdict) * self.importance(batch, name)  # [B]
             loss += self.scale * ops.mean(wrong, self.confidence(seen[name]))
         return {"domain": loss}
 
     def align(self, batch, outputs):
         seen = self.weigh(self.network, batch, outputs)
-        return self.compare(batch, seen, {name: self.judge(seen[name]) for name in self.domains})
+        terms = self.compare(batch, seen, {name: self.judge(seen[name]) for name in self.domains})
+        if self.ramp_loss:
+            terms["domain"] *= self.reversal(self.ramp_ahead)
+        return terms

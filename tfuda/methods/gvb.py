@@ -54,7 +54,7 @@ class GVB(HDA):
     def judge(self, stream):
         """d and h side by side, [B, 2 width], on the reversed view."""
         *trunk, plain = self.discriminator.layers
-        t = ops.reverse_gradient(self.view(stream), self.reversal(self.ramp_ahead))
+        t = self.reversed(stream)
         for layer in trunk:
             t = layer(t, training=True)  # [B, hidden]
         return tf.concat([plain(t), self.bridge(t)], -1)

@@ -100,7 +100,10 @@ class HDA(DANNP):
 
     def compare_pooled(self, batch, seen, verdicts):
         """One weighted mean over the images of all sides, without `scale`."""
-        wrong = [self.wrong(self.label(batch, name), verdict) for name, verdict in verdicts.items()]
+        wrong = [
+            self.wrong(self.label(batch, name), verdict) * self.importance(batch, name)
+            for name, verdict in verdicts.items()
+        ]
         weights = [self.confidence(seen[name]) for name in verdicts]
         return {"domain": ops.mean(tf.concat(wrong, 0), tf.concat(weights, 0))}
 

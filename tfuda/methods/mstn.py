@@ -15,6 +15,8 @@ Where the sources disagree (M-B1, M-B2), the default is BIWAA's code, and an opt
   and d, MSTN's code.
 - `absent`: a class that the batch lacks keeps its centroid; "decay" is MSTN's code.
 - `between=False` leaves out every Θ: MSTN itself. With `reduction=mean;absent=decay` it is MSTN's released loss.
+- c reaches 1 at the end of the run; BIWAA's code counts to 20000 steps in a run of 5004, so that c ends at .849:
+  `ramp_steps=20000`. Its Algorithm 1 ramps L_domain as well: `ramp_loss=True`.
 - `ramp_apart=True` ramps Θ_ss too, as BIWAA's Algorithm 1 does with all of L_MS; its code trusts the source's labels.
 - MSTN's code weighs the encoder's domain loss by 0.1 c and the discriminator's by 0.1, where we have c and 1 (BIWAA's
   code): `trade_offs.domain=0.1`. Its centroids on digits are of the logits; ours are of the features everywhere.
@@ -41,8 +43,6 @@ def apart(a: tf.Tensor, b: tf.Tensor, reduction: str = "class") -> tf.Tensor:
 
 def together(a: tf.Tensor, b: tf.Tensor, reduction: str = "class") -> tf.Tensor:
     """Φ: squared distances of centroids of the same class, a and b [K, d] -> scalar."""
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"mstn has no reduction={reduction!r}: choose {', '.join(REDUCTIONS)}")
     squares = (a - b) ** 2
     if reduction == "mean":
         return tf.reduce_mean(squares)
@@ -63,6 +63,12 @@ class MSTN(DANN):
 
     def make(self, probe):
         super().make(probe)
+        if self.reduction not in REDUCTIONS:
+            raise ValueError(f"mstn has no reduction={self.reduction!r}: choose {', '.join(REDUCTIONS)}")
+        if self.absent not in memory.ABSENT:
+            raise ValueError(f"mstn has no absent={self.absent!r}: choose {' or '.join(memory.ABSENT)}")
+        if not 0 <= self.keep < 1:
+            raise ValueError(f"mstn keep={self.keep}: a share of the old centroid from 0 to below 1")
         shape = (2, probe.logits.shape[-1], probe.features.shape[-1])
         self.centroids = self.memory("centroids", shape)
 

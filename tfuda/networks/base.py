@@ -1,4 +1,4 @@
-"""The network that a method trains: backbone -> attend -> pool -> bottleneck -> head."""
+"""The network that a method trains: backbone -> attention -> pool -> bottleneck -> head."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ class Network(keras.Model):
     head: a layer [B, d] -> [B, K]; None for one linear layer
     bottleneck: a layer [B, C] -> [B, d] between pool and head, or the units of a linear one; 0 for none
     view: how a picture of any size becomes an image for this network; evaluation and export follow it
-    A paper that looks elsewhere exchanges `attend`; one that answers differently brings a head.
+    attention: a layer (map [B, h, w, C], training, reversal) -> (the map as the pool shall see it, extras); None for
+        the map as it is
     """
 
     def __init__(
@@ -41,12 +42,14 @@ class Network(keras.Model):
         bottleneck: int | keras.layers.Layer = 0,
         initial: str = "kaiming",
         view: View | None = None,
+        attention: keras.layers.Layer | None = None,
     ):
         super().__init__(name="network")
         self.size = (*size, 3)
         self.view = view or View()
         self.classes = classes
         self.stages = list(stages)
+        self.attention = attention
         self.pool = keras.layers.GlobalAveragePooling2D(dtype=ops.real(), name="pool")
         linear = {"kernel_initializer": initializer(initial), "dtype": ops.real()}
         if isinstance(bottleneck, int):
@@ -59,13 +62,11 @@ class Network(keras.Model):
         """One black image: [1, H, W, 3]."""
         return tf.zeros([1, *self.size], tf.uint8)
 
-    def attend(self, maps: tf.Tensor, training: bool, reversal) -> tuple[tf.Tensor, dict]:
-        """The last map [B, h, w, C] as the pool shall see it, and extras."""
-        return maps, {}
-
     def top(self, maps: tuple, training: bool = False, reversal=1.0) -> Outputs:
         """All that comes after the backbone."""
-        seen, extras = self.attend(maps[-1], training, reversal)
+        seen, extras = maps[-1], {}
+        if self.attention is not None:
+            seen, extras = self.attention(seen, training=training, reversal=reversal)
         features = self.pool(seen)  # [B, C]
         if self.bottleneck is not None:
             features = self.bottleneck(features, training=training)  # [B, d]

@@ -18,6 +18,13 @@ def initializer(name: str) -> keras.Initializer:
     return keras.initializers.VarianceScaling(scale, mode, "untruncated_normal")
 
 
+def stacked(name: str, inputs: int, outputs: int) -> keras.Initializer:
+    """`initializer` for many layers of one size in one array, whose shape does not tell its fans."""
+    made = initializer(name)
+    fan = inputs if made.mode == "fan_in" else (inputs + outputs) / 2
+    return keras.initializers.RandomNormal(0.0, (made.scale / fan) ** 0.5)
+
+
 def mlp(
     hidden: int, outputs: int, dropout: float = 0.5, depth: int = 2, initial: str = "kaiming"
 ) -> keras.Sequential:

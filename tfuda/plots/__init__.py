@@ -1,8 +1,10 @@
 """Pictures for papers and posters, as PNG files; needs no display.
 
 curves     accuracy and loss terms over training, of one run or several
-tsne       source and target features before and after
+sync       gradient norms of GSDA's levels over training
+tsne       source and target features before and after, or of several runs side by side
 cam        where the network looks, and what ToAlign or BIWAA aligns
+attention  which regions TADA attends to
 confusion  which class is taken for which
 rounds     accuracy by round of training
 sweep      accuracy over the values of an option
@@ -19,9 +21,11 @@ from tfuda.plots.embedding import tsne  # noqa: E402
 from tfuda.plots.history import curves  # noqa: E402
 from tfuda.plots.labels import labels  # noqa: E402
 from tfuda.plots.matrix import confusion, confusion_of_run  # noqa: E402
+from tfuda.plots.regions import regions  # noqa: E402
 from tfuda.plots.rounds import rounds  # noqa: E402
 from tfuda.plots.sheet import domains  # noqa: E402
 from tfuda.plots.sweep import sweep  # noqa: E402
+from tfuda.plots.sync import sync  # noqa: E402
 
 __all__ = [
     "cam",
@@ -30,7 +34,9 @@ __all__ = [
     "curves",
     "domains",
     "labels",
+    "regions",
     "rounds",
     "sweep",
+    "sync",
     "tsne",
 ]

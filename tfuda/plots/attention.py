@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import matplotlib
@@ -143,32 +143,46 @@ def row(axes: np.ndarray, image: np.ndarray, views: Views, columns: tuple[Column
     """One image [H, W, 3] with its views [h, w] in these columns."""
     tops = [max(getattr(views, name).max() for name in column.scale) for column in columns]
     heats = [overlay(image, getattr(views, of.view), top) for of, top in zip(columns, tops, strict=True)]
-    shown = [image, *heats]
-    for cell, picture in zip(axes, shown, strict=True):
+    show(axes, [image, *heats])
+
+
+def show(axes: np.ndarray, pictures: Sequence[np.ndarray]) -> None:
+    """Each [H, W, 3] in a cell of its own."""
+    for cell, picture in zip(axes, pictures, strict=True):
         cell.imshow(picture, interpolation="nearest")
         cell.set(xticks=[], yticks=[])
         cell.spines[:].set_visible(False)
 
 
-def caption(axes: Axes, side: str, domain: Domain, index: int, predicted: np.ndarray) -> None:
-    """Left of a row: the domain, the label and the prediction."""
+def caption(axes: Axes, side: str, domain: Domain, index: int, predicted: np.ndarray, *more: str) -> None:
+    """Left of a row: the domain, the label, the prediction and further lines."""
     lines = [f"{side} {style.shortened(domain.name)}"]
     if domain.labels is not None:
         lines.append(f"true: {style.shortened(domain.classes[domain.labels[index]])}")
     lines.append(f"predicted: {style.shortened(domain.classes[predicted[index]])}")
-    axes.set_ylabel("\n".join(lines), rotation=0, ha="right", va="center", fontsize=8, linespacing=1.4)
+    axes.set_ylabel("\n".join([*lines, *more]), rotation=0, ha="right", va="center", fontsize=8, linespacing=1.4)
+
+
+def picked(network: Network, tests: dict[str, Domain]) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
+    """Two images of the source and four of the target, half of them misclassified if there are such.
+
+    Side by side: its name, the images' rows int [n], the predictions of all int [N], the images uint8 [n, H, W, 3].
+    """
+    observer = evaluate.Observer(network)
+    for side, half in (("source", 1), ("target", 2)):
+        domain = tests[side]
+        predicted = observer(domain.images).logits.argmax(1)
+        index = choose(domain.labels, predicted, half, half)
+        yield side, index, predicted, pipeline.read(domain.images[index], network.view)
 
 
 def cam(path: str, out: str | os.PathLike) -> None:
-    """Two images of the source's test set and four of the target's, half of them misclassified if there are such."""
+    """Of some images of both test sets."""
     config, task, method = experiment.load(path)
-    observer, rows = evaluate.Observer(method.network), []
-    for side, half in (("source", 1), ("target", 2)):
+    rows = []
+    for side, index, predicted, images in picked(method.network, task.tests):
         domain = task.tests[side]
-        predicted = observer(domain.images).logits.argmax(1)
-        index = choose(domain.labels, predicted, half, half)
         known = domain.labels if side == "source" else None  # as in training
-        images = pipeline.read(domain.images[index], method.network.view)
         found = look(method.network, images, None if known is None else known[index])
         for i, k in enumerate(index):
             rows.append((images[i], Views(*(view[i] for view in found)), (side, domain, k, predicted)))

@@ -1,8 +1,15 @@
-"""Source and target features before and after adaptation, in two dimensions: after Figure 10 of the ToAlign paper."""
+"""Source and target features in two dimensions.
+
+One run and what was before it, in colours of the classes: after Figure 10 of the ToAlign paper. Several runs next to
+each other, in colours of the domains: after Figure 2 of the TADA paper.
+"""
 
 from __future__ import annotations
 
+import math
 import os
+import textwrap
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,12 +23,14 @@ from threadpoolctl import threadpool_limits
 from tfuda import build, evaluate, experiment
 from tfuda.data.domains import Domain, Task
 from tfuda.method import Method
-from tfuda.plots import style
+from tfuda.plots import history, style
 from tfuda.workdir import Workdir
 
 POINTS = 500  # of each domain
 LEGEND = 20  # classes up to which each has its line in the legend and its name at its centre
-SAME = ("data", "task", "source_classes", "target_classes")  # what two runs must share to be compared
+SAME = ("task", "data", "source_classes", "target_classes", "partial")  # what two runs must share to be compared
+SHORT = 3  # letters up to which a class has its name among several runs too
+WIDE = 36  # letters in a line of a title
 MARKS: dict[str, dict[str, Any]] = {
     "source": {"marker": "o", "s": 9, "linewidths": 0.7, "facecolors": "none"},
     "target": {"marker": "^", "s": 13, "linewidths": 0},
@@ -54,17 +63,35 @@ def embed(features: np.ndarray) -> np.ndarray:
         ).fit_transform(features)
 
 
-def cloud(title: str, method: Method, tests: dict[str, Domain]) -> Cloud:
-    """Both test sets through the network, into one plane; the accuracy is that of the whole target test set."""
-    observer, target = evaluate.Observer(method.network), tests["target"]
+def cloud(title: str, method: Method, target: Domain, parts: dict[str, Domain]) -> Cloud:
+    """Parts of source and target through the network, into one plane; the accuracy is that of all of `target`."""
+    observer = evaluate.Observer(method.network)
     if target.labels is not None:
         accuracy = evaluate.score(target.labels, observer(target.images).logits).accuracy
         title += f"\ntarget accuracy {style.percent(accuracy)}"
-    parts = {side: part(tests[side]) for side in MARKS}
     points = embed(np.concatenate([observer(domain.images).features for domain in parts.values()]))  # [N, 2]
     count = len(parts["source"])
     labels = {side: domain.labels for side, domain in parts.items()}
     return Cloud(title, {"source": points[:count], "target": points[count:]}, labels)
+
+
+def alike(first: ConfigDict, second: ConfigDict, *who: str) -> None:
+    """Refuses runs of two tasks; `who` they are."""
+    for key in SAME:
+        if first[key] != second[key]:
+            raise ValueError(f"{who[0]} has {key}={first[key]!r}, {who[1]} has {second[key]!r}")
+
+
+def after(config: ConfigDict, method: Method) -> str:
+    """Title of the right panel."""
+    title = f"{style.run_name(config)} (step {int(method.step.numpy())})"
+    return title if config.method == "source_only" else f"after adaptation: {title}"
+
+
+def titles(configs: Sequence[ConfigDict]) -> list[str]:
+    """The runs' names, with what tells them apart."""
+    names = [style.run_name(config) for config in configs]
+    return [textwrap.fill(name, WIDE) for name in history.apart(names, [*map(history.options, configs)])]
 
 
 def earlier(config: ConfigDict, task: Task, before: str) -> tuple[str, Method]:
@@ -74,9 +101,7 @@ def earlier(config: ConfigDict, task: Task, before: str) -> tuple[str, Method]:
     other = Workdir(before).config()
     if other.method != "source_only":
         raise ValueError(f"--before={before} is a run of {other.method}: it has to be one of source_only")
-    for key in SAME:
-        if other[key] != config[key]:
-            raise ValueError(f"--before={before} has {key}={other[key]!r}, the run has {config[key]!r}")
+    alike(other, config, f"--before={before}", "the run")
     return f"before adaptation ({style.run_name(other)})", experiment.load(before)[2]
 
 
@@ -89,15 +114,20 @@ def middle(points: np.ndarray, own: np.ndarray) -> np.ndarray | None:
     return centre if own[near].mean() > 0.5 else None
 
 
-def panel(axes: Axes, of: Cloud, classes: tuple[str, ...]) -> None:
-    """Colour is class, marker is domain, a class's name stands amid its source points, if they keep together."""
+def panel(axes: Axes, of: Cloud, classes: tuple[str, ...], sides: bool = False) -> None:
+    """Marker is domain, a class's name stands amid its source points, if they keep together.
+
+    sides: colour is domain too, and not class; only short names are written
+    """
     colours = np.array([*style.class_colours(len(classes)), "#777777"], object)
     for side, look in MARKS.items():
         labels, points = of.labels[side], of.points[side]
-        colour = list(colours[labels if labels is not None else np.full(len(points), -1)])
+        kinds = labels if labels is not None else np.full(len(points), -1)
+        colour = [style.SIDES[side]] * len(points) if sides else list(colours[kinds])
         inside = {} if "facecolors" in look else {"facecolors": colour}
         axes.scatter(*points.T, edgecolors=colour, alpha=0.85, **{**look, **inside})
-    if of.labels["source"] is not None and len(classes) <= LEGEND:
+    short = not sides or max(map(len, classes)) <= SHORT
+    if of.labels["source"] is not None and len(classes) <= LEGEND and short:
         halo = [patheffects.withStroke(linewidth=2.5, foreground="white")]
         for k, name in enumerate(classes):
             if (centre := middle(of.points["source"], of.labels["source"] == k)) is not None:
@@ -108,8 +138,10 @@ def panel(axes: Axes, of: Cloud, classes: tuple[str, ...]) -> None:
     axes.spines[:].set(visible=True, color="#999999")
 
 
-def legend(names: dict[str, str], classes: tuple[str, ...], unknown: bool) -> list[Line2D]:
-    """Markers for the domains and colours for the classes."""
+def legend(names: dict[str, str], classes: tuple[str, ...], unknown: bool, sides: bool = False) -> list[Line2D]:
+    """Markers for the domains and colours for the classes, or for the domains where `sides`."""
+    colours = style.SIDES if sides else dict.fromkeys(MARKS, "#333333")
+    source, target = colours["source"], colours["target"]
 
     def entry(marker, face, edge, label):
         return Line2D(
@@ -117,25 +149,49 @@ def legend(names: dict[str, str], classes: tuple[str, ...], unknown: bool) -> li
         )
 
     handles = [
-        entry("o", "none", "#333333", f"source: {names['source']}"),
-        entry("^", "#333333", "#333333", f"target: {names['target']}" + (" (no labels)" if unknown else "")),
+        entry("o", "none", source, f"source: {names['source']}"),
+        entry("^", target, target, f"target: {names['target']}" + (" (no labels)" if unknown else "")),
     ]
-    if len(classes) <= LEGEND:
-        colours = style.class_colours(len(classes))
-        handles += [entry("s", c, c, style.shortened(n)) for n, c in zip(classes, colours, strict=True)]
+    if len(classes) <= LEGEND and not sides:
+        kinds = zip(classes, style.class_colours(len(classes)), strict=True)
+        handles += [entry("s", colour, colour, style.shortened(name)) for name, colour in kinds]
     return handles
 
 
-def tsne(path: str, out: str | os.PathLike, before: str = "") -> None:
-    """The run in `path` at the right, what was before it at the left."""
-    config, task, method = experiment.load(path)
-    first, initial = earlier(config, task, before)
-    title = f"{style.run_name(config)} (step {int(method.step.numpy())})"
-    title = title if config.method == "source_only" else f"after adaptation: {title}"
-    clouds = [cloud(first, initial, task.tests), cloud(title, method, task.tests)]
-    with style.page(out, 7.2, 3.9) as figure:
-        for axes, of in zip(figure.subplots(1, 2), clouds, strict=True):
-            panel(axes, of, task.classes)
-        names = {side: domain.name for side, domain in task.tests.items()}
-        handles = legend(names, task.classes, task.tests["target"].labels is None)
-        figure.legend(handles=handles, loc="outside right center", handletextpad=0.3)
+def tsne(paths: Sequence[str], out: str | os.PathLike, before: str = "") -> None:
+    """One run at the right of what was before it, or several abreast; the same images in all panels."""
+    folders = style.once(paths)
+    configs = [Workdir(path).config() for path in folders]
+    for path, other in zip(folders, configs, strict=True):
+        alike(other, configs[0], f"--workdir={path}", f"--workdir={folders[0]}")
+    several = len(folders) > 1
+    config, task, method = experiment.load(folders[0])
+    names = titles(configs) if several else [after(config, method)]
+    parts = {side: part(task.tests[side]) for side in MARKS}
+    clouds = []
+    if before or not several:
+        title, initial = earlier(config, task, before)
+        clouds.append(cloud(title, initial, task.tests["target"], parts))
+    clouds.append(cloud(names[0], method, task.tests["target"], parts))
+    for path, name in zip(folders[1:], names[1:], strict=True):
+        _, own, method = experiment.load(path)
+        clouds.append(cloud(name, method, own.tests["target"], parts))
+    draw(clouds, task, several, out)
+
+
+def draw(clouds: Sequence[Cloud], task: Task, several: bool, out: str | os.PathLike) -> None:
+    """Panels next to each other, more than three in rows."""
+    count = len(clouds)
+    columns = count if count <= 3 else math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    names = {side: style.shortened(domain.name) for side, domain in task.tests.items()}
+    size = (0.2 + 3.0 * columns, 0.4 + 3.4 * rows) if several else (7.2, 3.9)
+    with style.page(out, *size) as figure:
+        grid = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axes, of in zip(grid, clouds, strict=False):
+            panel(axes, of, task.classes, several)
+        for axes in grid[count:]:
+            axes.set_axis_off()
+        handles = legend(names, task.classes, task.tests["target"].labels is None, several)
+        place = {"loc": "outside lower center", "ncols": 2} if several else {"loc": "outside right center"}
+        figure.legend(handles=handles, handletextpad=0.3, **place)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from ml_collections import ConfigDict
 
@@ -29,7 +30,8 @@ ACCURACIES = {
     "target_mean_class": "target, mean over classes",
     "source_mean_class": "source, mean over classes",
 }
-OTHERS = {"step", "loss", "infomax", "seconds", *ACCURACIES}  # columns that are no loss term
+NORMS = {"domain_norm": "domain", "groups_norm": "groups, summed", "classes_norm": "classes, summed"}  # of GSDA
+OTHERS = {"step", "loss", "infomax", "seconds", *ACCURACIES, *NORMS}  # columns that are no loss term
 
 
 class Run(NamedTuple):
@@ -60,18 +62,39 @@ def grouped(runs: Sequence[Run]) -> list[Group]:
     settings: list[dict] = []
     members: list[list[Run]] = []
     for run in runs:
-        setting = {key: value for key, value in flat(run.config.to_dict()).items() if key != "seed"}
+        setting = {key: value for key, value in options(run.config).items() if key != "seed"}
         if setting not in settings:
             settings.append(setting)
             members.append([])
         members[settings.index(setting)].append(run)
     names = [f"{style.run_name(m[0].config)}, {style.task_name(m[0].config.task)}" for m in members]
     found = []
-    for name, setting, member in zip(names, settings, members, strict=True):
-        twins = [other for other, title in zip(settings, names, strict=True) if title == name]
-        label = ", ".join([name, *(f"{key}={setting.get(key)}" for key in differing(twins))])
+    for label, member in zip(apart(names, settings), members, strict=True):
         label += f" (mean ± std of {len(member)} seeds)" if len(member) > 1 else ""
         found.append(Group(label, [run.rows for run in member]))
+    return found
+
+
+def options(config: ConfigDict) -> dict:
+    """Key by key, without the text of the cell, which says the same in other words."""
+    return {key: value for key, value in flat(config.to_dict()).items() if key != "cell"}
+
+
+def gathered(paths: Iterable[str], read: Callable[[str], Run] = read) -> list[Group]:
+    """Of the runs in these workdirs; not more than there are colours."""
+    groups = grouped([read(path) for path in style.once(paths)])
+    if len(groups) > len(style.PALETTE):
+        raise ValueError(f"{len(groups)} different runs are too many for one picture: {len(style.PALETTE)} at most")
+    return groups
+
+
+def apart(names: Sequence[str], settings: Sequence[dict]) -> list[str]:
+    """The same names; to those that occur twice the options are added in which their settings differ."""
+    found = []
+    for name, setting in zip(names, settings, strict=True):
+        twins = [other for other, title in zip(settings, names, strict=True) if title == name]
+        more = (f"{key.removeprefix('options.')}={setting.get(key)}" for key in differing(twins))
+        found.append(", ".join([name, *more]))
     return found
 
 
@@ -148,14 +171,24 @@ def below(axes: Axes, handles: list[Line2D]) -> None:
     axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=3, columnspacing=1.2)
 
 
+def heading(groups: Sequence[Group]) -> float:
+    """Inches that the names of the runs take."""
+    return 0.17 * (len(groups) + 1 if len(groups) > 1 else 1)
+
+
+def head(figure: Figure, groups: Sequence[Group]) -> None:
+    """The names of the runs, several with their colours."""
+    if len(groups) == 1:
+        figure.suptitle(groups[0].label, fontsize=10)
+        return
+    colours = [Line2D([], [], color=style.PALETTE[g], lw=3, label=x.label) for g, x in enumerate(groups)]
+    figure.legend(handles=colours, loc="outside upper left")
+
+
 def curves(paths: Sequence[str], out: str | os.PathLike) -> None:
     """The picture of the runs in these workdirs."""
-    folders = {os.path.realpath(path): path for path in paths}  # one that is named twice counts once
-    groups = grouped([read(path) for path in folders.values()])
-    if len(groups) > len(style.PALETTE):
-        raise ValueError(f"{len(groups)} different runs are too many for one picture: {len(style.PALETTE)} at most")
-    several = len(groups) > 1
-    with style.page(out, 7.0, 3.2 + 0.17 * (len(groups) + 1 if several else 1)) as figure:
+    groups = gathered(paths)
+    with style.page(out, 7.0, 3.2 + heading(groups)) as figure:
         left, right = figure.subplots(1, 2)
         known = {key: name for key, name in ACCURACIES.items() if any(key in x.runs[0][0] for x in groups)}
         handles = panel(left, groups, known, 100.0) + mark(left, groups)
@@ -164,8 +197,4 @@ def curves(paths: Sequence[str], out: str | os.PathLike) -> None:
         below(left, handles)
         below(right, panel(right, groups, {name: name for name in terms(groups)}))
         right.set(title="loss terms", ylabel="mean over a segment")
-        if several:
-            colours = [Line2D([], [], color=style.PALETTE[g], lw=3, label=x.label) for g, x in enumerate(groups)]
-            figure.legend(handles=colours, loc="outside upper left")
-        else:
-            figure.suptitle(groups[0].label, fontsize=10)
+        head(figure, groups)

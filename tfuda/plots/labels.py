@@ -14,7 +14,7 @@ from tfuda.plots import style
 
 NAMED = 40  # classes up to which every class has its name
 LETTER = 0.075  # inches
-COLOURS = {"source": style.PALETTE[0], "target": style.PALETTE[1], "predicted": style.PALETTE[4]}
+COLOURS = {**style.SIDES, "predicted": style.PALETTE[4]}
 
 
 def shares(labels: np.ndarray, classes: int) -> np.ndarray:
@@ -30,7 +30,7 @@ def distance(first: np.ndarray, second: np.ndarray) -> float:
 def known(config: ConfigDict, task: Task) -> dict[str, np.ndarray]:
     """Labels int [N] of the training images by side; "predicted" of the target as earlier rounds believe."""
     found = {side: domain.labels for side, domain in task.trains.items() if domain.labels is not None}
-    before = build.prior(config, task) if os.path.isfile(config.prior) else None
+    before = build.prior(config, task)
     return found | ({} if before is None else {"predicted": before.argmax(1)})
 
 

@@ -105,8 +105,7 @@ def heading(config: ConfigDict) -> str:
 
 def rounds(paths: Sequence[str], out: str | os.PathLike) -> None:
     """The picture of these folders of run/rounds.py, which differ in their seeds only."""
-    named = {os.path.realpath(path): path for path in paths}  # one that is named twice counts once
-    folders = [read(path) for path in named.values()]
+    folders = [read(path) for path in style.once(paths)]
     config, last, labels = common(folders), lines(folders, "last"), lines(folders, "labels")
     unit = "mean over classes" if config.mean_class else "accuracy"
     with style.page(out, 7.0 if labels else 4.6, 3.4) as figure:

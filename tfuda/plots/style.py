@@ -6,7 +6,8 @@ import contextlib
 import os
 import pathlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Literal
 
 import matplotlib
 import matplotlib.style
@@ -17,6 +18,7 @@ from ml_collections import ConfigDict
 DPI = 200
 # Okabe and Ito's, which the colour-blind can tell apart; ordered by contrast with white.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+SIDES = {"source": PALETTE[0], "target": PALETTE[1]}
 # Ten for classes: Paul Tol's "muted" in the order of hue, its grey a little darker.
 TEN = ("#332288", "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC77", "#CC6677", "#882255", "#AA4499", "#999999")
 STYLE = {
@@ -38,15 +40,25 @@ STYLE = {
 
 
 @contextlib.contextmanager
-def page(path: str | os.PathLike, width: float, height: float) -> Iterator[Figure]:
-    """A figure of that many inches that is written to `path` at the end; users' own styles do not count."""
+def page(
+    path: str | os.PathLike, width: float, height: float, layout: Literal["constrained", "compressed"] = "constrained"
+) -> Iterator[Figure]:
+    """A figure of that many inches that is written to `path` at the end; users' own styles do not count.
+
+    layout: Matplotlib's; "compressed" for a grid of images, of which none is cut or far from the next
+    """
     path = pathlib.Path(path)
     with matplotlib.style.context(["default", STYLE]), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # a class named in a script that the font lacks
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = Figure(figsize=(width, height), layout=layout)
         yield figure
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=DPI, format="png", metadata={"Software": None})
+
+
+def once(paths: Iterable[str]) -> list[str]:
+    """The same folders, one that is named twice only once."""
+    return [*{os.path.realpath(path): path for path in paths}.values()]
 
 
 def class_colours(count: int) -> list:

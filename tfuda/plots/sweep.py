@@ -41,10 +41,10 @@ def short(option: str) -> str:
 
 def swept(names: Iterable[str]) -> Sweep:
     """What differs among these cells; where no bracket sets the option it has its default."""
-    configs = {name: cells.cell(name) for name in names}
+    configs = {name: cells.cell(name.partition("@")[0]) for name in names}
     kinds: dict[tuple, list[str]] = {}
     for name, config in configs.items():
-        kinds.setdefault(tuple(config[seam] for seam in SEAMS), []).append(name)
+        kinds.setdefault((*(config[seam] for seam in SEAMS), name.partition("@")[2]), []).append(name)
     families = [family for family in kinds.values() if len(family) > 1]
     if not families:
         raise ValueError(f"no two cells of {', '.join(configs)} differ in an option alone")

@@ -32,7 +32,7 @@ from tfuda import losses
 from tfuda.ops import safe_norm, sensitivity
 
 STANDS_ON = "mstn"  # "biwaa" alone is mstn+biwaa
-CHANGES = ("features",)
+CHANGES = ("features", "norms")
 
 
 def wrong(head, label, features):

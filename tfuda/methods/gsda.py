@@ -1,0 +1,173 @@
+"""GSDA: Unsupervised Domain Adaptation with Hierarchical Gradient Synchronization (Hu et al., CVPR 2020),
+https://openaccess.thecvf.com/content_CVPR_2020/html/Hu_Unsupervised_Domain_Adaptation_With_Hierarchical_Gradient_Synchronization_CVPR_2020_paper.html
+
+One discriminator D_m for both domains, one for each of b groups of classes, one for each of r classes; all read f.
+
+    w_mn       domain 1;  class k: 1[y_n = k] on the source, p_n^k on the target;  group: the sum over its classes
+    L_m        1/N Σ_n w_mn BCE(D_m(f_n), d_n)                      eqs. 6 to 8; source 1, target 0
+    G_mn       dL_m / df_n = 1/N w_mn (σ(l_mn) - d_n) J_mn           J = dl/df, of networks/bank.py
+    S_m        Σ_n |G_mn|
+    L_syn      1/b Σ_q |S_q - Σ_{k in q} S_k| + |S_dom - Σ_q S_q|    eqs. 10 to 12
+    entropy    mean_n H(p_n) on the target                           eq. 4, α = trade_offs.entropy
+    L          L_task + α entropy + L_dom + Σ_q L_q + Σ_k L_k (all reversed) + β L_syn (not reversed)
+
+Both players minimise L_syn, so its way to the features has no reversal. One pass serves both: the logits that face
+the losses are l + (GRL(f) - f) · J, equal to l in value, with its gradient for D and the reversed one for f.
+
+    config line                                  paper's Table 1
+    gsda[levels=domain;synchronised=False]                    Glb
+    gsda[levels=domain+classes;synchronised=False]            + Cls
+    gsda[levels=domain+classes+groups;synchronised=False]     + Grp
+    gsda                                                      + Grad Sync
+
+What the paper leaves open (no code, no supplement), and the option that selects otherwise (METHODS B5):
+- Its updates alternate; here both players move in one step through the reversal, as is customary.
+- The losses are written as sums over the data; read as means over the batch with one N, so that levels share a scale.
+- p is a constant in w: eq. 17 gives the classifier no adversarial gradient. `detached=False` is the other reading.
+- Groups are one random division, drawn by the seed and kept in the checkpoint: `groups` of them (0: one for every
+  five classes; the paper has 6 for Office-31, 13 for Office-Home, 4 for VisDA); `overlap` adds so many to each.
+- Re-sampling: `samplers.source=balanced`, `samplers.target=balanced`; a target image below the confidence `sure` has
+  no class for the sampler, which takes all images before its first look.
+- The discriminators' width and dropout are not stated: `hidden`, `dropout`, `activation`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from tfuda import losses, ops
+from tfuda.method import Method
+from tfuda.networks.bank import Bank
+
+LEVELS = ("domain", "groups", "classes")
+
+
+def partition(classes: int, groups: int, overlap: int, rng: np.random.Generator) -> np.ndarray:
+    """[groups, classes], 1 where a class belongs to a group: a random division, and `overlap` more classes each."""
+    found = np.zeros([groups, classes])
+    for row, own in zip(found, np.array_split(rng.permutation(classes), groups), strict=True):
+        row[own] = 1
+        others = np.flatnonzero(row == 0)
+        row[rng.permutation(others)[:overlap]] = 1
+    return found
+
+
+class GSDA(Method):
+    """A bank of discriminators whose gradients are kept in step."""
+
+    trade_offs = {
+        "task": 1.0,
+        "domain": 1.0,
+        "groups": 1.0,
+        "classes": 1.0,
+        "synchrony": 1.0,
+        "entropy": 0.02,
+        "domain_norm": 0.0,  # S of the three levels, to look at
+        "groups_norm": 0.0,
+        "classes_norm": 0.0,
+    }
+    domains = {"source": 1, "target": 0}
+    levels = "domain+classes+groups"
+    synchronised = True
+    groups = 0
+    overlap = 0
+    hidden = 256
+    dropout = 0.0
+    activation = "relu"
+    initial = "kaiming"
+    detached = True
+    sure = 0.9
+
+    _reads = ("features",)
+
+    def make(self, probe):
+        for level in self.levels.split("+"):
+            if level not in LEVELS:
+                raise ValueError(f"gsda has no level {level!r}: join any of {', '.join(LEVELS)} by +")
+        classes = probe.logits.shape[-1]
+        groups = self.groups or max(1, round(classes / 5))
+        if groups > classes:
+            raise ValueError(f"gsda cannot divide {classes} classes into groups={groups}")
+        rng = np.random.default_rng(np.random.randint(2**31))
+        drawn = partition(classes, groups, self.overlap, rng)
+        self.membership = self.memory(
+            "membership", drawn.shape, initializer=lambda *_, **__: tf.constant(drawn, ops.real())
+        )
+        count, width = 1 + groups + classes, probe.features.shape[-1]
+        self.bank = Bank(count, width, self.hidden, self.dropout, self.activation, self.initial, "discriminators")
+
+    def split(self, values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """[M, ...] -> domain [...], groups [b, ...], classes [r, ...]."""
+        groups = self.membership.shape[0]
+        return values[0], values[1 : 1 + groups], values[1 + groups :]
+
+    def spread(self, shares: tf.Tensor, domain: float) -> tf.Tensor:
+        """Class by class [n, r, ...] to every discriminator [n, M, ...]; `domain` is the first one's."""
+        groups = tf.einsum("gr,nr...->ng...", self.membership.value, shares)
+        return tf.concat([tf.fill(tf.shape(shares[:, :1]), tf.cast(domain, ops.real())), groups, shares], 1)
+
+    def masses(self, batch, f: tf.Tensor, p: tf.Tensor) -> tf.Tensor:
+        """w [M, N] of the source's labels and the target's class probabilities p [n, r]."""
+        hot = tf.one_hot(batch["source"]["label"], p.shape[-1], dtype=p.dtype)
+        weights = self.spread(tf.concat([hot, p], 0), 1.0)  # [N, M]
+        return tf.transpose(weights) * tf.concat([self.importance(batch, name) for name in self.domains], 0)
+
+    def probabilities(self, features: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """p [n, r] of features [n, d] and dp/df [n, r, d], both live."""
+        with tf.GradientTape() as tape:
+            tape.watch(features)
+            p = tf.nn.softmax(self.network.head(features))
+        return p, tape.batch_jacobian(p, features)
+
+    def align(self, batch, outputs):
+        seen = self.weigh(self.network, batch, outputs)
+        f = tf.concat([seen[name].features for name in self.domains], 0)  # [N, d]
+        d = tf.concat(
+            [tf.fill(tf.shape(seen[n].features)[:1], tf.cast(y, f.dtype)) for n, y in self.domains.items()], 0
+        )
+        logits, jacobian = self.bank.judge(f[None], training=True)  # [M, N], [M, N, d]
+        aside = ops.reverse_gradient(f, self.reversal()) - f  # 0, but for its gradient
+        facing = logits + tf.einsum("nd,mnd->mn", aside, tf.stop_gradient(jacobian))
+        d = tf.broadcast_to(d, tf.shape(logits))  # [M, N]
+        error = tf.sigmoid(logits) - d
+        if self.detached:
+            w = self.masses(batch, f, tf.stop_gradient(tf.nn.softmax(outputs["target"].logits)))
+            played, norms = w, w * tf.abs(error) * ops.safe_norm(jacobian)[..., 0]
+        else:
+            played, norms = self.undetached(batch, seen, f, d, logits, error, jacobian)
+        terms = self.played(played * losses.binary_cross_entropy(d, facing))
+        return {**terms, **self.compared(norms)}
+
+    def undetached(self, batch, seen, f, d, logits, error, jacobian) -> tuple[tf.Tensor, tf.Tensor]:
+        """(w [M, N] with p's gradient reversed for the losses, N |G| [M, N] with p's gradient as it is)."""
+        target = seen["target"].features
+        p, slope = self.probabilities(target)
+        w = self.masses(batch, f, p)
+        still = tf.zeros([tf.shape(f)[0] - tf.shape(target)[0], *slope.shape[1:]], f.dtype)
+        slopes = tf.transpose(self.spread(tf.concat([still, slope], 0), 0.0), [1, 0, 2])  # [M, N, d]
+        wrong = losses.binary_cross_entropy(d, logits)
+        norms = ops.safe_norm((w * error)[..., None] * jacobian + wrong[..., None] * slopes)[..., 0]
+        turned = tf.nn.softmax(self.network.head(ops.reverse_gradient(target, self.reversal())))
+        return self.masses(batch, f, turned), norms
+
+    def played(self, wrong: tf.Tensor) -> dict:
+        """Losses of the chosen levels, of w BCE [M, N]."""
+        domain, groups, classes = self.split(wrong)
+        found = {"domain": domain, "groups": tf.reduce_sum(groups, 0), "classes": tf.reduce_sum(classes, 0)}
+        return {level: ops.mean(found[level]) for level in self.levels.split("+")}
+
+    def compared(self, norms: tf.Tensor) -> dict:
+        """L_syn, and the three levels' norms, of N |G| [M, N]."""
+        count = ops.everywhere(tf.cast(tf.shape(norms)[1], norms.dtype))
+        domain, groups, classes = self.split(ops.everywhere(tf.reduce_sum(norms, 1)) / count)
+        inner = tf.reduce_mean(tf.abs(groups - tf.linalg.matvec(self.membership.value, classes)))
+        found = {"synchrony": inner + tf.abs(domain - tf.reduce_sum(groups))} if self.synchronised else {}
+        levels = {"domain_norm": domain, "groups_norm": tf.reduce_sum(groups), "classes_norm": tf.reduce_sum(classes)}
+        found |= {name: tf.stop_gradient(value) for name, value in levels.items()}
+        return {name: ops.share(value) for name, value in found.items()}
+
+    def regularise(self, batch, outputs):
+        if "target" not in outputs:
+            return {}
+        return {"entropy": ops.mean(losses.entropy(outputs["target"].logits, epsilon=0.0))}
