@@ -247,5 +247,5 @@ def test_classification_reads_the_ordinary_outputs():
 
 def test_a_method_that_aligns_nothing_takes_no_weigher():
     network, _, _ = some(tf.zeros([3, 5]))
-    with pytest.raises(ValueError, match="SourceOnly aligns no features"):
+    with pytest.raises(ValueError, match="SourceOnly aligns nothing that a weigher shows"):
         SourceOnly(network, weigh=toalign)
