@@ -92,7 +92,10 @@ class Workdir:
         write(self.path / "config.json", json.dumps(about, indent=1) + "\n")
 
     def _compare(self, config: dict) -> None:
-        new, old = flat(config), flat(self._record()["config"] | {"prior": self.config().get("prior", "")})
+        old = self._record()["config"]
+        if "prior" in old:
+            old["prior"] = self.config().prior
+        new, old = flat(config), flat(old)
         for key in sorted({*new, *old}):
             if new.get(key) != old.get(key):
                 raise ValueError(
