@@ -217,6 +217,7 @@ def kill_in(folder: pathlib.Path, name: str, count: int) -> None:
     assert run.wait() == -signal.SIGKILL, "the rounds were over before they could be killed"
 
 
+@pytest.mark.slow
 def test_rounds_that_are_killed_in_the_third_end_where_others_end(tmp_path):
     whole = command("rounds", *words(tmp_path / "whole", 3))
     assert whole.returncode == 0 and whole.stderr == ""
@@ -234,8 +235,6 @@ def test_rounds_that_are_killed_in_the_third_end_where_others_end(tmp_path):
 def test_mistakes_are_one_sentence(tmp_path):
     for word, sentence in {
         "--loaders=orcale": "unknown loader 'orcale', did you mean 'oracle'?",
-        "--rounds=0": "rounds",
-        "--config.rounds.average=median": "rounds.average='median': choose normalised or plain",
         "--config.beliefs.rate=0": "beliefs.rate=0.0: a share above 0",
         "stray": "unexpected word 'stray'",
     }.items():

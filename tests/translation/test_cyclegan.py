@@ -194,6 +194,7 @@ def test_bytes_survive_the_way_to_minus_one_and_one_and_back():
 # ---- what holds for every model that trains here
 
 
+@pytest.mark.slow
 def test_two_replicas_end_where_one_device_ends(two_replicas, double):
     alone = trained(steps=5)
     with two_replicas():
@@ -205,6 +206,7 @@ def test_two_replicas_end_where_one_device_ends(two_replicas, double):
         assert np.array_equal(a, b) and np.any(a)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_ends_in_the_same_bits(tmp_path):
     """Stopped in mid-segment; the pools are full and exchange."""
     folder = Workdir(tmp_path)

@@ -13,6 +13,8 @@ from tfuda import build
 from tfuda.translation import bringing, pairs
 from tfuda.workdir import Workdir
 
+pytestmark = pytest.mark.slow
+
 
 def brought(folder, tmp_path, task="H-M"):
     """The translations of `made` as another tool would leave them: names of run/images.py, one folder each."""

@@ -19,6 +19,8 @@ from tfuda.translation import pairs, store
 from tfuda.translation.cyclegan import CycleGAN
 from tfuda.workdir import Workdir, restore
 
+pytestmark = pytest.mark.slow
+
 
 def test_pairs_are_images_a_table_of_losses_and_samples(made):
     folder, said = made
