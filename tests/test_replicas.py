@@ -1,6 +1,5 @@
 """What holds for every method on several devices: the numbers of one."""
 
-import keras
 import minis
 import pytest
 import tensorflow as tf
@@ -11,17 +10,6 @@ from tfuda import build
 from tfuda.workdir import Workdir
 
 CELLS = tiny.cells()
-
-
-@pytest.fixture
-def double():
-    """In float64: rounding cannot hide a wrong share, nor batch norm of small features magnify it."""
-    before = keras.config.floatx(), keras.config.dtype_policy()
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_floatx(before[0])
-    keras.config.set_dtype_policy(before[1])
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -21,7 +21,6 @@ Table 5's switches: `beliefs.rate=1` for no A_r, `rounds.rate=1` for no A_i, `be
 from __future__ import annotations
 
 import csv
-import io
 import json
 import os
 import pathlib
@@ -32,7 +31,7 @@ import numpy as np
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from tfuda import build, evaluate, experiment
+from tfuda import benchmark, build, evaluate, experiment
 from tfuda.names import near
 from tfuda.workdir import Workdir, flat, write
 
@@ -148,15 +147,6 @@ def series(
         yield row | {"labels": "" if labels is None else evaluate.score(labels, beliefs).accuracy}
 
 
-def as_csv(rows: list[dict]) -> str:
-    """One line per round."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, FIELDS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()
-
-
 def markdown(rows: list[dict]) -> str:
     """Rounds down, loaders across: accuracy at the end of training (of the averaged predictions in brackets)."""
     loaders = list(dict.fromkeys(row["loader"] for row in rows))
@@ -195,6 +185,6 @@ def report(rows: list[dict], folder: pathlib.Path) -> list[dict]:
     """Write rounds.csv and rounds.md: these rows, and those of other rounds and loaders by earlier commands."""
     found = {(row["loader"], row["round"]): row for row in [*known(folder), *rows]}
     rows = [found[key] for key in sorted(found, key=lambda key: (LOADERS.index(key[0]), key[1]))]
-    write(folder / "rounds.csv", as_csv(rows))
+    write(folder / "rounds.csv", benchmark.as_csv(rows, FIELDS))
     write(folder / "rounds.md", markdown(rows))
     return rows

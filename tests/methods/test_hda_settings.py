@@ -1,6 +1,5 @@
 """HDA from a config alone: the task decides the setting, and every family trains in it."""
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -60,17 +59,6 @@ def test_two_ways_on_several_sources():
     made = config("hda[two_way=True]+toalign", "msda", steps=2, segment=2)
     method = tiny.train(made)
     assert (method.width, method.scale, dict(method.domains)) == (2, 1, {"source": 1, "target": 0})
-
-
-@pytest.fixture
-def double():
-    """Everything in float64: what two replicas may differ by is then far below any mistake."""
-    before = keras.config.floatx(), keras.config.dtype_policy()
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_floatx(before[0])
-    keras.config.set_dtype_policy(before[1])
 
 
 @pytest.mark.parametrize("setting", ["msda", "ssda", "both"])

@@ -1,23 +1,11 @@
 """What the tests of translation share."""
 
-import keras
 import minis
 import pytest
 import tiny_pairs
 
 from tfuda.translation import pairs, store
 from tfuda.workdir import Workdir
-
-
-@pytest.fixture
-def double():
-    """All that is made is float64."""
-    before = keras.config.floatx(), keras.config.dtype_policy()
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_floatx(before[0])
-    keras.config.set_dtype_policy(before[1])
 
 
 def prepare(patch, root):
