@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from configs import digits
-from tfuda import build, names, seams
+from tfuda import build, names, seams, stages
 from tfuda.workdir import restore
 
 CONTAINED = {"cdan", "dann"}  # in cdane, and in mstn
@@ -36,6 +36,9 @@ def config(cell: str = "dannp+toalign", smooth: bool = False, **changes):
     made = digits.get_config(cell)
     made.task, made.steps, made.segment, made.batch, made.steps_per_execution = "R-S", 7, 4, 8, 1
     made.network_options.update(widths=(4, 6, 8), convolutions=1, stride=1, norm=not smooth, smooth=smooth)
+    if made.method == "daaa":
+        made.batch = 40
+        made.pairs.update(steps=2, segment=2, batch=2, width=4, blocks=1)
     if "hidden" in made.options:
         made.options.hidden = 8
     if "region_hidden" in made.options:
@@ -47,10 +50,15 @@ def config(cell: str = "dannp+toalign", smooth: bool = False, **changes):
     return made
 
 
+def prepared(made, task=None):
+    """(task, method), with an untaught teacher and no translations where there have to be such."""
+    task, teacher = stages.untaught(made, task or build.task(made))
+    return task, build.method(made, task, teacher)
+
+
 def train(made, task=None, callbacks=(), checkpoint=None):
     """A method trained by `fit`, from a checkpoint manager's newest where one is given."""
-    task = task or build.task(made)
-    method = build.method(made, task)
+    task, method = prepared(made, task)
     if checkpoint:
         restore(checkpoint(method))
     method.fit(build.streams(made, task), callbacks=callbacks, verbose=0)

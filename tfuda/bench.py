@@ -14,7 +14,7 @@ from collections.abc import Callable
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from tfuda import build
+from tfuda import build, stages
 
 SUPERVISED = "supervised"  # source-only, on as many images as an adaptation step has in source and target
 
@@ -22,8 +22,8 @@ SUPERVISED = "supervised"  # source-only, on as many images as an adaptation ste
 def one_step(config: ConfigDict, batch: int) -> Callable[[], None]:
     """A compiled training step on one fixed batch, `batch` images in each stream."""
     config.batch = batch
-    task = build.task(config)
-    method = build.method(config, task)
+    task, teacher = stages.untaught(config, build.task(config))
+    method = build.method(config, task, teacher)
     data = build.streams(config, task).load(0)
     step = tf.function(method.train_step, autograph=False, jit_compile=config.jit)
 

@@ -90,6 +90,11 @@ def view(config: ConfigDict) -> views.View:
     return views.View(**config.view)
 
 
+def kind(config: ConfigDict) -> type[step.Method]:
+    """The class of config.method."""
+    return resolve(config.method, "methods")
+
+
 def network(config: ConfigDict, of: domains.Task) -> Network:
     """images -> Outputs, untrained but for config.network_options.weights, for the classes of the task.
 
@@ -98,25 +103,24 @@ def network(config: ConfigDict, of: domains.Task) -> Network:
     chosen, seen = config.network, view(config)
     name = chosen.name if ":" in chosen.name else chosen.name.rstrip("0123456789")
     depth = chosen.name.removeprefix(name)
-    kind = resolve(name, "networks")
+    backbone, method = resolve(name, "networks"), kind(config)
     options = {**config.network_options.to_dict(), **({"depth": int(depth)} if depth else {})}
     options |= {"weights": config.weights} if config.weights else {}
-    known = defaults(kind)
+    known = defaults(backbone)
     for key in [key for key in options if key not in known]:
         if key in ("depth", "weights") or not _elsewhere(key):
             raise ValueError(f"network {chosen.name} has no option {key!r}{near(key, known)}")
         del options[key]  # of the network that the config's file names
-    images: Any = of.streams["source"].images
+    images: Any = of.trains["source"].images
     if not seen.size and isinstance(images, Files):
         raise ValueError(
             "the images are files of any size: set config.view.resize and config.view.size, as 256 and 224"
         )
     size = (seen.size, seen.size) if seen.size else images.shape[1:3]
-    method = resolve(config.method, "methods")
     head, neck = method.head(len(of.classes)), method.neck(chosen.bottleneck, config.options)
     neck = chosen.bottleneck if neck is None else neck
-    attention = method.attention(config.options)
-    return Network(kind(**options), len(of.classes), size, head, neck, chosen.initial, seen, attention)
+    attention, shown = method.attention(config.options), method.shown(config.options)
+    return Network(backbone(**options), len(of.classes), size, head, neck, chosen.initial, seen, attention, shown)
 
 
 def _elsewhere(option: str) -> bool:
@@ -168,8 +172,11 @@ def optimizer(config: ConfigDict, method: step.Method) -> keras.optimizers.Optim
     return known[chosen.name](rate, weight_decay=chosen.decay or None)
 
 
-def method(config: ConfigDict, of: domains.Task | None = None) -> step.Method:
-    """The method, compiled, ready to `fit`; its initial weights follow from config.seed."""
+def method(config: ConfigDict, of: domains.Task | None = None, teacher: Network | None = None) -> step.Method:
+    """The method, compiled, ready to `fit`; its initial weights follow from config.seed.
+
+    teacher: for a method that trains with one
+    """
     if config.steps < 1:
         raise ValueError(f"steps={config.steps}: a run needs at least one step")
     if config.segment < 1:
@@ -182,11 +189,13 @@ def method(config: ConfigDict, of: domains.Task | None = None) -> step.Method:
             resolve(config.weigher, "weighers"), **_known(config.weigher_options, config.weigher, "weighers")
         )
     if config.combiner:
-        kind = resolve(config.combiner, "combiners")
-        seams["combine"] = kind(**_known(config.combiner_options, config.combiner, "combiners"))
+        combiner = resolve(config.combiner, "combiners")
+        seams["combine"] = combiner(**_known(config.combiner_options, config.combiner, "combiners"))
     if believed := beliefs(config, of):
         seams["pseudo"] = believed
-    made = resolve(config.method, "methods")(
+    if kind(config)._stages:
+        seams |= {"teacher": teacher, "targets": len(of.trains["target"])}
+    made = kind(config)(
         network(config, of),
         **seams,
         steps=config.steps,
@@ -243,25 +252,38 @@ def streams(config: ConfigDict, of: domains.Task | None = None) -> pipeline.Stre
     """What `method.fit` takes."""
     of = of or task(config)
     options = {key: value for key, value in config.augment.items() if key != "name"}
-    kind = resolve(_of(config.augment.name, "augment"), "data")
-    known = defaults(kind.__init__ if inspect.isclass(kind) else kind)
+    found = resolve(_of(config.augment.name, "augment"), "data")
+    known = defaults(found.__init__ if inspect.isclass(found) else found)
     for key in options:
         if key not in known:
             raise ValueError(f"augment {config.augment.name} has no option {key!r}{near(key, known)}")
-    change: Any = None if kind is augment.none else functools.partial(kind, **options)
-    if inspect.isclass(kind):
-        change = kind(**options)
+    change: Any = None if found is augment.none else functools.partial(found, **options)
+    if inspect.isclass(found):
+        change = found(**options)
     batch = {
-        name: share_out(config.batches.get(name, 0) or config.batch, name, domain)
-        for name, domain in of.streams.items()
+        name: share_out(config.batches.get(name, 0) or size, name, of.streams[name])
+        for name, size in sizes(config, of.streams).items()
     }
-    kinds = {name: resolve(_of(kind, "samplers"), "data") for name, kind in config.samplers.items()}
+    kinds = {name: resolve(_of(sampler, "samplers"), "data") for name, sampler in config.samplers.items()}
     return pipeline.Streams(of.streams, batch, seed(config), change, view(config), kinds)
 
 
 def _of(name: str, module: str) -> str:
     """A function of a module of tfuda.data, or package.module:function as it is."""
     return name if ":" in name else f"tfuda.data.{module}:{name}"
+
+
+def sizes(config: ConfigDict, streams: Iterable[str]) -> dict[str, int]:
+    """Images of every stream in a step: config.batch each, or in all, where the method has proportions."""
+    shares = kind(config)._shares
+    if not shares:
+        return dict.fromkeys(streams, config.batch)
+    whole = sum(shares[name] for name in streams)
+    found = {name: config.batch * shares[name] / whole for name in streams}
+    if any(abs(size - round(size)) > 1e-6 for size in found.values()):
+        parts = ", ".join(f"{name} {shares[name]}" for name in streams)
+        raise ValueError(f"batch={config.batch} does not divide into {parts}: take a multiple of 20, as 60")
+    return {name: round(size) for name, size in found.items()}
 
 
 def share_out(batch: int, name: str, domain: domains.Domain) -> int:

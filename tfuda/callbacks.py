@@ -16,6 +16,10 @@ from tfuda.data.files import same
 from tfuda.workdir import Workdir
 
 
+class Stopped(BaseException):
+    """The run was asked to stop and can be resumed; like KeyboardInterrupt, no error of the run."""
+
+
 class Diverged(ValueError):
     """The loss is no number any more."""
 

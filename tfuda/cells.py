@@ -19,7 +19,7 @@ def cell(text: str) -> ConfigDict:
     """ "dannp+toalign+metaalign" -> method, weigher, combiner, and the options of each with their defaults.
 
     A weigher alone stands on its paper's method: "toalign" is dannp+toalign, "biwaa" mstn+biwaa. Options may stand
-    in brackets behind a name: "dannp+toalign[scale=16]", "dann[entropic=True;dropout=0]".
+    in brackets behind a name: "dannp+toalign[scale=16]", "dann[entropic=True;trade_offs.domain=0.1]".
     """
     parts = [part for part in re.split(r"\+(?![^\[]*\])", text) if part]
     if parts and _name(parts[0]) in modules("weighers"):
@@ -57,12 +57,14 @@ def _options(part: str, known: dict) -> ConfigDict:
     found = ConfigDict({key: value for key, value in known.items() if value is not None})
     for setting in filter(None, part.partition("[")[2].rstrip("]").split(";")):
         key, _, value = setting.partition("=")
-        if key not in found:
+        name, _, term = key.partition(".")
+        tree, last = (found.get(name), term) if term else (found, name)
+        if not isinstance(tree, ConfigDict) or last not in tree:
             raise ValueError(f"{_name(part)} has no option {key!r}{near(key, found)}")
-        old = found[key]
+        old = tree[last]
         try:
             new = value if isinstance(old, str) else ast.literal_eval(value)
-            found[key] = float(new) if isinstance(old, float) else new
+            tree[last] = float(new) if isinstance(old, float) else new
         except (ValueError, SyntaxError, TypeError):
             raise ValueError(f"{_name(part)} option {key}={value!r} is no {type(old).__name__}") from None
     return found

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 
 from ml_collections import ConfigDict
 
-from tfuda import build, callbacks
+from tfuda import build, callbacks, stages
+from tfuda.callbacks import Stopped
 from tfuda.data.domains import Task
 from tfuda.method import Method
-from tfuda.workdir import Workdir, restore, write
-
-# Keys of a config that name files or folders
-PATHS = ("root", "lists", "source", "target", "labels", "photographs", "weights", "cache", "prior")
-
-
-class Stopped(BaseException):
-    """The run was asked to stop and can be resumed; like KeyboardInterrupt, no error of the run."""
-
-
-def absolute(config: ConfigDict) -> None:
-    """Paths of the config from the root: a run may be resumed and exported from another folder."""
-    for key in PATHS:
-        if config.get(key):
-            config[key] = os.path.abspath(config[key])
+from tfuda.workdir import Workdir, absolute, restore, write
 
 
 def train(
@@ -47,8 +35,10 @@ def _train(config, workdir, verbose, task, say) -> dict:
     if config.deliver and "target" not in config:
         raise ValueError(f"config.deliver predicts a folder, and {config.data} names none: see configs/folders.py")
     task = task or build.task(config, say)
-    streams = build.streams(config, task)
-    method = build.method(config, task)
+    beneath = functools.partial(train, verbose=verbose, say=say)
+    made = stages.prepare(config, workdir.path, task, verbose, say, beneath)
+    streams = build.streams(config, made.task)
+    method = build.method(config, made.task, made.teacher)
     workdir.record(config)
     if build.untrained(config):
         say(f"training {config.network.name} from scratch; --config.weights=FILE starts from pretrained weights")

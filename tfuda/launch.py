@@ -16,7 +16,7 @@ import tensorflow as tf
 from absl import flags, logging
 from ml_collections import ConfigDict, config_flags
 
-from tfuda.experiment import Stopped
+from tfuda.callbacks import Stopped
 from tfuda.names import near
 
 DEBUG = flags.DEFINE_bool("debug", False, "show the traceback of an error")

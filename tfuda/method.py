@@ -53,6 +53,8 @@ class Method(Segmented):
     sure = 0.0  # target images below this confidence have no class for the sampler
     ramp_steps = 0  # the reversal ramp's horizon; 0 for `steps`, 10000 for CDAN's, HDA's and GVB's code
 
+    _shares: dict[str, float] = {}  # of the streams in a batch, where they are not equal; config.batch is all of it
+    _stages: tuple[str, ...] = ()  # what has to be made before the first step: tfuda/stages.py
     _reads: tuple[str, ...] = ()  # what `align` reads of `self.weigh`'s outputs: features, their norms, logits
     _look: Callable | None = None
     classes: keras.Variable | None = None  # of the target images, where a sampler follows them
@@ -127,6 +129,11 @@ class Method(Segmented):
     def attention(cls, options: Mapping) -> keras.layers.Layer | None:
         """Attention of the paper's own between backbone and pool; None for none."""
         return None
+
+    @classmethod
+    def shown(cls, options: Mapping) -> str:
+        """Which maps the network's outputs have, one of tfuda.networks.base.SHOWN."""
+        return "stages"
 
     def make(self, probe: Outputs) -> None:
         """Create every further layer and memory; `probe` is the Outputs of one image."""

@@ -11,6 +11,7 @@
     afn       AFN's: constant rate, the backbone without momentum, 32 images, an embedding of 1000
     gsda      as CDAN's for 10000 steps, balanced batches on both sides, one centre crop; most of it is not stated
     tada      as CDAN's for 10000 steps, momentum .95, rate (1 + 10 p)^-0.75, one centre crop
+    daaa      JAN's rate (1 + 10 p)^-0.75, anew every 1000 steps, 60 images of four kinds; starts as the source network
 
 Which one follows from the method (with `+metaalign`, from that; `dann+biwaa` trains as BIWAA's code), or stands
 behind an @: "hda+toalign@hda". HDA and ToAlign on it are by default as ToAlign's repository trains them, on equal
@@ -28,7 +29,7 @@ from tfuda import cells, settings
 from tfuda.names import near
 
 BY_METHOD = {"cdan": "cdan", "cdane": "cdan", "gvb": "gvb", "mstn": "biwaa", "afn": "afn"}
-BY_METHOD |= {"gsda": "gsda", "tada": "tada"}
+BY_METHOD |= {"gsda": "gsda", "tada": "tada", "daaa": "daaa"}
 
 
 def name(cell: str) -> str:
@@ -132,6 +133,13 @@ def tada(config: ConfigDict) -> None:
     config.optimizer.update(momentum=0.95, backbone_momentum=0.95, gamma=10.0, per_step=False, decay=5e-4)
 
 
+def daaa(config: ConfigDict) -> None:
+    """METHODS B7; 15 posteriors are our number."""
+    toalign(config)
+    config.steps, config.segment, config.batch = 15_000, 1000, 60
+    config.options.update(copy=True, wait=False)
+
+
 def by_steps(config: ConfigDict) -> None:
     """What CDAN's, HDA's and GVB's codes share: rate and ramp know nothing of the run's length."""
     config.optimizer.gamma, config.optimizer.per_step, config.optimizer.decay = 1e-3, True, 1e-3
@@ -149,6 +157,7 @@ RECIPES = {
     "afn": afn,
     "gsda": gsda,
     "tada": tada,
+    "daaa": daaa,
 }
 
 

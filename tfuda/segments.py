@@ -95,7 +95,7 @@ class Segmented(keras.Model):
         together.begin()
         while (step := int(self.step.numpy())) < self.steps and not self.stop_training:
             epoch, self._inside = step // self.segment, step % self.segment > 0
-            if step and not self._inside:
+            if (step or self.looks_first) and not self._inside:
                 self._between(streams)
             data = streams.dataset(step, min((epoch + 1) * self.segment, self.steps), self._followed())
             options |= {"initial_epoch": epoch, "epochs": epoch + 1, "shuffle": False}
@@ -108,6 +108,11 @@ class Segmented(keras.Model):
     def _followed(self) -> dict:
         """Classes for a sampler, by stream."""
         return {}
+
+    @property
+    def looks_first(self) -> bool:
+        """Is `_between` called before the first segment, too?"""
+        return False
 
     def _between(self, streams) -> None:
         """Before every segment but the first."""

@@ -34,6 +34,7 @@ def base(text: str) -> ConfigDict:
     config.samplers = ConfigDict({"source": "uniform", "target": "uniform"})
     config.beliefs = ConfigDict({"rate": 1.0, "fade": 500, "scale": 1.0})  # pseudo-labels: tfuda/memory.py
     config.prior = ""  # .npz of beliefs about the target's images by earlier rounds
+    config.teacher = ""  # folder of a source_only run, for methods that train with one: tfuda/stages.py
     config.rounds = ConfigDict({"rate": 0.2, "average": "normalised", "index": 0})  # run/rounds.py: tfuda/rounds.py
     config.augment = ConfigDict({"name": "none"})
     config.network = ConfigDict({"name": "small", "bottleneck": 0, "initial": "kaiming"})
@@ -58,12 +59,15 @@ def base(text: str) -> ConfigDict:
     )
     config.pairs = ConfigDict(  # run/pair.py: tfuda/translation/pairs.py
         {
+            "folder": "",  # of the pairs, for a method that trains on them: tfuda/stages.py
+            "seed": 0,  # of the generators; the same pairs serve runs of all seeds
             "steps": 200_000,
             "segment": 2000,
             "batch": 1,  # images of each domain in a step, over all replicas
             "rate": 2e-4,
             "width": 64,
             "blocks": 0,  # residual ones; 0 for 9 from 256 on and 6 below
+            "seeing": False,  # the generators' last convolution sees the picture itself
             "layers": 0,  # of the discriminators, with stride 2; 0 for the largest patch that fits
             "cycle": 10.0,
             "identity": 5.0,
@@ -76,6 +80,8 @@ def base(text: str) -> ConfigDict:
         }
     )
     config.jit = False
+    if config.method == "daaa":
+        config.passes = "joint"
     if (config.method, config.weigher) == ("mstn", "biwaa"):  # BIWAA itself, with all that its paper adds
         config.samplers.source, config.beliefs.rate = "balanced", 0.9
     return config

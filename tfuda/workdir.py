@@ -20,6 +20,19 @@ from ml_collections import ConfigDict
 from tfuda.segments import Segmented
 
 
+# Keys of a config that name files or folders
+PATHS = ("root", "lists", "source", "target", "labels", "photographs", "weights", "cache", "prior", "teacher")
+PATHS_OF_PAIRS = ("folder", "source_as_target", "target_as_source")
+
+
+def absolute(config: ConfigDict) -> None:
+    """Paths of the config from the root: a run may be resumed and exported from another folder."""
+    for tree, keys in ((config, PATHS), (config.pairs, PATHS_OF_PAIRS)):
+        for key in keys:
+            if tree.get(key):
+                tree[key] = os.path.abspath(tree[key])
+
+
 def write(path: pathlib.Path, content: str | bytes) -> None:
     """All or nothing: a kill leaves the old file or the new one."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")

@@ -18,6 +18,7 @@ class Domain:
     images: uint8 [N, H, W, 3], or the paths of N pictures
     labels: int32 [N], or None where the protocol hides them or nobody knows them
     origin: int32 [N], which of several sources an image comes from, or None
+    pairs: of each image one that is seen under the same crop, as images; or None
     """
 
     name: str
@@ -25,6 +26,7 @@ class Domain:
     images: np.ndarray | Files
     labels: np.ndarray | None = None
     origin: np.ndarray | None = None
+    pairs: np.ndarray | Files | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -35,7 +37,7 @@ class Domain:
         def cut(array):
             return None if array is None else array[keep]
 
-        return dataclasses.replace(self, images=self.images[keep], labels=cut(self.labels), origin=cut(self.origin))
+        return Domain(self.name, self.classes, self.images[keep], cut(self.labels), cut(self.origin), cut(self.pairs))
 
     @property
     def origins(self) -> int:

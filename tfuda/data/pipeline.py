@@ -1,4 +1,4 @@
-"""From domains to finite segments of batches {stream: {image, label?, index, domain?}}, and to pictures in order.
+"""From domains to finite segments of batches {stream: {image, label?, index, domain?, pair?}}, and to pictures in order.
 
 Training batches of one stream, for pictures on disk:
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -26,6 +27,7 @@ from tfuda.data.files import Files
 from tfuda.data.samplers import uniform, usable
 
 Batch = dict[str, tf.Tensor]
+SEEN = ("image", "pair")  # what crops and augments change, both of a sample alike
 AUGMENT = 64  # added to a key: what augments draws otherwise than what crops, and what picks sources
 
 
@@ -66,7 +68,7 @@ class Streams:
         """
         size, kind = self.batch[name], self.samplers.get(name, uniform)
         rows = _sampler(kind, self.domains[name], size, self.seeds[name], labels)
-        known = {key: value for key, value in self.tensors[name].items() if key != "image"}
+        known = {key: value for key, value in self.tensors[name].items() if key not in SEEN}
 
         def batch(step: tf.Tensor) -> Batch:
             index = rows(step)
@@ -89,19 +91,21 @@ class Streams:
         return data.apply(tf.data.experimental.assert_cardinality(stop - start))
 
     def _stream(self, name: str, steps: tf.data.Dataset, labels: np.ndarray | None) -> tf.data.Dataset:
-        plan, images = self.plan(name, labels), self.tensors[name]["image"]
+        plan = self.plan(name, labels)
+        seen = {key: self.tensors[name][key] for key in SEEN if key in self.tensors[name]}
 
         def whole(step):
             found = plan(step)
-            return {**found, "image": tf.gather(images, found["index"])}
+            return {**found, **{key: tf.gather(images, found["index"]) for key, images in seen.items()}}
 
         def one(found):
             box = found.pop("box")
-            return {**found, "image": views.show(fetch(images, found["index"]), box, self.view)}
+            shown = {key: views.show(fetch(images, found["index"]), box, self.view) for key, images in seen.items()}
+            return {**found, **shown}
 
         def finish(found, step):
             if self.augment is not None:
-                found["image"] = self.augment(found["image"], self._key(name, step) + AUGMENT)
+                found |= {key: self.augment(found[key], self._key(name, step) + AUGMENT) for key in seen}
             return {**found, "index": tf.cast(found["index"], tf.int32)}
 
         if not self.view.size:
@@ -130,13 +134,17 @@ def _sampler(kind: Callable, domain: Domain, batch: int, seed, labels: np.ndarra
 
 def _tensors(domain: Domain, view: views.View) -> Batch:
     """What a dataset looks up by row: images (or paths), labels and origins."""
-    if isinstance(domain.images, Files):
-        if not view.size:
-            raise ValueError(f"domain {domain.name} is of files: set view.resize and view.size, as 256 and 224")
-        images = domain.images.paths
-    else:
-        images = domain.images
-    arrays = {"image": images, "label": domain.labels, "domain": domain.origin}
+    arrays: dict[str, Any] = {
+        "label": domain.labels,
+        "domain": domain.origin,
+        "image": domain.images,
+        "pair": domain.pairs,
+    }
+    for key in SEEN:
+        if isinstance(arrays[key], Files):
+            if not view.size:
+                raise ValueError(f"domain {domain.name} is of files: set view.resize and view.size, as 256 and 224")
+            arrays[key] = arrays[key].paths
     return {key: tf.constant(array) for key, array in arrays.items() if array is not None}
 
 

@@ -16,10 +16,44 @@ from tfuda.networks.discriminators import initializer
 class Outputs(NamedTuple):
     """What one pass over B images gives; every tensor has the batch first, so a shared pass can be cut up."""
 
-    maps: tuple  # one [B, h, w, C] per stage of the backbone
+    maps: tuple  # [B, h, w, C] each; the last one is the backbone's
     features: tf.Tensor  # [B, d]
     logits: tf.Tensor  # [B, K]
     extras: dict = {}  # what a paper's own network adds
+
+
+SHOWN = ("stages", "blocks", "layers")
+
+
+def walk(layer: keras.layers.Layer, x: tf.Tensor, shown: str) -> tuple[list[tf.Tensor], tf.Tensor]:
+    """(maps that a part of the backbone shows, its output), of x [B, h, w, C], in the mode of the call around.
+
+    shown: "stages" for its output alone; "blocks" for that of every residual block in it, where there are such;
+        "layers" for every activation in it and in its blocks. A part that says `unattended` shows nothing
+    """
+    if shown == "layers" and hasattr(layer, "walk"):
+        maps = layer.walk(x)
+        return maps, maps[-1]
+    if shown == "stages" or not isinstance(layer, keras.Sequential):
+        x = layer(x)
+        return [x], x
+    if not layer.built:
+        layer.build((None, *x.shape[1:]))
+    maps = []
+    for inner in layer.layers:
+        if hasattr(inner, "walk"):
+            seen, x = walk(inner, x, shown)
+            maps += seen
+        else:
+            x = inner(x)
+            maps += [x] if shown == "layers" and activates(inner) else []
+    return [] if getattr(layer, "unattended", False) else maps or [x], x
+
+
+def activates(layer: keras.layers.Layer) -> bool:
+    """Is a layer an activation, or does it end in one?"""
+    function = getattr(layer, "activation", None)
+    return isinstance(layer, keras.layers.ReLU) or function not in (None, keras.activations.linear)
 
 
 class Network(keras.Model):
@@ -31,6 +65,7 @@ class Network(keras.Model):
     view: how a picture of any size becomes an image for this network; evaluation and export follow it
     attention: a layer (map [B, h, w, C], training, reversal) -> (the map as the pool shall see it, extras); None for
         the map as it is
+    shown: which maps the outputs have, one of SHOWN
     """
 
     def __init__(
@@ -43,12 +78,15 @@ class Network(keras.Model):
         initial: str = "kaiming",
         view: View | None = None,
         attention: keras.layers.Layer | None = None,
+        shown: str = "stages",
     ):
         super().__init__(name="network")
         self.size = (*size, 3)
         self.view = view or View()
         self.classes = classes
-        self.stages = list(stages)
+        if shown not in SHOWN:
+            raise ValueError(f"a network shows its {', '.join(SHOWN)}, not its {shown!r}")
+        self.stages, self.shown = list(stages), shown
         self.attention = attention
         self.pool = keras.layers.GlobalAveragePooling2D(dtype=ops.real(), name="pool")
         linear = {"kernel_initializer": initializer(initial), "dtype": ops.real()}
@@ -76,6 +114,6 @@ class Network(keras.Model):
         """reversal: the ramp of M-A0.2, for networks that hold discriminators of their own."""
         maps, x = [], images
         for stage in self.stages:
-            x = stage(x, training=training)
-            maps.append(x)
+            seen, x = walk(stage, x, self.shown)
+            maps += seen
         return self.top(tuple(maps), training, reversal)

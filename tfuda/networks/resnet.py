@@ -82,7 +82,9 @@ def stem(unbiased: bool) -> keras.Sequential:
         keras.layers.ZeroPadding2D(1, name="pad_pool"),  # zero is the least value after a ReLU
         keras.layers.MaxPooling2D(3, 2, name="pool"),
     ]
-    return keras.Sequential(layers, name="backbone_0")
+    made = keras.Sequential(layers, name="backbone_0")
+    made.unattended = True  # DAAA aligns all convolutions but the first
+    return made
 
 
 def convolution(name: str, width: int, size: int, stride: int, unbiased: bool) -> list[keras.layers.Layer]:
@@ -129,9 +131,16 @@ class Residual(keras.layers.Layer):
         if self.shortcut is not None:
             self.shortcut.build(input_shape)
 
-    def call(self, x, training=False):
-        kept = x if self.shortcut is None else self.shortcut(x, training=training)
-        return keras.ops.relu(kept + self.body(x, training=training))
+    def walk(self, x) -> list:
+        """The map after each ReLU; the last one is the block's."""
+        kept, maps = x if self.shortcut is None else self.shortcut(x), []
+        for layer in self.body.layers:
+            x = layer(x)
+            maps += [x] if isinstance(layer, keras.layers.ReLU) else []
+        return [*maps, keras.ops.relu(kept + x)]
+
+    def call(self, x):
+        return self.walk(x)[-1]
 
 
 class BatchNormalization(keras.layers.BatchNormalization):

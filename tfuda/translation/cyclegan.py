@@ -60,6 +60,7 @@ class CycleGAN(Segmented):
 
     side: of the images, which are square
     width, blocks: of the generators, the discriminators have the same width; blocks 0 for the usual number
+    seeing: do the generators' last convolutions see the image itself?
     layers: of the discriminators; 0 for the largest patch that fits
     cycle, identity: weights of these losses; 0 leaves the identity passes out
     pool: images in each pool, 0 for none
@@ -71,6 +72,7 @@ class CycleGAN(Segmented):
         side: int,
         width: int = 64,
         blocks: int = 0,
+        seeing: bool = False,
         layers: int = 0,
         cycle: float = 10.0,
         identity: float = 5.0,
@@ -81,8 +83,8 @@ class CycleGAN(Segmented):
     ):
         super().__init__(name="cyclegan")
         self.side, self.cycle, self.identity, self.steps, self.segment = side, cycle, identity, steps, segment
-        self.to_target = networks.generator(side, width, blocks, "to_target")
-        self.to_source = networks.generator(side, width, blocks, "to_source")
+        self.to_target = networks.generator(side, width, blocks, seeing, "to_target")
+        self.to_source = networks.generator(side, width, blocks, seeing, "to_source")
         self.judge_target = networks.discriminator(side, width, layers, "judge_target")
         self.judge_source = networks.discriminator(side, width, layers, "judge_source")
         self.step = self.memory("step", (), "int64")

@@ -18,7 +18,7 @@ Discriminator (PatchGAN), images in [-1, 1] -> a verdict for every patch, width 
     norm(x) = (x - mean) / sqrt(variance + 1e-5) over the positions of one channel of one image; no scale, no offset
 
 So a generator does not see brightness and contrast: of x and a x + b it makes the same picture, for any a > 0, and no
-cycle brings them back.
+cycle brings them back. `seeing=True` hands x to the last convolution, beside what the layers before it made of x.
 
 All weights start from N(0, .02), biases from 0. The released code adds a bias before every norm, which the norm takes
 away again; there is none here. Padding is PyTorch's, so its transposed convolution loses the first row and column.
@@ -113,10 +113,31 @@ class Residual(keras.layers.Layer):
         return input_shape
 
 
-def generator(size: int, width: int = 64, blocks: int = 0, name: str = "generator") -> keras.Sequential:
+class Beside(keras.layers.Layer):
+    """x [B, h, w, C] and what layers make of it, [B, h, w, D] -> [B, h, w, D + C]."""
+
+    def __init__(self, layers: list[keras.layers.Layer], **options):
+        super().__init__(**options)
+        self.body = keras.Sequential(layers, name="body")
+
+    def build(self, input_shape):
+        self.body.build(input_shape)
+
+    def call(self, x):
+        made = self.body(x)
+        return tf.concat([made, tf.cast(x, made.dtype)], -1)
+
+    def compute_output_shape(self, input_shape):
+        *around, channels = self.body.compute_output_shape(input_shape)
+        return *around, channels + input_shape[-1]
+
+
+def generator(
+    size: int, width: int = 64, blocks: int = 0, seeing: bool = False, name: str = "generator"
+) -> keras.Sequential:
     """[B, size, size, 3] in [-1, 1] -> the same; blocks: 0 for 9 from 256 on and 6 below."""
     check_size(size)
-    layers = [
+    layers: list[keras.layers.Layer] = [
         Reflect(3, name="pad_first"),
         convolution("first", width, 7, use_bias=False),
         norm("norm_first"),
@@ -126,11 +147,13 @@ def generator(size: int, width: int = 64, blocks: int = 0, name: str = "generato
         *(Residual(4 * width, name=f"block_{i}") for i in range(blocks or (9 if size >= 256 else 6))),
         *up("up_0", 2 * width),
         *up("up_1", width),
+    ]
+    last = [
         Reflect(3, name="pad_last"),
         convolution("last", 3, 7),
         keras.layers.Activation("tanh", dtype=ops.real(), name="tanh"),
     ]
-    made = keras.Sequential(layers, name=name)
+    made = keras.Sequential([*([Beside(layers, name="beside")] if seeing else layers), *last], name=name)
     made.build((None, size, size, 3))
     return made
 

@@ -10,25 +10,24 @@ are functions of the seed, so a run that was killed ends in the same bytes.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import keras
 import numpy as np
 from ml_collections import ConfigDict
 
-from tfuda import build, callbacks, experiment
+from tfuda import build, callbacks
+from tfuda.callbacks import Stopped
 from tfuda.data import pipeline
 from tfuda.data.domains import Domain, Task
 from tfuda.data.files import Files
 from tfuda.data.view import View
-from tfuda.experiment import Stopped
 from tfuda.plots import translations
 from tfuda.translation import store
 from tfuda.translation.bringing import bring
 from tfuda.translation.cyclegan import DIRECTIONS, CycleGAN
 from tfuda.translation.store import load
-from tfuda.workdir import Workdir, restore
+from tfuda.workdir import Workdir, absolute, restore
 
 __all__ = ["DIRECTIONS", "bring", "load", "make"]
 
@@ -37,13 +36,16 @@ CLASSIFIER = (
     *("cell", "method", "weigher", "combiner", "options", "weigher_options", "combiner_options", "optimizer"),
     *("steps", "segment", "steps_per_execution", "batch", "batches", "passes", "samplers", "augment", "prior"),
     *("beliefs", "rounds", "network", "network_options", "weights", "mean_class", "deliver", "source_test", "labels"),
+    *("seed", "teacher"),
 )
 SHOWN = 10  # pictures of each domain in a sample
 
 
 def relevant(config: ConfigDict) -> ConfigDict:
     """The part of a config that pairs depend on; another method finds the same pairs."""
-    return ConfigDict({key: value for key, value in config.to_dict().items() if key not in CLASSIFIER})
+    found = ConfigDict({key: value for key, value in config.to_dict().items() if key not in CLASSIFIER})
+    del found.pairs.folder
+    return found
 
 
 def make(
@@ -54,10 +56,7 @@ def make(
     say: Callable[[str], None] = lambda line: None,
 ) -> dict:
     """Make all pairs, or go on, or do nothing where all is done: the contents of index.json."""
-    experiment.absolute(config)
-    for direction in DIRECTIONS:
-        if config.pairs[direction]:
-            config.pairs[direction] = os.path.abspath(config.pairs[direction])
+    absolute(config)
     with workdir.claim(relevant(config)):
         if index := store.finished(workdir.path):
             say(f"{workdir.path} has all pairs of task {index['task']}; nothing to do")
@@ -133,18 +132,18 @@ def data(config: ConfigDict, domains: dict[str, Domain], side: int) -> pipeline.
         view = View()
     batch = {name: build.share_out(config.pairs.batch, name, domain) for name, domain in domains.items()}
     unlabelled = {name: domain.unlabelled() for name, domain in domains.items()}
-    return pipeline.Streams(unlabelled, batch, config.seed, None, view)
+    return pipeline.Streams(unlabelled, batch, config.pairs.seed, None, view)
 
 
 def model(config: ConfigDict, side: int) -> CycleGAN:
-    """The compiled CycleGAN; its initial weights follow from config.seed."""
+    """The compiled CycleGAN; its initial weights follow from config.pairs.seed."""
     options = config.pairs.to_dict()
     for key in ("steps", "segment"):
         if options[key] < 1:
             raise ValueError(f"pairs.{key}={options[key]}: it has to be 1 at least")
-    keras.utils.set_random_seed(config.seed)
-    known = ("width", "blocks", "layers", "cycle", "identity", "pool", "steps", "segment")
-    made = CycleGAN(side, **{key: options[key] for key in known}, seed=config.seed)
+    keras.utils.set_random_seed(options["seed"])
+    known = ("width", "blocks", "seeing", "layers", "cycle", "identity", "pool", "steps", "segment")
+    made = CycleGAN(side, **{key: options[key] for key in known}, seed=options["seed"])
     per = min(config.steps_per_execution, options["segment"])
     made.compile(options["rate"], jit_compile=config.jit, steps_per_execution=per)
     return made
