@@ -11,7 +11,7 @@
     afn       AFN's: constant rate, the backbone without momentum, 32 images, an embedding of 1000
     gsda      as CDAN's for 10000 steps, balanced batches on both sides, one centre crop; most of it is not stated
     tada      as CDAN's for 10000 steps, momentum .95, rate (1 + 10 p)^-0.75, one centre crop
-    daaa      JAN's rate (1 + 10 p)^-0.75, anew every 1000 steps, 60 images of four kinds; starts as the source network
+    daaa      JAN's rate (1 + 10 p)^-0.75, anew every 1000 steps, 60 images of 4 kinds; starts as the source network
 
 Which one follows from the method (with `+metaalign`, from that; `dann+biwaa` trains as BIWAA's code), or stands
 behind an @: "hda+toalign@hda". HDA and ToAlign on it are by default as ToAlign's repository trains them, on equal

@@ -33,7 +33,7 @@ from ml_collections import ConfigDict
 
 from tfuda import benchmark, build, evaluate, experiment
 from tfuda.names import near
-from tfuda.workdir import Workdir, flat, write
+from tfuda.workdir import PATHS, Workdir, flat, write
 
 LOADERS = ("predicted", "random", "oracle")
 FIELDS = ("loader", "round", "seed", "last", "selected", "oracle", "labels")
@@ -62,7 +62,7 @@ def check(config: ConfigDict, folder: pathlib.Path, loaders: Sequence[str]) -> N
 def _same(config: ConfigDict, other: Workdir) -> None:
     """Refuse a folder whose rounds had another config, but for what differs between rounds."""
     new, old = (flat(json.loads(json.dumps(made.to_dict()))) for made in (config, other.config()))
-    for key in sorted({*new, *old} - {"prior", "rounds.index", "samplers.target", *experiment.PATHS}):
+    for key in sorted({*new, *old} - {"prior", "rounds.index", "samplers.target", *PATHS}):
         if new.get(key) != old.get(key):
             raise ValueError(
                 f"{other.path} is a round with another config ({key} is {old.get(key)!r} there and {new.get(key)!r} "

@@ -21,7 +21,7 @@ from ml_collections import ConfigDict
 
 from tfuda import build, settings
 from tfuda.data.domains import Domain, Task
-from tfuda.names import near, resolve
+from tfuda.names import near
 from tfuda.networks.base import Network
 from tfuda.translation import pairs
 from tfuda.workdir import Workdir, restore

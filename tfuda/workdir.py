@@ -19,7 +19,6 @@ from ml_collections import ConfigDict
 
 from tfuda.segments import Segmented
 
-
 # Keys of a config that name files or folders
 PATHS = ("root", "lists", "source", "target", "labels", "photographs", "weights", "cache", "prior", "teacher")
 PATHS_OF_PAIRS = ("folder", "source_as_target", "target_as_source")

@@ -1,4 +1,4 @@
-"""From domains to finite segments of batches {stream: {image, label?, index, domain?, pair?}}, and to pictures in order.
+"""From domains to finite segments of batches {stream: {image, pair?, label?, index, domain?}}, and to ordered pictures.
 
 Training batches of one stream, for pictures on disk:
 

@@ -25,8 +25,8 @@ after so many steps. Stages A and B, the translations and M_S, are made by tfuda
     daaa[distance=l1]  daaa[distance=mmd]  daaa[distance=jmmd]       Table 4
 
 What the paper leaves open, and the option that selects otherwise (METHODS B7; no code was released):
-- Layers: every activation that the backbone shows, for ResNet-50 the 48 of its blocks ("all but the first and the last
-  max-pooling"); `at=blocks` is the 16 blocks, `at=stages` what the other methods see.
+- Layers: every activation that the backbone shows, for ResNet-50 the 48 of its blocks ("all but the first and the
+  last max-pooling"); `at=blocks` is the 16 blocks, `at=stages` what the other methods see.
 - beta is not stated; L_AT is divided by N here, and the sum over layers is the paper's.
 - A term of EM that the threshold drops still counts in N.
 - Before the first refresh there is no EM (MNIST: p_t = 1). `wait=False` asks the network as it starts, which makes
