@@ -1,4 +1,4 @@
-"""From domains to finite segments of batches {stream: {image, pair?, label?, index, domain?}}, and to ordered pictures.
+"""From domains to finite segments of batches {stream: {image, pair?, label?, index, domain?}}, or to pictures.
 
 Training batches of one stream, for pictures on disk:
 
