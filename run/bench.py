@@ -3,10 +3,12 @@
     python run/bench.py --config=configs/digits.py --methods=dann,dannp,dannp+toalign --rounds=15
     python run/bench.py --methods=hda,hda+toalign,gvb,gvb+metaalign --memory
     python run/bench.py --network=resnet50 --size=224 --batch=4 --methods=dannp,dannp+toalign
+    python run/bench.py --batch=30 --methods=forward,daaa
     python run/bench.py --what=input
     python run/bench.py --what=bank --memory
 
-All entries take turns in one process; medians and quartiles are over rounds. `input` measures the pipeline from JPEG
+All entries take turns in one process; medians and quartiles are over rounds. `forward` is one pass of a frozen network
+over as many images, which DAAA's step makes beside what supervised training does. `input` measures the pipeline from JPEG
 files to batches, beside a loader as PyTorch users write it; `bank` GSDA's and TADA's discriminators, beside a loop.
 """
 
@@ -36,9 +38,13 @@ def steps():
         launch.overrides()(config)
         return config
 
+    cells = [cell for cell in METHODS.value if cell != bench.FORWARD]
     entries = {bench.SUPERVISED: (configured("source_only"), 2 * BATCH.value)}
-    entries |= {cell: (configured(cell), BATCH.value) for cell in METHODS.value}
-    rows = bench.ratios(bench.measure({k: bench.one_step(*entry) for k, entry in entries.items()}, ROUNDS.value))
+    entries |= {cell: (configured(cell), BATCH.value) for cell in cells}
+    timed = {k: bench.one_step(*entry) for k, entry in entries.items()}
+    if len(cells) < len(METHODS.value):
+        timed[bench.FORWARD] = bench.forward(configured("source_only"), 2 * BATCH.value)
+    rows = bench.ratios(bench.measure(timed, ROUNDS.value))
     if MEMORY.value:
         bench.add_peaks(rows, entries)
     return rows

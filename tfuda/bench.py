@@ -17,11 +17,12 @@ from ml_collections import ConfigDict
 from tfuda import build, stages
 
 SUPERVISED = "supervised"  # source-only, on as many images as an adaptation step has in source and target
+FORWARD = "forward"  # in place of a cell: one pass of a frozen network over as many images
 
 
 def one_step(config: ConfigDict, batch: int) -> Callable[[], None]:
-    """A compiled training step on one fixed batch, `batch` images in each stream."""
-    config.batch = batch
+    """A compiled training step on one fixed batch, `batch` images in each stream, or twice as many in all."""
+    config.batch = 2 * batch if build.kind(config)._shares else batch
     task, teacher = stages.untaught(config, build.task(config))
     method = build.method(config, task, teacher)
     data = build.streams(config, task).load(0)
@@ -31,6 +32,15 @@ def one_step(config: ConfigDict, batch: int) -> Callable[[], None]:
         tf.nest.map_structure(lambda value: value.numpy(), step(data))
 
     return run
+
+
+def forward(config: ConfigDict, batch: int) -> Callable[[], None]:
+    """A compiled pass in evaluation mode over the source images of a batch; what DAAA asks of its teacher."""
+    config.batch = batch
+    task = build.task(config)
+    network, images = build.network(config, task), build.streams(config, task).load(0)["source"]["image"]
+    step = tf.function(lambda: network(images, training=False).logits, autograph=False, jit_compile=config.jit)
+    return lambda: step().numpy()
 
 
 def on(config: ConfigDict, network: str, size: int) -> None:

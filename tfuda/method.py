@@ -32,6 +32,14 @@ Batch = dict[str, dict[str, tf.Tensor]]
 Terms = dict[str, tf.Tensor]
 
 
+def pieces(outputs: Outputs, sizes: list[tf.Tensor]) -> list[Outputs]:
+    """Outputs of several streams' images together, cut up: `sizes` images each."""
+    if len(sizes) == 1:
+        return [outputs]
+    flat = [tf.split(x, sizes) for x in tf.nest.flatten(outputs)]  # a slice's gradient would be as large as the whole
+    return [tf.nest.pack_sequence_as(outputs, list(part)) for part in zip(*flat, strict=True)]
+
+
 class Method(Segmented):
     """A network in training. Class attributes are options; a paper overrides the blanks.
 
@@ -190,12 +198,9 @@ class Method(Segmented):
         grouped = {name for names in self.passes for name in names}
         passes = [[name for name in names if name in batch] for names in self.passes]
         for names in [*filter(None, passes), *([name] for name in batch if name not in grouped)]:
-            images = tf.concat([batch[name]["image"] for name in names], 0)
-            whole, start = self.network(images, training=True, reversal=reversal), 0
-            for name in names:
-                stop = start + tf.shape(batch[name]["image"])[0]
-                outputs[name] = tf.nest.map_structure(lambda x, a=start, b=stop: x[a:b], whole)
-                start = stop
+            images = [batch[name]["image"] for name in names]
+            whole = self.network(tf.concat(images, 0), training=True, reversal=reversal)
+            outputs |= dict(zip(names, pieces(whole, [tf.shape(part)[0] for part in images]), strict=True))
         return self.pseudo(batch, outputs) if "target" in outputs else batch, outputs
 
     def terms(self, batch: Batch, outputs: dict[str, Outputs]) -> Terms:

@@ -147,7 +147,7 @@ class DAAA(Method):
         plain = tf.concat([batch[name]["pair" if name in self._paired else "image"] for name in names], 0)
         wanted = [tf.stop_gradient(attention(maps, self.pooling)) for maps in self.guide(plain)]
         layers = zip(*(outputs[name].maps for name in names), strict=True)
-        found = [attention(tf.concat(maps, 0), self.pooling) for maps in layers]
+        found = [tf.concat([attention(part, self.pooling) for part in maps], 0) for maps in layers]
         if self.distance in BETWEEN_SETS:
             whole = [[ops.gathered(maps) for maps in side] for side in (wanted, found)]
             return {"attention": ops.share(BETWEEN_SETS[self.distance](*whole))}
