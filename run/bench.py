@@ -7,9 +7,10 @@
     python run/bench.py --what=input
     python run/bench.py --what=bank --memory
 
-All entries take turns in one process; medians and quartiles are over rounds. `forward` is one pass of a frozen network
-over as many images, which DAAA's step makes beside what supervised training does. `input` measures the pipeline from JPEG
-files to batches, beside a loader as PyTorch users write it; `bank` GSDA's and TADA's discriminators, beside a loop.
+All entries take turns in one process; medians and quartiles are over rounds. `forward` is one pass of a frozen
+network over as many images, which DAAA's step makes beside what supervised training does. `input` measures the
+pipeline from JPEG files to batches, beside a loader as PyTorch users write it; `bank` GSDA's and TADA's
+discriminators, beside a loop.
 """
 
 import json

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ml_collections import ConfigDict
 
-from tfuda import callbacks, experiment
+from tfuda import callbacks, experiment, stages
 from tfuda.workdir import Workdir, write
 
 FIELDS = ("cell", "task", "seed", "last", "selected", "oracle", "source", "seconds")
@@ -48,6 +48,7 @@ def grid(
                 config = get_config(cell)
                 change(config)
                 config.task, config.seed = task, seed
+                stages.share(config, folder)
                 where = folder / config.cell / task / f"seed{seed}"
                 runs[config.cell, task, seed] = Run(config.cell, task, seed, config, Workdir(where))
     return [*runs.values()]

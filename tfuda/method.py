@@ -194,7 +194,8 @@ class Method(Segmented):
 
     def forward(self, batch: Batch) -> tuple[Batch, dict[str, Outputs]]:
         """Every stream through the network: (batch with pseudo-labels, {stream: Outputs})."""
-        outputs, reversal = {}, self.reversal()
+        outputs: dict[str, Outputs] = {}
+        reversal = self.reversal()
         grouped = {name for names in self.passes for name in names}
         passes = [[name for name in names if name in batch] for names in self.passes]
         for names in [*filter(None, passes), *([name] for name in batch if name not in grouped)]:

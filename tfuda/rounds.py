@@ -31,7 +31,7 @@ import numpy as np
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from tfuda import benchmark, build, evaluate, experiment
+from tfuda import benchmark, build, evaluate, experiment, stages
 from tfuda.names import near
 from tfuda.workdir import PATHS, Workdir, flat, write
 
@@ -117,6 +117,7 @@ def place(folder: pathlib.Path, loader: str, index: int) -> Workdir:
 def prepared(config: ConfigDict, folder: pathlib.Path, loader: str, index: int) -> ConfigDict:
     """The config of a round whose forerunners are finished; writes its prior."""
     made = config.copy_and_resolve_references()
+    stages.share(made, folder)
     made.rounds.index = index
     made.samplers.target = "oracle" if loader == "oracle" else "uniform"
     if index:

@@ -72,6 +72,13 @@ def place(config: ConfigDict, chosen: str, default: pathlib.Path) -> pathlib.Pat
     return pathlib.Path(named) if named else default
 
 
+def share(config: ConfigDict, folder: pathlib.Path) -> None:
+    """Let all runs of a folder use the same stages, as far as the config does not say otherwise."""
+    if build.kind(config)._stages:
+        config.pairs.folder = config.pairs.folder or str(folder / "pairs" / "{task}")
+        config.teacher = config.teacher or str(folder / "teacher" / "{task}-{seed}")
+
+
 # ---- pairs
 
 

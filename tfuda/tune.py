@@ -8,7 +8,7 @@ from collections.abc import Callable
 import keras_tuner
 from ml_collections import ConfigDict
 
-from tfuda import callbacks, experiment
+from tfuda import callbacks, experiment, stages
 from tfuda.workdir import Workdir
 
 VALIDATOR = "infomax"
@@ -43,6 +43,7 @@ class Search(keras_tuner.RandomSearch):
     def configured(self, values: keras_tuner.HyperParameters) -> ConfigDict:
         config = self.get_config()
         self.sweep(values, config)
+        stages.share(config, self.folder)
         return config
 
     def run_trial(self, trial, *args, **options):
