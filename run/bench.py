@@ -39,12 +39,11 @@ def steps():
         launch.overrides()(config)
         return config
 
-    cells = [cell for cell in METHODS.value if cell != bench.FORWARD]
-    entries = {bench.SUPERVISED: (configured("source_only"), 2 * BATCH.value)}
-    entries |= {cell: (configured(cell), BATCH.value) for cell in cells}
-    timed = {k: bench.one_step(*entry) for k, entry in entries.items()}
-    if len(cells) < len(METHODS.value):
-        timed[bench.FORWARD] = bench.forward(configured("source_only"), 2 * BATCH.value)
+    plain = configured("source_only"), 2 * BATCH.value
+    entries = {bench.SUPERVISED: plain}
+    for cell in METHODS.value:
+        entries[cell] = plain if cell == bench.FORWARD else (configured(cell), BATCH.value)
+    timed = {name: bench.entry(name, *settings) for name, settings in entries.items()}
     rows = bench.ratios(bench.measure(timed, ROUNDS.value))
     if MEMORY.value:
         bench.add_peaks(rows, entries)

@@ -78,9 +78,14 @@ def ratios(times: dict[str, list[float]], base: str = SUPERVISED) -> list[dict]:
     return rows
 
 
-def peak(config: dict, batch: int) -> float:
-    """Megabytes that a training step adds to a process, as `added` says."""
-    return added(lambda: one_step(ConfigDict(config), batch))
+def entry(name: str, config: ConfigDict, batch: int) -> Callable[[], None]:
+    """What a row of the table repeats: FORWARD's pass, or a step of a cell."""
+    return (forward if name == FORWARD else one_step)(config, batch)
+
+
+def peak(name: str, config: dict, batch: int) -> float:
+    """Megabytes that an entry adds to a process, as `added` says."""
+    return added(lambda: entry(name, ConfigDict(config), batch))
 
 
 def added(make: Callable[[], Callable[[], None]]) -> float:
@@ -112,7 +117,7 @@ def add_peaks(rows: list[dict], configs: dict[str, tuple[ConfigDict, int]]) -> N
     """Peak memory of every row, each in a process of its own, which alone can tell."""
     for row in rows:
         config, batch = configs[row["method"]]
-        row["peak_megabytes"] = apart(peak, config.to_dict(), batch)
+        row["peak_megabytes"] = apart(peak, row["method"], config.to_dict(), batch)
 
 
 def table(rows: list[dict], what: str) -> str:
