@@ -1,10 +1,11 @@
 """Pictures for papers and posters, as PNG files; needs no display.
 
 curves     accuracy and loss terms over training, of one run or several
-sync       gradient norms of GSDA's levels over training
+sync       gradient norms of GSDA's levels over training; distance of DAAA's attentions by update
 tsne       source and target features before and after, or of several runs side by side
 cam        where the network looks, and what ToAlign or BIWAA aligns
-attention  which regions TADA attends to
+attention  which regions TADA attends to; where DAAA's source network looks, and the adapted one
+pairs      training pictures and their translations
 confusion  which class is taken for which
 rounds     accuracy by round of training
 sweep      accuracy over the values of an option
@@ -21,6 +22,8 @@ from tfuda.plots.embedding import tsne  # noqa: E402
 from tfuda.plots.history import curves  # noqa: E402
 from tfuda.plots.labels import labels  # noqa: E402
 from tfuda.plots.matrix import confusion, confusion_of_run  # noqa: E402
+from tfuda.plots.networks import attention_of_run  # noqa: E402
+from tfuda.plots.pairs import pairs  # noqa: E402
 from tfuda.plots.regions import regions  # noqa: E402
 from tfuda.plots.rounds import rounds  # noqa: E402
 from tfuda.plots.sheet import domains  # noqa: E402
@@ -28,12 +31,14 @@ from tfuda.plots.sweep import sweep  # noqa: E402
 from tfuda.plots.sync import sync  # noqa: E402
 
 __all__ = [
+    "attention_of_run",
     "cam",
     "confusion",
     "confusion_of_run",
     "curves",
     "domains",
     "labels",
+    "pairs",
     "regions",
     "rounds",
     "sweep",

@@ -38,8 +38,8 @@ def regions(path: str, out: str | os.PathLike) -> None:
     network, name = method.network, style.run_name(config)
     if "attention" not in network(network.blank()).extras:
         raise ValueError(
-            "--what=attention needs a network with attention, as the method tada makes unless scope=global: "
-            f"--workdir={path} is a run of {config.method} without"
+            "--what=attention needs a network with attention, as the method tada makes unless scope=global, or a run "
+            f"of daaa: --workdir={path} is a run of {config.method} without"
         )
     rows = []
     for side, index, predicted, images in attention.picked(network, task.tests):

@@ -1,7 +1,11 @@
 """Are the gradients of the levels in step? After the analysis of the GSDA paper.
 
+Of GSDA:
+
 S_m          Σ_n |dL_m / df_n| of discriminator m; of groups and of classes the sum over all m
 synchrony    1/b Σ_q |S_q - Σ_{k in q} S_k| + |S_dom - Σ_q S_q|
+
+Of DAAA, L_AT by update of the posterior: tfuda/plots/updates.py.
 """
 
 from __future__ import annotations
@@ -9,7 +13,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from tfuda.plots import history, style
+from tfuda.plots import history, networks, style
+from tfuda.plots.updates import updates
+from tfuda.workdir import Workdir
 
 SYNCHRONY = {"synchrony": "synchrony"}
 
@@ -25,10 +31,11 @@ def silent(run: history.Run) -> set[str]:
 def read(path: str) -> history.Run:
     """A run of GSDA, with the columns that mean something."""
     run = history.read(path)
+    method = run.config.get("method", "run/pair.py")
     for column in history.NORMS:
         if column not in run.rows[0]:
             raise ValueError(
-                f"--workdir={path} is a run of {run.config.method} without the column {column!r} in its metrics: "
+                f"--workdir={path} is a run of {method} without the column {column!r} in its metrics: "
                 "--what=sync is for runs of gsda"
             )
     left_out = silent(run)
@@ -41,7 +48,18 @@ def present(groups: Sequence[history.Group], columns: dict[str, str]) -> dict[st
 
 
 def sync(paths: Sequence[str], out: str | os.PathLike) -> None:
-    """The picture of the runs in these workdirs: norms of all levels, and the synchrony where it is a term."""
+    """The picture of the runs in these workdirs: of GSDA, or of DAAA."""
+    kinds = {path: networks.of_daaa(Workdir(path).config()) for path in paths}
+    if len({*kinds.values()}) > 1:
+        ours, others = ([path for path, kind in kinds.items() if kind is of] for of in (True, False))
+        raise ValueError(
+            f"--workdir={ours[0]} is a run of daaa, and --workdir={others[0]} is not: --what=sync draws one method"
+        )
+    (updates if any(kinds.values()) else norms)(paths, out)
+
+
+def norms(paths: Sequence[str], out: str | os.PathLike) -> None:
+    """Norms of all levels, and the synchrony where it is a term."""
     groups = history.gathered(paths, read)
     panels = {
         "gradient norms of the levels": present(groups, history.NORMS),

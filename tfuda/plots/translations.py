@@ -6,13 +6,14 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from tfuda.plots import style
 
 GAP = 0.08  # between images, of their width
 
 
-def grid(rows: tuple[np.ndarray, ...]) -> np.ndarray:
+def grid(rows: Sequence[np.ndarray]) -> np.ndarray:
     """Rows of images, uint8 [n, H, W, 3] each -> one sheet [R, C, 3], white between."""
     count, height, width = rows[0].shape[:3]
     gap = max(1, round(GAP * width))
@@ -24,15 +25,19 @@ def grid(rows: tuple[np.ndarray, ...]) -> np.ndarray:
     return sheet
 
 
+def panel(axes: Axes, rows: Sequence[np.ndarray], titles: Sequence[str]) -> None:
+    """Rows of images, uint8 [n, H, W, 3] each, with a title left of each."""
+    axes.imshow(grid(rows), interpolation="nearest")
+    each = rows[0].shape[1] * (1 + GAP)
+    axes.set_yticks([(i + 0.5) * each for i in range(len(rows))], [style.shortened(title) for title in titles])
+    axes.set_xticks([])
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+
+
 def samples(names: Sequence[str], rows: Sequence[tuple[np.ndarray, ...]], out: str | os.PathLike) -> None:
     """One panel for each of two domains: their names, and (images, translated, back), each uint8 [n, H, W, 3]."""
     with style.page(out, 7.2, 4.6) as figure:
         panels = figure.subplots(2, 1)
         for axes, name, there, images in zip(panels, names, reversed(names), rows, strict=True):
-            axes.imshow(grid(images), interpolation="nearest")
-            each = images[0].shape[1] * (1 + GAP)
-            labels = [style.shortened(text) for text in (name, f"as {there}", f"back to {name}")]
-            axes.set_yticks([(i + 0.5) * each for i in range(3)], labels)
-            axes.set_xticks([])
-            axes.tick_params(length=0)
-            axes.spines[:].set_visible(False)
+            panel(axes, images, (name, f"as {there}", f"back to {name}"))
