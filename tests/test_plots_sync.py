@@ -100,7 +100,7 @@ def test_a_run_without_norms_is_refused(tmp_path):
     dann = made(tmp_path / "dann", rows, "dann")
     sentence = said(plots.sync, [made(tmp_path / "gsda", journal(0)), dann], "x")
     assert sentence.startswith(f"--workdir={dann} is a run of dann without the column 'domain_norm'")
-    assert sentence.endswith("--what=sync is for runs of gsda")
+    assert sentence.endswith("--what=sync is for runs of gsda and daaa")
     many = [made(tmp_path / f"m{i}", journal(i), f"gsda[dropout={i / 10}]") for i in range(1, 10)]
     assert "9 different runs are too many" in said(plots.sync, many, "x")
     assert "no metrics yet" in said(plots.sync, [made(tmp_path / "early", [])], "x")

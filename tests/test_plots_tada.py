@@ -232,7 +232,7 @@ def test_the_command_takes_several_folders_for_sync_and_tsne_and_one_for_attenti
         f"{runs['tada']}/plots/attention.png",
         "--what=attention draws one folder, not 2: curves and rounds and sync and tsne take several",
         f"--workdir={runs['tada']} is a run of tada without the column 'domain_norm' in its metrics: --what=sync is "
-        "for runs of gsda",
+        "for runs of gsda and daaa",
         "--workdir is missing: labels and domains take --config and --out in its place",
     ]
     sizes = {tmp_path / "tsne.png": (9.2, 3.8), f"{runs['tada']}/plots/attention.png": (5.85, 7.1)}

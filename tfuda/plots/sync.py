@@ -36,7 +36,7 @@ def read(path: str) -> history.Run:
         if column not in run.rows[0]:
             raise ValueError(
                 f"--workdir={path} is a run of {method} without the column {column!r} in its metrics: "
-                "--what=sync is for runs of gsda"
+                "--what=sync is for runs of gsda and daaa"
             )
     left_out = silent(run)
     return run._replace(rows=[{k: v for k, v in row.items() if k not in left_out} for row in run.rows])

@@ -83,8 +83,8 @@ class CycleGAN(Segmented):
     ):
         super().__init__(name="cyclegan")
         self.side, self.cycle, self.identity, self.steps, self.segment = side, cycle, identity, steps, segment
-        self.to_target = networks.generator(side, width, blocks, seeing, "to_target")
-        self.to_source = networks.generator(side, width, blocks, seeing, "to_source")
+        self.to_target = networks.generator(side, width, blocks, "to_target", seeing)
+        self.to_source = networks.generator(side, width, blocks, "to_source", seeing)
         self.judge_target = networks.discriminator(side, width, layers, "judge_target")
         self.judge_source = networks.discriminator(side, width, layers, "judge_source")
         self.step = self.memory("step", (), "int64")

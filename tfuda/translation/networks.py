@@ -133,7 +133,7 @@ class Beside(keras.layers.Layer):
 
 
 def generator(
-    size: int, width: int = 64, blocks: int = 0, seeing: bool = False, name: str = "generator"
+    size: int, width: int = 64, blocks: int = 0, name: str = "generator", seeing: bool = False
 ) -> keras.Sequential:
     """[B, size, size, 3] in [-1, 1] -> the same; blocks: 0 for 9 from 256 on and 6 below."""
     check_size(size)
