@@ -212,9 +212,10 @@ def shared(tmp_path_factory):
 
 
 def another(config, text="daaa[trade_offs.attention=0.5;parts=source+source_as_target]", **changes):
-    """A config with the same folders."""
+    """A config with the same folders, locked as a command's is."""
     made = tiny.config(text, seed=config.seed, **changes)
     made.pairs.folder, made.teacher = config.pairs.folder, config.teacher
+    made.lock()
     return made
 
 
@@ -317,12 +318,21 @@ def test_without_folders_named_they_lie_in_the_run_s(tmp_path):
     assert stages.place(config, "/a/{task}/{seed}", tmp_path) == pathlib.Path("/a/R-S/0")
 
 
+def test_runs_of_one_folder_share_what_the_config_does_not_place(tmp_path):
+    config = tiny.config("daaa")
+    config.teacher = "/elsewhere"
+    stages.share(config, tmp_path)
+    assert (config.pairs.folder, config.teacher) == (f"{tmp_path}/pairs/{{task}}", "/elsewhere")
+    plain = tiny.config("dann")
+    stages.share(plain, tmp_path)
+    assert plain.pairs.folder == plain.teacher == ""
+
+
 def test_untaught_streams_serve_where_only_shapes_matter():
     plain = tiny.config("dann")
     task = build.task(plain)
-    assert stages.untaught(plain, task) == stages.Made(task) and stages.prepare(
-        plain, pathlib.Path("/nowhere"), task, 0, print, print
-    ) == stages.Made(task)
+    assert stages.untaught(plain, task) == stages.Made(task)
+    assert stages.prepare(plain, pathlib.Path("/nowhere"), task, 0, print, print) == stages.Made(task)
     made = stages.untaught(tiny.config("daaa"), task)
     assert isinstance(made.task.streams["target"], Domain) and made.teacher.shown == "layers"
     assert made.task.trains is task.trains and made.task.tests is task.tests
