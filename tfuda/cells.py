@@ -60,11 +60,16 @@ def _options(part: str, known: dict) -> ConfigDict:
         name, _, term = key.partition(".")
         tree, last = (found.get(name), term) if term else (found, name)
         if not isinstance(tree, ConfigDict) or last not in tree:
-            raise ValueError(f"{_name(part)} has no option {key!r}{near(key, found)}")
+            hint = near(last, tree) if isinstance(tree, ConfigDict) else near(name, found)
+            raise ValueError(f"{_name(part)} has no option {key!r}{hint}")
         old = tree[last]
         try:
             new = value if isinstance(old, str) else ast.literal_eval(value)
+            if new is None:
+                raise TypeError
             tree[last] = float(new) if isinstance(old, float) else new
         except (ValueError, SyntaxError, TypeError):
-            raise ValueError(f"{_name(part)} option {key}={value!r} is no {type(old).__name__}") from None
+            several = isinstance(old, ConfigDict)
+            wrong = f"is several: name one, as {key}.{min(old)}" if several else f"is no {type(old).__name__}"
+            raise ValueError(f"{_name(part)} option {key}={value!r} {wrong}") from None
     return found

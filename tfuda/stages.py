@@ -46,13 +46,15 @@ def prepare(config: ConfigDict, home: pathlib.Path, task: Task, verbose, say: Ca
         raise ValueError(f"{config.method} has no use for labelled target images: leave out --config.shots")
     blank = untaught(config, task).task
     build.streams(config, blank), build.method(config, blank)  # a mistake in the config shows before hours of stages
+    school = Workdir(place(config, config.teacher, home / "teacher"))
+    if (school.path / "config.json").exists():
+        fitting(config, school)
     folder = place(config, config.pairs.folder, home / "pairs")
     say(f"stage 1 of 3, pairs: {folder}")
     pairs.make(ConfigDict(config.to_dict()), Workdir(folder), verbose, task, say)
     translated = {name: pairs.load(folder, name, task.streams[name[:6]]) for name in pairs.DIRECTIONS}
-    folder = place(config, config.teacher, home / "teacher")
-    say(f"stage 2 of 3, source network: {folder}")
-    teacher = taught(config, Workdir(folder), task, train)
+    say(f"stage 2 of 3, source network: {school.path}")
+    teacher = taught(config, school, task, train)
     say(f"stage 3 of 3, {config.method}: {home}")
     return Made(paired(config, task, translated), teacher)
 
@@ -120,18 +122,28 @@ def schooled(config: ConfigDict) -> ConfigDict:
     return made
 
 
+def fitting(config: ConfigDict, workdir: Workdir) -> ConfigDict:
+    """The config of the run in a folder, which has to be of a network for this one."""
+    own = workdir.config()
+    if own.method != "source_only":
+        raise ValueError(f"{workdir.path} holds a run of {own.method}: --config.teacher is a run of source_only")
+    if own.data != config.data or own.task.split("-")[0] != config.task.split("-")[0]:
+        raise ValueError(f"{workdir.path} holds a run on task {own.task}, whose source is not that of {config.task}")
+    keys = {"network": "network", "network_options": "network", "view": "view", "source_classes": "source_classes"}
+    old, new = own.to_dict(), config.to_dict()  # a ConfigDict that is locked, as a command's, equals none that is not
+    for key, what in keys.items():
+        if old[key] != new[key]:
+            raise ValueError(
+                f"{workdir.path} holds a run with another {what} than this one: choose another --config.teacher"
+            )
+    return own
+
+
 def taught(config: ConfigDict, workdir: Workdir, task: Task, train: Callable) -> Network:
     """The network of the run in a folder, which is trained first where it has not ended."""
     if workdir.finished() is None:
         train(schooled(config), workdir, task=task)
-    own = workdir.config()
-    for key, what in (("network", "network"), ("network_options", "network"), ("view", "view")):
-        if own[key] != config[key]:
-            raise ValueError(
-                f"{workdir.path} holds a run with another {what} than this one: choose another --config.teacher"
-            )
-    if own.task.split("-")[0] != config.task.split("-")[0]:
-        raise ValueError(f"{workdir.path} holds a run on task {own.task}, whose source is not that of {config.task}")
+    own = fitting(config, workdir)
     own.weights = own.prior = ""  # all is in the checkpoint
     method = build.method(own, task)
     restore(workdir.checkpoints(method))

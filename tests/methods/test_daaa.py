@@ -1,0 +1,453 @@
+"""DAAA against a file of its equations in float64, in a loop over layers, streams and images, and in short runs."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+from golden_tools import golden_fixture  # noqa: F401
+
+from tfuda import build, kernels, ops, stages
+from tfuda.methods.daaa import DAAA, DISTANCES, POOLING, attention
+from tfuda.networks.base import Network, Outputs
+from tfuda.networks.small import small
+from tfuda.workdir import Workdir
+
+STREAMS = ("source", "source_as_target", "target", "target_as_source")
+OTHER = 1000  # added to the row of a file: the image that the network sees in the target's style
+modes = pytest.mark.parametrize("mode", ["l2", "l2_eps", "l2sq", "l1"])
+
+
+# ---- the file
+
+
+class Rows(keras.Model):
+    """A network whose images [B, 1] are rows of the file, which has its maps and logits.
+
+    asked: logits of evaluation mode, for rows in the target's style; without, it is a teacher
+    """
+
+    def __init__(self, maps, logits, asked=None):
+        super().__init__(name="network")
+        self.layers_maps, self.logits, self.asked = tuple(map(tf.constant, maps)), tf.constant(logits), asked
+        self.classes = logits.shape[1]
+
+    def blank(self):
+        return tf.fill([1, 1], tf.constant(OTHER, ops.real()))
+
+    def call(self, images, training=False, reversal=1.0):
+        rows = tf.cast(images[:, 0], tf.int32)
+        if self.asked is not None and not training:
+            return Outputs((), images, tf.gather(self.asked, rows - OTHER))
+        rows = rows % OTHER if training else rows  # a teacher fails at the target's style
+        return Outputs(tuple(tf.gather(m, rows) for m in self.layers_maps), images, tf.gather(self.logits, rows))
+
+
+class Case:
+    """One step on the file's maps and logits."""
+
+    def __init__(self, file, **options):
+        self.file, self.count = file, len(file["logits"])
+        sizes = dict(zip(STREAMS, (len(file[key]) for key in ("yS", "pair_Tf", "logits_post", "pair_Sf"))))
+        assert sum(sizes.values()) == self.count
+        ends = np.cumsum([0, *sizes.values()])
+        self.rows = {name: slice(a, b) for name, a, b in zip(sizes, ends, ends[1:])}
+        layers = range(len(file.matches(r"FT\d+")))
+        frozen = Rows([file[f"FS{i}"] for i in layers], file["logits"])
+        asked = tf.pad(file["logits_post"], [[self.rows["target"].start, 0], [0, 0]])
+        network = Rows([file[f"FT{i}"] for i in layers], file["logits"], asked)
+        self.method = DAAA(network, teacher=frozen, targets=sizes["target"], passes=(STREAMS,), **options)
+        if self.method.lagging:
+            self.method.posteriors.assign(tf.nn.softmax(file["logits_post"]))
+        with tf.GradientTape(persistent=True) as self.tape:
+            self.sources = [*network.layers_maps, network.logits]
+            self.tape.watch(self.sources)
+            batch, outputs = self.method.forward(self.batch())
+            self.terms = {key: self.count * value for key, value in self.method.terms(batch, outputs).items()}
+
+    def batch(self):
+        """The source's style is a row, the target's a row and OTHER; a pair of a translation is its real image."""
+
+        def images(rows):
+            return tf.constant(np.asarray(rows)[:, None], ops.real())
+
+        file, row = self.file, {name: np.arange(self.count)[rows] for name, rows in self.rows.items()}
+        real = file["pair_Sf"] + self.rows["target"].start + OTHER
+        return {
+            "source": {"image": images(row["source"]), "label": file["yS"]},
+            "source_as_target": {
+                "image": images(row["source_as_target"] + OTHER),
+                "pair": images(row["source_as_target"]),
+                "label": file["yS"][file["pair_Tf"]],
+            },
+            "target": {
+                "image": images(row["target"] + OTHER),
+                "pair": images(row["target"]),
+                "index": tf.range(len(row["target"])),
+            },
+            "target_as_source": {
+                "image": images(row["target_as_source"]),
+                "pair": images(real),
+                "index": file["pair_Sf"],
+            },
+        }
+
+    def gradients(self, term):
+        """With respect to the maps of every layer, and to the logits."""
+        zero = tf.UnconnectedGradients.ZERO
+        found = self.tape.gradient(self.terms[term], self.sources, unconnected_gradients=zero)
+        *maps, logits = map(tf.convert_to_tensor, found)
+        return maps, logits
+
+
+@pytest.mark.golden
+def test_attention_is_that_of_the_file(golden):
+    file = golden("daaa")
+    for match in file.matches(r"F([ST]\d+)"):
+        maps, key = tf.constant(file[match[0]]), f"A{match[1]}"
+        file.equal(key, tf.reshape(POOLING["squares"](maps), file[key].shape))
+        length = np.linalg.norm(file[key], axis=-1, keepdims=True)
+        file.equal(key, attention(maps) * length)
+
+
+@pytest.mark.golden
+@modes
+def test_distances_and_their_gradients_are_those_of_the_file(golden, mode):
+    case = Case(golden("daaa"), distance=mode)
+    file, layers = case.file, range(len(case.sources) - 1)
+    maps = ([attention(tf.constant(file[f"F{side}{i}"])) for i in layers] for side in "ST")
+    file.equal(f"{mode}_terms", [DISTANCES[mode](a, b) for a, b in zip(*maps)])
+    file.equal(f"{mode}_sum", case.terms["attention"])
+    found, logits = case.gradients("attention")
+    for i in layers:
+        file.equal(f"{mode}_sum_dFT{i}", found[i])
+    assert not np.any(logits)
+
+
+@pytest.mark.parametrize("mode, expected", [("l2", 0.0), ("l2_eps", 1e-6), ("l2sq", 0.0), ("l1", 0.0)])
+def test_identical_maps_are_not_apart_and_give_no_gradient(mode, expected):
+    for maps in (np.random.default_rng(0).normal(size=[3, 2, 2, 5]), np.zeros([3, 2, 2, 5])):
+        maps = tf.constant(maps, "float32")
+        with tf.GradientTape() as tape:
+            tape.watch(maps)
+            apart = DISTANCES[mode](tf.stop_gradient(attention(maps)), attention(maps))
+        np.testing.assert_allclose(apart, np.full(3, expected), rtol=1e-6)
+        assert not np.any(tape.gradient(apart, maps))  # and no NaN
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("lagging", [True, False])
+def test_cross_entropies_and_their_gradients_are_those_of_the_file(golden, lagging):
+    """With lagging=False the file's posterior is the network's, in evaluation mode and of the real images."""
+    file = golden("daaa")
+    for threshold in [match[1] for match in file.matches(r"keep_(.+)")]:
+        case = Case(file, threshold=float(threshold), lagging=lagging)
+        file.equal("CE_sum", case.terms["task"])
+        file.equal("CE_grad", case.gradients("task")[1])
+        file.equal(f"EM_sum_{threshold}", case.terms["expectation"])
+        maps, found = case.gradients("expectation")
+        file.equal(f"EM_grad_{threshold}", found)
+        assert not any(np.any(gradient) for gradient in maps)
+        kept, moved = file[f"keep_{threshold}"], np.any(found, 1)
+        assert (moved[case.rows["target"]] == kept).all()
+        assert (moved[case.rows["target_as_source"]] == kept[file["pair_Sf"]]).all()
+
+
+@pytest.mark.golden
+def test_the_posterior_is_that_of_the_file(golden):
+    case = Case(golden("daaa"))
+    case.file.equal("post", case.method.posteriors.value)
+    asked = Case(golden("daaa"), lagging=False)
+    found = asked.method.asked(asked.batch(), ["target", "target_as_source"])
+    case.file.equal("post", found[0])
+    np.testing.assert_allclose(found[1], tf.gather(found[0], case.file["pair_Sf"]), rtol=1e-5)
+
+
+@pytest.mark.golden
+def test_the_loss_is_the_sum_of_all_over_the_number_of_images(golden):
+    case = Case(golden("daaa"), trade_offs={"attention": 0.3}, distance="l2")
+    file = case.file
+    whole = file["CE_sum"] + file["EM_sum_0.95"] + 0.3 * file["l2_sum"]
+    assert float(case.method.total(case.terms)) == pytest.approx(float(whole), rel=1e-5)
+    shares = {key: value / case.count for key, value in case.terms.items()}
+    assert float(case.method.total(shares)) == pytest.approx(float(whole) / case.count, rel=1e-5)
+
+
+# ---- a loop
+
+
+SIZES = dict(zip(STREAMS, (4, 2, 3, 2)))
+TARGETS, ALL = 6, "+".join(STREAMS)
+
+
+def network(shown="layers"):
+    return Network(small((4, 5), convolutions=2, stride=2, smooth=True), 3, (8, 8), shown=shown)
+
+
+def images(rng, count):
+    return tf.constant(rng.integers(0, 256, [count, 8, 8, 3]), "uint8")
+
+
+def made(parts=ALL, **options):
+    """(method, teacher, batch): two networks of other weights, pictures that are noise, a posterior like any."""
+    keras.utils.set_random_seed(0)
+    rng, teacher, names = np.random.default_rng(0), network(), parts.split("+")
+    method = DAAA(network(), teacher=teacher, targets=TARGETS, parts=parts, passes=(tuple(names),), **options)
+    if method.learns and method.lagging:
+        q = rng.dirichlet([0.05] * 3, TARGETS)
+        q[:2] = [0.96, 0.03, 0.01], [0.5, 0.3, 0.2]  # one above the threshold, one below
+        method.posteriors.assign(q)
+    batch = {}
+    for name in names:
+        batch[name] = {
+            "image": images(rng, SIZES[name]),
+            "index": tf.constant(rng.permutation(TARGETS)[: SIZES[name]]),
+        }
+        if name.startswith("source"):
+            batch[name]["label"] = tf.constant(rng.integers(0, 3, SIZES[name]), "int32")
+        if name != "source":
+            batch[name]["pair"] = images(rng, SIZES[name])
+    if "target" in batch:
+        batch["target"]["index"] = tf.constant([0, 1, 4])
+    return method, teacher, batch
+
+
+POOLED = {"squares": lambda c: (c**2).sum(), "absolute": lambda c: np.abs(c).sum(), "max": lambda c: np.abs(c).max()}
+APART = {
+    "l2": lambda d: np.sqrt((d**2).sum()),
+    "l2_eps": lambda d: np.sqrt((d**2).sum() + 1e-12),
+    "l2sq": lambda d: (d**2).sum(),
+    "l1": lambda d: np.abs(d).sum(),
+}
+
+
+def one_attention(maps, pooling):
+    """Of one image [h, w, C], position by position."""
+    height, width, _ = maps.shape
+    flat = np.array([POOLED[pooling](maps[y, x]) for y in range(height) for x in range(width)])
+    return flat / np.sqrt(sum(value**2 for value in flat))
+
+
+def certainties(method, batch):
+    """q of each image of the target's streams, as a constant."""
+    found = {}
+    for name in ("target", "target_as_source"):
+        if name in batch and method.lagging:
+            found[name] = [method.posteriors.numpy()[i] for i in batch[name]["index"].numpy()]
+        elif name in batch:
+            real = batch[name]["image"] if name == "target" else batch[name]["pair"]
+            found[name] = tf.nn.softmax(method.network(real, training=False).logits).numpy()
+    return found
+
+
+def reference(method, teacher, batch, q):
+    """L: one image, one layer and one stream after another."""
+    seen = method.network(tf.concat([batch[name]["image"] for name in batch], 0), training=True)
+    whole, row, loss = sum(SIZES[name] for name in batch), 0, 0.0
+    plain = [batch[name]["image" if name in ("source", "target_as_source") else "pair"] for name in batch]
+    shown = teacher(tf.concat(plain, 0), training=False).maps
+    for name in batch:
+        for n in range(SIZES[name]):
+            for wanted, found in zip(shown, seen.maps, strict=True):
+                a, b = (one_attention(maps[row].numpy(), method.pooling) for maps in (wanted, found))
+                loss += method.trade_offs["attention"] * APART[method.distance](a - b)
+            logits = seen.logits[row].numpy()
+            p = np.exp(logits) / np.exp(logits).sum()
+            if "label" in batch[name]:
+                loss -= np.log(p[int(batch[name]["label"][n])])
+            elif max(q[name][n]) >= method.threshold:
+                loss -= sum(q[name][n][k] * np.log(p[k]) for k in range(3))
+            row += 1
+    return loss / whole
+
+
+CASES = {
+    "paper": {},
+    "absolute": {"pooling": "absolute"},
+    "max": {"pooling": "max"},
+    "l1": {"distance": "l1"},
+    "squared": {"distance": "l2sq"},
+    "em_a": {"lagging": False, "threshold": 0.4},
+    "em_b": {"threshold": 0.0},
+    "without": {"trade_offs": {"attention": 0.0}},
+    "t_f": {"parts": "source_as_target", "trade_offs": {"attention": 0.0}},
+    "s_t_f": {"parts": "source+source_as_target"},
+    "translations": {"parts": "source_as_target+target_as_source"},
+    "real": {"parts": "source+target"},
+    "unlabelled": {"parts": "target+target_as_source", "lagging": False, "threshold": 0.0},
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_loop_over_layers_streams_and_images_gives_the_same_loss_and_gradient(double, case):
+    method, teacher, batch = made(**CASES[case])
+    weights = method.network.trainable_variables
+    with tf.GradientTape() as tape:
+        _, outputs = method.forward(batch)
+        terms = method.terms(batch, outputs)
+        loss = method.total(terms)
+    gradients = tape.gradient(loss, [v.value for v in weights], unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    assert len(outputs[next(iter(batch))].maps) == 4
+    assert ("task" in terms) == any(name.startswith("source") for name in batch)
+    assert ("expectation" in terms) == any(name.startswith("target") for name in batch)
+    q = certainties(method, batch)
+    assert float(loss) == pytest.approx(reference(method, teacher, batch, q), rel=1e-10)
+
+    rng, around = np.random.default_rng(1), [v.numpy() for v in weights]
+    way = [rng.normal(size=v.shape) for v in weights]
+
+    def moved(size):
+        for variable, value, step in zip(weights, around, way):
+            variable.assign(value + size * step)
+        return reference(method, teacher, batch, q)
+
+    expected = (moved(1e-6) - moved(-1e-6)) / 2e-6
+    assert sum((g.numpy() * step).sum() for g, step in zip(gradients, way)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_threshold_drops_and_keeps_images_here(double):
+    """Else the loop would compare little."""
+    method, _, batch = made()
+    sure = [q.max() >= method.threshold for q in certainties(method, batch)["target"]]
+    assert any(sure) and not all(sure)
+
+
+def test_before_the_first_posterior_there_is_no_expectation():
+    for threshold in (0.95, 0.0):
+        method, _, batch = made(threshold=threshold)
+        method.posteriors.assign(tf.zeros_like(method.posteriors.value))
+        _, outputs = method.forward(batch)
+        assert float(method.regularise(batch, outputs)["expectation"]) == 0
+
+
+@pytest.mark.parametrize("distance", ["l2", "mmd", "jmmd"])
+@pytest.mark.parametrize("same", [False, True])
+def test_gradients_are_finite_and_none_reaches_the_teacher(double, distance, same):
+    method, teacher, batch = made(distance=distance, copy=same)
+    watched = [v.value for v in teacher.variables if v.dtype == "float64"]
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(watched)
+        _, outputs = method.forward(batch)
+        value = method.align(batch, outputs)["attention"]
+    assert np.isfinite(value) and all(gradient is None for gradient in tape.gradient(value, watched))
+    sources = [v.value for v in method.network.trainable_variables if "head" not in v.path]
+    found = tape.gradient(value, sources)
+    assert all(np.isfinite(gradient).all() for gradient in found) and any(np.any(gradient) for gradient in found)
+
+
+def test_kernels_compare_the_attentions_of_every_layer(double):
+    method, teacher, batch = made(distance="mmd")
+    _, outputs = method.forward(batch)
+    plain = [batch[name]["image" if name in ("source", "target_as_source") else "pair"] for name in batch]
+    sides = teacher(tf.concat(plain, 0), training=False).maps, zip(*(outputs[name].maps for name in batch))
+    layers = [(attention(a), attention(tf.concat(b, 0))) for a, b in zip(*sides)]
+    expected = sum(kernels.mmd(a, b, estimator="quad") for a, b in layers)
+    assert float(method.align(batch, outputs)["attention"]) == pytest.approx(float(expected), rel=1e-10)
+    method.distance = "jmmd"
+    expected = kernels.jmmd(*zip(*layers), [kernels.gaussian] * len(layers))
+    assert float(method.align(batch, outputs)["attention"]) == pytest.approx(float(expected), rel=1e-10)
+
+
+# ---- runs
+
+
+@pytest.mark.parametrize(
+    "options, expected",
+    [
+        ({}, 0.75),
+        ({"restart": False}, 0.7),
+        ({"parts": "source+source_as_target"}, 0.7),
+        ({"parts": "source+target_as_source"}, 0.75),
+        ({"lagging": False}, 0.75),
+    ],
+)
+def test_progress_starts_anew_with_the_posterior(options, expected):
+    method, _, _ = made(steps=10, segment=4, **options)
+    method.step.assign(7)
+    assert float(method.progress) == pytest.approx(expected)
+
+
+def test_so_does_the_learning_rate_and_the_ramp_does_not():
+    config = tiny.config("daaa")
+    rates = {}
+    for restart in (True, False):
+        config.options.restart = restart
+        method = tiny.prepared(config)[1]
+        rates[restart], ramps = [], []
+        for step in range(6):
+            method.step.assign(step)
+            rates[restart].append(float(method.optimizer.learning_rate))
+            ramps.append(float(method.reversal()))
+        assert ramps == sorted(set(ramps))
+    again = rates[True]
+    assert (
+        again[4:] == again[:2] and again[0] == pytest.approx(config.optimizer.rate) and again[3] < again[1] < again[0]
+    )
+    assert rates[False] == sorted(set(rates[False]), reverse=True)
+
+
+def taught(text, **changes):
+    """(config, task, method, teacher), the teacher being another network than the one at the start."""
+    config = tiny.config(text, **changes)
+    task, teacher = stages.untaught(config, build.task(config))
+    rng = np.random.default_rng(0)
+    for variable in teacher.variables:
+        variable.assign(variable.numpy() * rng.uniform(0.8, 1.2, variable.shape))
+    return config, task, build.method(config, task, teacher), teacher
+
+
+def looked(network, streams):
+    """The posterior of a network on all target images."""
+    return np.concatenate(
+        [tf.nn.softmax(network(images, training=False).logits) for images in streams.clean("target")]
+    )
+
+
+def test_it_may_start_as_the_teacher_with_a_posterior_before_the_first_step():
+    config, task, method, teacher = taught("daaa[wait=False;copy=True]")
+    for one, other in zip(method.network.get_weights(), teacher.get_weights(), strict=True):
+        assert np.array_equal(one, other)
+    streams = build.streams(config, task)
+    method.fit(streams, callbacks=[tiny.StopAt(1)], verbose=0)
+    np.testing.assert_allclose(method.posteriors, looked(teacher, streams), rtol=1e-4, atol=1e-6)
+
+
+def test_else_it_starts_as_any_network_and_waits_for_the_first_segment():
+    config, task, method, teacher = taught("daaa", steps=5)
+    assert any(np.any(a != b) for a, b in zip(method.network.get_weights(), teacher.get_weights()))
+    before, streams = tiny.state(method), build.streams(config, task)
+    method.fit(streams, callbacks=[tiny.StopAt(4)], verbose=0)
+    assert not np.any(method.posteriors) and tiny.differing(before, tiny.state(method))
+    expected = looked(method.network, streams)
+    method.fit(streams, verbose=0)
+    assert int(method.step.numpy()) == 5
+    np.testing.assert_allclose(method.posteriors, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_the_teacher_never_changes_and_is_in_no_checkpoint(tmp_path):
+    config, task, method, teacher = taught("daaa[lagging=False]", steps=3)
+    before = [v.numpy() for v in teacher.variables]
+    method.fit(build.streams(config, task), verbose=0)
+    assert all(np.array_equal(old, v) for old, v in zip(before, teacher.variables, strict=True))
+    held = {id(v) for v in method.state()}
+    assert not held & {id(v) for v in teacher.variables}
+    plain = build.method(config, task)
+    assert len(method.state()) == len(plain.state())
+    saved = tf.train.list_variables(Workdir(tmp_path).checkpoints(method).save())
+    assert len([name for name, _ in saved if name.startswith("state")]) == len(plain.state())
+
+
+def test_without_a_teacher_it_evaluates_and_says_what_training_needs():
+    config = tiny.config("daaa")
+    task = stages.untaught(config, build.task(config)).task
+    method, streams = build.method(config, task), build.streams(config, task)
+    assert method(task.tests["target"].images[:3]).shape == (3, 10)
+    with pytest.raises(ValueError, match="daaa trains with a teacher: pass one to build"):
+        method.fit(streams, verbose=0)
+
+
+@pytest.mark.parametrize("option", ["distance=l3", "pooling=sum"])
+def test_distances_and_poolings_that_do_not_exist_are_named(option):
+    name, _, value = option.partition("=")
+    with pytest.raises(ValueError, match=f"daaa has no {name}='{value}': choose"):
+        tiny.prepared(tiny.config(f"daaa[{option}]"))

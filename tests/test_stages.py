@@ -1,0 +1,414 @@
+"""What DAAA has made before its first step: pairs, a source network, and streams of both members of a pair."""
+
+import dataclasses
+import functools
+import json
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import minis
+import numpy as np
+import pytest
+import tiny
+from commands import ROOT, command
+from PIL import Image
+
+from configs import folders
+from tfuda import build, experiment, stages
+from tfuda.data.domains import Domain
+from tfuda.data.files import Files
+from tfuda.translation import pairs
+from tfuda.workdir import Workdir
+
+STREAMS = ("source", "source_as_target", "target", "target_as_source")
+PAIRED = STREAMS[1:]
+
+
+# ---- pairs in a batch
+
+
+def recoloured(images):
+    """The other style of the tests here: blue for red, and so its own inverse."""
+    return images[..., ::-1]
+
+
+def translated(domain, folder):
+    """Every picture in other colours."""
+    if not isinstance(domain.images, Files):
+        return dataclasses.replace(domain, images=recoloured(domain.images))
+    folder.mkdir()
+    paths = [folder / f"{row}.png" for row in range(len(domain))]
+    for path, original in zip(paths, domain.images):
+        Image.fromarray(recoloured(np.asarray(Image.open(original)))).save(path)
+    return dataclasses.replace(domain, images=Files(paths))
+
+
+def photographs(tmp_path):
+    """A config on pictures of all sizes in files."""
+    minis.folders(tmp_path / "photos", ("a", "b"), 10, ending="png")
+    minis.folders(tmp_path / "scans", ("x", "y"), 6, seed=1, ending="png")
+    made = folders.get_config("daaa")
+    made.update(source=str(tmp_path / "photos"), target=str(tmp_path / "scans"), batch=20)
+    return made
+
+
+def tied(config, tmp_path):
+    """(streams, task) of recoloured pairs."""
+    task = build.task(config)
+    there, back = (translated(task.streams[name], tmp_path / name) for name in ("source", "target"))
+    made = stages.paired(config, task, dict(zip(pairs.DIRECTIONS, (there, back))))
+    return build.streams(config, made), task
+
+
+@pytest.mark.parametrize("train", ["crop", "resized_crop"])
+def test_both_of_a_pair_in_files_have_the_same_crop_mirror_and_shift(train, tmp_path, monkeypatch):
+    monkeypatch.setenv("TFUDA_CACHE", str(tmp_path / "cache"))
+    config = photographs(tmp_path)
+    config.view = {"resize": 24, "size": 16, "train": train, "flip": True, "test": "center"}
+    config.augment = {"name": "shift"}
+    streams, _ = tied(config, tmp_path)
+    plain = tied_plain(config)
+    shown = {name: [] for name in STREAMS}
+    for batch in streams.dataset(0, 4):
+        assert "pair" not in batch["source"]
+        for name in STREAMS:
+            image = batch[name]["image"].numpy()
+            assert image.shape[1:] == (16, 16, 3) and len(np.unique(image)) > 20
+            if name in PAIRED:
+                assert np.array_equal(batch[name]["pair"], recoloured(image))
+                assert np.any(batch[name]["pair"] != image)
+            side = "source" if name.startswith("source") else "target"
+            middle = plain[side][batch[name]["index"].numpy()]
+            style = recoloured if "_as_" in name else np.asarray
+            shown[name] += [np.array_equal(a, b) for a, b in zip(style(image), middle)]
+    assert all(np.mean(same) < 0.3 for same in shown.values())  # so something was drawn
+
+
+def tied_plain(config):
+    """Every picture as a test sees it."""
+    streams = build.streams(made_without(config), None)
+    return {name: np.concatenate(list(streams.clean(name))) for name in ("source", "target")}
+
+
+def made_without(config):
+    """The config of a method that needs no pairs."""
+    other = folders.get_config("source_only")
+    other.update(source=config.source, target=config.target, batch=4)
+    other.view = config.view
+    return other
+
+
+def test_both_of_a_pair_in_arrays_have_the_same_shift(tmp_path):
+    config = tiny.config("daaa", task="M-S", batch=20)  # both in colours
+    config.augment = {"name": "shift"}
+    streams, task = tied(config, tmp_path)
+    batch = streams.load(3)
+    for name in PAIRED:
+        image = batch[name]["image"].numpy()
+        assert np.array_equal(batch[name]["pair"], recoloured(image)) and np.any(batch[name]["pair"] != image)
+    image, index = batch["target"]["image"].numpy(), batch["target"]["index"].numpy()
+    assert np.any(image != task.streams["target"].images[index])
+
+
+def test_labels_go_with_what_was_the_source_alone(tmp_path):
+    config = tiny.config("daaa", batch=20)
+    streams, task = tied(config, tmp_path)
+    batch = streams.load(0)
+    for name in STREAMS:
+        assert ("label" in batch[name]) == name.startswith("source")
+    for name in STREAMS[:2]:
+        assert np.array_equal(batch[name]["label"], task.streams["source"].labels[batch[name]["index"].numpy()])
+    assert np.any(batch["source"]["index"].numpy()[:3] != batch["source_as_target"]["index"].numpy())
+
+
+# ---- sizes and parts
+
+
+@pytest.mark.parametrize(
+    "batch, parts, expected",
+    [
+        (60, "+".join(STREAMS), (21, 9, 21, 9)),
+        (40, "+".join(STREAMS), (14, 6, 14, 6)),
+        (60, "source+source_as_target", (42, 18)),
+        (60, "source_as_target", (60,)),
+        (20, "source+target", (10, 10)),
+    ],
+)
+def test_sizes_are_the_paper_s_proportions(batch, parts, expected):
+    config = tiny.config(f"daaa[parts={parts}]", batch=batch)
+    assert tuple(build.sizes(config, stages.parts(config)).values()) == expected
+    task = stages.untaught(config, build.task(config)).task
+    assert tuple(build.streams(config, task).batch.values()) == expected
+    assert tuple(task.streams) == tuple(parts.split("+"))
+
+
+def wrong(text="daaa", **changes):
+    config = tiny.config(text)
+    for key, value in changes.items():
+        *trees, last = key.split("__")
+        tree = config
+        for name in trees:
+            tree = tree[name]
+        tree[last] = value
+    return config
+
+
+MISTAKES = {
+    "batch": (
+        functools.partial(wrong, batch=64),
+        "batch=64 does not divide into source 0.35, source_as_target 0.15, target 0.35, target_as_source 0.15: "
+        "take a multiple of 20, as 60",
+    ),
+    "too_large": (functools.partial(wrong, batch=6000), "batch 2100 does not fit stream 'source'"),
+    "part": (
+        functools.partial(wrong, "daaa[parts=source+source_to_target]"),
+        "daaa has no part 'source_to_target', did you mean 'source_as_target'",
+    ),
+    "no_part": (functools.partial(wrong, "daaa[parts=]"), "daaa has no parts: join any of source, source_as_target"),
+    "distance": (functools.partial(wrong, "daaa[distance=l3]"), "daaa has no distance='l3': choose l2, l2_eps"),
+    "pooling": (functools.partial(wrong, "daaa[pooling=mean]"), "daaa has no pooling='mean': choose squares"),
+    "at": (functools.partial(wrong, "daaa[at=convs]"), "a network shows its stages, blocks, layers, not its 'convs'"),
+    "shots": (
+        functools.partial(wrong, shots=1),
+        "daaa has no use for labelled target images: leave out --config.sho",
+    ),
+    "steps": (functools.partial(wrong, steps=0), "steps=0: a run needs at least one step"),
+    "augment": (functools.partial(wrong, augment__name="shiftt"), "shiftt"),
+    "optimizer": (functools.partial(wrong, optimizer__name="sgdd"), "unknown optimizer 'sgdd'"),
+    "term": (functools.partial(wrong, options__trade_offs={"domain": 1.0}), "DAAA has no term 'domain'"),
+    "passes": (functools.partial(wrong, passes="source+labelled"), "names the stream 'labelled'"),
+    "pairs": (functools.partial(wrong, pairs__steps=0), "pairs.steps=0"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_shows_before_any_stage(mistake, tmp_path):
+    made, sentence = MISTAKES[mistake]
+    config, said = made(), []
+    config.pairs.folder, config.teacher = str(tmp_path / "pairs"), str(tmp_path / "teacher")
+    with pytest.raises(ValueError) as error:
+        experiment.train(config, Workdir(tmp_path / "run"), say=said.append)
+    assert sentence in str(error.value) and "\n" not in str(error.value)
+    if mistake != "pairs":  # of the first stage itself
+        assert said == [] and not (tmp_path / "pairs").exists()
+    assert not (tmp_path / "teacher").exists() and {p.name for p in (tmp_path / "run").iterdir()} == {".lock"}
+
+
+# ---- the stages' folders
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """(folder, config of a run that has ended in folder/one, what it said); pairs and teacher lie beside it."""
+    root, said = tmp_path_factory.mktemp("daaa"), []
+    config = tiny.config("daaa", seed=3)
+    config.pairs.folder, config.teacher = f"{root}/pairs-{{task}}", f"{root}/teacher-{{task}}-{{seed}}"
+    experiment.train(config, Workdir(root / "one"), say=said.append)
+    return root, config, said
+
+
+def another(config, text="daaa[trade_offs.attention=0.5;parts=source+source_as_target]", **changes):
+    """A config with the same folders, locked as a command's is."""
+    made = tiny.config(text, seed=config.seed, **changes)
+    made.pairs.folder, made.teacher = config.pairs.folder, config.teacher
+    made.lock()
+    return made
+
+
+def stamps(*folders):
+    """When every file of folders was written; a lock is opened again."""
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
+    return {path: path.stat().st_mtime_ns for path in files}
+
+
+def test_three_stages_in_their_folders(shared):
+    root, config, said = shared
+    assert [line for line in said if line.startswith("stage")] == [
+        f"stage 1 of 3, pairs: {root}/pairs-R-S",
+        f"stage 2 of 3, source network: {root}/teacher-R-S-3",
+        f"stage 3 of 3, daaa: {root}/one",
+    ]
+    assert {path.name for path in root.iterdir()} >= {"one", "pairs-R-S", "teacher-R-S-3"}
+    teacher = Workdir(root / "teacher-R-S-3")
+    assert teacher.finished()["method"] == "source_only" and teacher.finished()["seed"] == 3
+    assert (teacher.config().steps, teacher.config().batch) == (config.steps, config.batch)
+    assert Workdir(root / "one").finished()["method"] == "daaa"
+
+
+def test_a_second_run_trains_nothing_again(shared, tmp_path):
+    root, config, _ = shared
+    made, said = [root / "pairs-R-S", root / "teacher-R-S-3"], []
+    before = stamps(*made)
+    result = experiment.train(another(config), Workdir(tmp_path / "two"), say=said.append)
+    assert stamps(*made) == before and result["method"] == "daaa"
+    assert any("has all pairs of task R-S; nothing to do" in line for line in said)
+    assert not any("training generators" in line or "translating" in line for line in said)
+    assert {path.name for path in (tmp_path / "two").iterdir()}.isdisjoint({"pairs", "teacher"})
+
+
+def test_the_teacher_is_the_network_of_the_source_only_run(shared):
+    root, config, _ = shared
+    task = build.task(config)
+    refuse = functools.partial(pytest.fail, "nothing is left to train")
+    teacher = stages.taught(config, Workdir(root / "teacher-R-S-3"), task, refuse)
+    plain = experiment.load(root / "teacher-R-S-3")[2].network
+    for one, other in zip(teacher.get_weights(), plain.get_weights(), strict=True):
+        assert np.array_equal(one, other)
+    images = task.tests["source"].images[:4]
+    assert len(teacher(images).maps) == len(plain(images).maps) == 3
+    assert teacher.shown == "layers" and plain.shown == "stages"
+
+
+@pytest.mark.parametrize(
+    "change, sentence, folder",
+    [
+        (
+            {"network_options__widths": (4, 6, 10)},
+            "holds a run with another network than this one: choose another",
+            "teacher-R-S-3",
+        ),
+        (
+            {"network__bottleneck": 5},
+            "holds a run with another network than this one: choose another",
+            "teacher-R-S-3",
+        ),
+        (
+            {"view__resize": 36, "view__size": 32},
+            "holds a run with another view than this one: choose another",
+            "teacher-R-S-3",
+        ),
+        ({"task": "M-S"}, "holds a run on task R-S, whose source is not that of M-S", "teacher-R-S-3"),
+        (
+            {"source_classes": 5, "target_classes": 5},
+            "holds a run with another source_classes than this",
+            "teacher-R-S-3",
+        ),
+        ({}, "holds a run of daaa: --config.teacher is a run of source_only", "one"),
+    ],
+)
+def test_a_teacher_of_another_kind_is_refused_before_the_pairs(shared, change, sentence, folder, tmp_path):
+    root, _, _ = shared
+    config, said = wrong(**change), []
+    config.teacher = str(root / folder)
+    with pytest.raises(ValueError) as error:
+        experiment.train(config, Workdir(tmp_path / "run"), say=said.append)
+    assert sentence in str(error.value) and "\n" not in str(error.value)
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {".lock"} and said == []
+
+
+def test_evaluation_needs_neither_pairs_nor_teacher(shared, tmp_path):
+    root, _, _ = shared
+    shutil.copytree(root / "one", tmp_path / "one")
+    record = json.loads((tmp_path / "one" / "config.json").read_text())
+    record["config"]["pairs"]["folder"] = record["config"]["teacher"] = str(tmp_path / "gone")
+    (tmp_path / "one" / "config.json").write_text(json.dumps(record))
+    _, task, method = experiment.load(tmp_path / "one")
+    found = np.argmax(method(task.tests["target"].images), 1)
+    accuracy = np.mean(found == task.tests["target"].labels)
+    assert accuracy == pytest.approx(Workdir(tmp_path / "one").finished()["last"], abs=1e-3)
+
+
+def test_without_folders_named_they_lie_in_the_run_s(tmp_path):
+    config = tiny.config("daaa")
+    assert stages.place(config, "", tmp_path / "pairs") == tmp_path / "pairs"
+    assert stages.place(config, "/a/{task}/{seed}", tmp_path) == pathlib.Path("/a/R-S/0")
+
+
+def test_runs_of_one_folder_share_what_the_config_does_not_place(tmp_path):
+    config = tiny.config("daaa")
+    config.teacher = "/elsewhere"
+    stages.share(config, tmp_path)
+    assert (config.pairs.folder, config.teacher) == (f"{tmp_path}/pairs/{{task}}", "/elsewhere")
+    plain = tiny.config("dann")
+    stages.share(plain, tmp_path)
+    assert plain.pairs.folder == plain.teacher == ""
+
+
+def test_untaught_streams_serve_where_only_shapes_matter():
+    plain = tiny.config("dann")
+    task = build.task(plain)
+    assert stages.untaught(plain, task) == stages.Made(task)
+    assert stages.prepare(plain, pathlib.Path("/nowhere"), task, 0, print, print) == stages.Made(task)
+    made = stages.untaught(tiny.config("daaa"), task)
+    assert isinstance(made.task.streams["target"], Domain) and made.teacher.shown == "layers"
+    assert made.task.trains is task.trains and made.task.tests is task.tests
+
+
+# ---- the command, killed
+
+
+def words(folder):
+    tiny_pairs = {"steps": 8, "segment": 2, "batch": 2, "width": 4, "blocks": 1}
+    return [
+        "--config=configs/digits.py:daaa",
+        "--config.steps=60",
+        "--config.segment=20",
+        "--config.batch=40",
+        "--config.network_options.widths=(4,6,8)",
+        "--config.network_options.convolutions=1",
+        f"--workdir={folder}",
+        "--seed=1",
+        *(f"--config.pairs.{key}={value}" for key, value in tiny_pairs.items()),
+    ]
+
+
+def killed(folder, checkpoint):
+    """Start the command, and kill it once a file is there."""
+    run = subprocess.Popen(
+        [sys.executable, str(ROOT / "run" / "train.py"), *words(folder)],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while run.poll() is None:
+        if (folder / checkpoint).exists():
+            run.send_signal(signal.SIGKILL)
+            break
+        time.sleep(0.002)
+    return run.wait(timeout=120)
+
+
+def end(folder):
+    """All that a finished command leaves, without the seconds."""
+
+    def plain(rows):
+        return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+
+    found = {direction: (folder / "pairs" / f"{direction}.npy").read_bytes() for direction in pairs.DIRECTIONS}
+    for home in (folder, folder / "teacher", folder / "pairs"):
+        found[f"{home.relative_to(folder)} rows"] = plain(Workdir(home).rows())
+    for home in (folder, folder / "teacher"):
+        found[f"{home.relative_to(folder)} result"] = plain([Workdir(home).finished()])
+    return found, [tiny.state(experiment.load(home)[2]) for home in (folder, folder / "teacher")]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    done = command("train", *words(folder))
+    assert done.returncode == 0, done.stderr
+    assert all(f"stage {number} of 3" in done.stdout for number in (1, 2, 3))
+    return end(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "checkpoint, unfinished",
+    [
+        ("pairs/checkpoints/ckpt-2.index", "pairs/index.json"),
+        ("teacher/checkpoints/ckpt-2.index", "teacher/result.json"),
+        ("checkpoints/ckpt-2.index", "result.json"),
+    ],
+)
+def test_a_command_killed_in_any_stage_ends_where_one_that_is_not_ends(undisturbed, checkpoint, unfinished, tmp_path):
+    folder = tmp_path / "run"
+    assert killed(folder, checkpoint) == -signal.SIGKILL and not (folder / unfinished).exists()
+    done = command("train", *words(folder))
+    assert done.returncode == 0 and "resuming at step" in done.stdout, done.stderr
+    content, states = end(folder)
+    assert content == undisturbed[0]
+    assert [tiny.differing(*both) for both in zip(states, undisturbed[1])] == [[], []]
