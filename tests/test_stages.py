@@ -1,128 +1,19 @@
 """What DAAA has made before its first step: pairs, a source network, and streams of both members of a pair."""
 
-import dataclasses
 import functools
 import json
 import pathlib
 import shutil
-import signal
-import subprocess
-import sys
-import time
 
-import minis
 import numpy as np
 import pytest
 import tiny
-from commands import ROOT, command
-from PIL import Image
 
-from configs import folders
 from tfuda import build, experiment, stages
 from tfuda.data.domains import Domain
-from tfuda.data.files import Files
-from tfuda.translation import pairs
 from tfuda.workdir import Workdir
 
 STREAMS = ("source", "source_as_target", "target", "target_as_source")
-PAIRED = STREAMS[1:]
-
-
-# ---- pairs in a batch
-
-
-def recoloured(images):
-    """The other style of the tests here: blue for red, and so its own inverse."""
-    return images[..., ::-1]
-
-
-def translated(domain, folder):
-    """Every picture in other colours."""
-    if not isinstance(domain.images, Files):
-        return dataclasses.replace(domain, images=recoloured(domain.images))
-    folder.mkdir()
-    paths = [folder / f"{row}.png" for row in range(len(domain))]
-    for path, original in zip(paths, domain.images):
-        Image.fromarray(recoloured(np.asarray(Image.open(original)))).save(path)
-    return dataclasses.replace(domain, images=Files(paths))
-
-
-def photographs(tmp_path):
-    """A config on pictures of all sizes in files."""
-    minis.folders(tmp_path / "photos", ("a", "b"), 10, ending="png")
-    minis.folders(tmp_path / "scans", ("x", "y"), 6, seed=1, ending="png")
-    made = folders.get_config("daaa")
-    made.update(source=str(tmp_path / "photos"), target=str(tmp_path / "scans"), batch=20)
-    return made
-
-
-def tied(config, tmp_path):
-    """(streams, task) of recoloured pairs."""
-    task = build.task(config)
-    there, back = (translated(task.streams[name], tmp_path / name) for name in ("source", "target"))
-    made = stages.paired(config, task, dict(zip(pairs.DIRECTIONS, (there, back))))
-    return build.streams(config, made), task
-
-
-@pytest.mark.parametrize("train", ["crop", "resized_crop"])
-def test_both_of_a_pair_in_files_have_the_same_crop_mirror_and_shift(train, tmp_path, monkeypatch):
-    monkeypatch.setenv("TFUDA_CACHE", str(tmp_path / "cache"))
-    config = photographs(tmp_path)
-    config.view = {"resize": 24, "size": 16, "train": train, "flip": True, "test": "center"}
-    config.augment = {"name": "shift"}
-    streams, _ = tied(config, tmp_path)
-    plain = tied_plain(config)
-    shown = {name: [] for name in STREAMS}
-    for batch in streams.dataset(0, 4):
-        assert "pair" not in batch["source"]
-        for name in STREAMS:
-            image = batch[name]["image"].numpy()
-            assert image.shape[1:] == (16, 16, 3) and len(np.unique(image)) > 20
-            if name in PAIRED:
-                assert np.array_equal(batch[name]["pair"], recoloured(image))
-                assert np.any(batch[name]["pair"] != image)
-            side = "source" if name.startswith("source") else "target"
-            middle = plain[side][batch[name]["index"].numpy()]
-            style = recoloured if "_as_" in name else np.asarray
-            shown[name] += [np.array_equal(a, b) for a, b in zip(style(image), middle)]
-    assert all(np.mean(same) < 0.3 for same in shown.values())  # so something was drawn
-
-
-def tied_plain(config):
-    """Every picture as a test sees it."""
-    streams = build.streams(made_without(config), None)
-    return {name: np.concatenate(list(streams.clean(name))) for name in ("source", "target")}
-
-
-def made_without(config):
-    """The config of a method that needs no pairs."""
-    other = folders.get_config("source_only")
-    other.update(source=config.source, target=config.target, batch=4)
-    other.view = config.view
-    return other
-
-
-def test_both_of_a_pair_in_arrays_have_the_same_shift(tmp_path):
-    config = tiny.config("daaa", task="M-S", batch=20)  # both in colours
-    config.augment = {"name": "shift"}
-    streams, task = tied(config, tmp_path)
-    batch = streams.load(3)
-    for name in PAIRED:
-        image = batch[name]["image"].numpy()
-        assert np.array_equal(batch[name]["pair"], recoloured(image)) and np.any(batch[name]["pair"] != image)
-    image, index = batch["target"]["image"].numpy(), batch["target"]["index"].numpy()
-    assert np.any(image != task.streams["target"].images[index])
-
-
-def test_labels_go_with_what_was_the_source_alone(tmp_path):
-    config = tiny.config("daaa", batch=20)
-    streams, task = tied(config, tmp_path)
-    batch = streams.load(0)
-    for name in STREAMS:
-        assert ("label" in batch[name]) == name.startswith("source")
-    for name in STREAMS[:2]:
-        assert np.array_equal(batch[name]["label"], task.streams["source"].labels[batch[name]["index"].numpy()])
-    assert np.any(batch["source"]["index"].numpy()[:3] != batch["source_as_target"]["index"].numpy())
 
 
 # ---- sizes and parts
@@ -336,79 +227,3 @@ def test_untaught_streams_serve_where_only_shapes_matter():
     made = stages.untaught(tiny.config("daaa"), task)
     assert isinstance(made.task.streams["target"], Domain) and made.teacher.shown == "layers"
     assert made.task.trains is task.trains and made.task.tests is task.tests
-
-
-# ---- the command, killed
-
-
-def words(folder):
-    tiny_pairs = {"steps": 8, "segment": 2, "batch": 2, "width": 4, "blocks": 1}
-    return [
-        "--config=configs/digits.py:daaa",
-        "--config.steps=60",
-        "--config.segment=20",
-        "--config.batch=40",
-        "--config.network_options.widths=(4,6,8)",
-        "--config.network_options.convolutions=1",
-        f"--workdir={folder}",
-        "--seed=1",
-        *(f"--config.pairs.{key}={value}" for key, value in tiny_pairs.items()),
-    ]
-
-
-def killed(folder, checkpoint):
-    """Start the command, and kill it once a file is there."""
-    run = subprocess.Popen(
-        [sys.executable, str(ROOT / "run" / "train.py"), *words(folder)],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    while run.poll() is None:
-        if (folder / checkpoint).exists():
-            run.send_signal(signal.SIGKILL)
-            break
-        time.sleep(0.002)
-    return run.wait(timeout=120)
-
-
-def end(folder):
-    """All that a finished command leaves, without the seconds."""
-
-    def plain(rows):
-        return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
-
-    found = {direction: (folder / "pairs" / f"{direction}.npy").read_bytes() for direction in pairs.DIRECTIONS}
-    for home in (folder, folder / "teacher", folder / "pairs"):
-        found[f"{home.relative_to(folder)} rows"] = plain(Workdir(home).rows())
-    for home in (folder, folder / "teacher"):
-        found[f"{home.relative_to(folder)} result"] = plain([Workdir(home).finished()])
-    return found, [tiny.state(experiment.load(home)[2]) for home in (folder, folder / "teacher")]
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("whole") / "run"
-    done = command("train", *words(folder))
-    assert done.returncode == 0, done.stderr
-    assert all(f"stage {number} of 3" in done.stdout for number in (1, 2, 3))
-    return end(folder)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "checkpoint, unfinished",
-    [
-        ("pairs/checkpoints/ckpt-2.index", "pairs/index.json"),
-        ("teacher/checkpoints/ckpt-2.index", "teacher/result.json"),
-        ("checkpoints/ckpt-2.index", "result.json"),
-    ],
-)
-def test_a_command_killed_in_any_stage_ends_where_one_that_is_not_ends(undisturbed, checkpoint, unfinished, tmp_path):
-    folder = tmp_path / "run"
-    assert killed(folder, checkpoint) == -signal.SIGKILL and not (folder / unfinished).exists()
-    done = command("train", *words(folder))
-    assert done.returncode == 0 and "resuming at step" in done.stdout, done.stderr
-    content, states = end(folder)
-    assert content == undisturbed[0]
-    assert [tiny.differing(*both) for both in zip(states, undisturbed[1])] == [[], []]

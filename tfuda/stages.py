@@ -119,6 +119,7 @@ def schooled(config: ConfigDict) -> ConfigDict:
     for key in ("cell", "method", "options", "weigher", "weigher_options", "combiner", "combiner_options", "passes"):
         made[key] = plain[key]
     made.teacher, made.pairs, made.deliver = "", plain.pairs, False
+    made.samplers.target = "uniform"  # so that no table of the target's is in its checkpoint
     return made
 
 
