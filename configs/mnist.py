@@ -5,7 +5,7 @@
 `root` holds mnist.npz (or the idx files, or a TensorFlow Datasets folder) and the archive of MNIST-M;
 --config.photographs=FOLDER makes MNIST-M from any photographs instead, by its published rule. The network is DAAA's:
 four convolutions, the last one a classifier; Adam 1e-3 (DAAA section 4.2, which reports 45.6 for the source network
-and 95.6 for DAAA; the number of steps is ours).
+and 95.6 for DAAA, `daaa`; the number of steps is ours).
 """
 
 from tfuda import recipes, settings

@@ -10,6 +10,8 @@ ToAlign does not report this set. BIWAA's tables 1 and 4: MSTN 86.5, BIWAA 89.7 
 takes 3e-4 where CDAN's does. GSDA 89.7 (Table 2; `gsda`; its four rows of Table 1 are in methods/gsda.py), TADA 88.4
 (Table 1; `tada`). Partial adaptation to the ten classes shared with Caltech: --config.partial=caltech,
 for GSDA with --config.options.trade_offs.synchrony=10 and entropy=0.2; PADA is 'dann[pada=True]'.
+DAAA 87.2 (Table 2; `daaa`; its rows and ablations are in methods/daaa.py), which trains its generators first, at
+--config.pairs.size=256, and the source network: see tfuda/stages.py.
 """
 
 from tfuda import recipes
