@@ -21,7 +21,8 @@ def get_config(cell="toalign"):
     config = recipes.paper(cell, "domainnet", depth=101)
     config.task = TASKS["all"][0]
     config.steps, config.segment = 50_000, 2000
-    config.batch, config.batches.source = 16, 80
+    if config.method != "daaa":
+        config.batch, config.batches.source = 16, 80
     config.optimizer.rate = 3e-4
     config.samplers.source = "padded"
     if recipes.name(cell) == "hda":

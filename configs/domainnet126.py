@@ -21,9 +21,8 @@ sweep = recipes.sweep
 def get_config(cell="toalign"):
     config = recipes.paper(cell, "domainnet126", depth=34)
     config.task = "R-C"
-    config.shots = 3
-    config.batch = 24
-    config.passes = "source+target_labelled,target"
+    if config.method != "daaa":  # which has no use for shots
+        config.shots, config.batch, config.passes = 3, 24, "source+target_labelled,target"
     if config.method == "hda":
         config.steps, config.segment = 20_004, 1000
     return config

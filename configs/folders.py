@@ -30,6 +30,9 @@ def get_config(cell="toalign"):
     config.holdout = 0.2
     config.deliver = True
     config.steps, config.segment, config.batch = 1000, 100, 16
+    if config.method == "daaa":
+        config.batch = 60  # of all four streams
+        config.pairs.update(steps=20_000, segment=1000)
     if network:
         pretrained(config, network)
     else:
@@ -43,6 +46,8 @@ def pretrained(config, network):
     config.network.name = network
     config.network_options = {"frozen": 0, "unbiased": False}
     config.optimizer.rate, config.optimizer.new_layers, config.optimizer.decay = 1e-3, 10.0, 5e-4
+    if config.method == "daaa":
+        config.options.update(copy=True, wait=False)
     config.network.bottleneck = 1000 if config.method == "afn" else 0
 
 
@@ -52,6 +57,7 @@ def from_scratch(config):
     config.network.name = "small"
     config.network_options = {"widths": (24, 48, 96, 96), "convolutions": 2, "stride": 2, "norm": True}
     config.optimizer.rate, config.optimizer.decay = 0.05, 1e-3
+    config.pairs.update(width=24, blocks=4, batch=4, rate=5e-4, identity=0.0, seeing=True)  # as configs/digits.py
     config.options.ramp_steps = 5 * config.get_ref("steps")
     if "hidden" in config.options:
         config.options.hidden = 256

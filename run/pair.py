@@ -16,7 +16,7 @@ from tfuda.translation import pairs
 
 CONFIG = launch.config_flag()
 WORKDIR = flags.DEFINE_string("workdir", None, "folder of the pairs")
-SEED = flags.DEFINE_integer("seed", None, "short for --config.pairs.seed")
+SEED = flags.DEFINE_integer("seed", None, "short for --config.seed")
 THERE = flags.DEFINE_string("source_as_target", "", "folder with pictures of the source that another tool translated")
 BACK = flags.DEFINE_string("target_as_source", "", "the same of the target")
 DEVICES = flags.DEFINE_string("devices", "", "as for run/train.py")
@@ -27,7 +27,7 @@ def main(words):
         raise ValueError(f"unexpected word {words[0]!r}: every setting is a --flag")
     config, folder = CONFIG.value, workdir.Workdir(WORKDIR.value)
     if SEED.value is not None:
-        config.pairs.seed = SEED.value
+        config.seed = SEED.value
     for flag in (THERE, BACK):
         if flag.value:
             config.pairs[flag.name] = flag.value

@@ -11,7 +11,7 @@ import sys
 
 from absl import flags
 
-from tfuda import devices, launch, tune
+from tfuda import devices, launch, stages, tune
 
 CONFIG = launch.config_flag()
 TRIALS = flags.DEFINE_integer("trials", 10, "how many settings to try, the config's own first")
@@ -33,6 +33,10 @@ def main(words):
     print(f"\nbest: trial {best}, {tune.VALIDATOR} {value:.4f}, run in {folder / f'trial{best}'}")
     said = [word for word in sys.argv[1:] if word.lstrip("-").startswith("config")]
     found = [f"--config.{key}={setting}" for key, setting in values.items()]
+    config = CONFIG.value.copy_and_resolve_references()
+    if stages.needed(config):
+        stages.share(config, folder)
+        found += [f"--config.pairs.folder={config.pairs.folder}", f"--config.teacher={config.teacher}"]
     print(" ".join(["python run/train.py", *map(shlex.quote, [*said, *found]), "--workdir=DIR"]))
 
 

@@ -159,3 +159,10 @@ def test_a_cached_copy_gives_the_same_pictures(data, tmp_path):
     assert len(list((tmp_path / "copies").glob("*.bmp"))) == 2 * 62
     for name in plain:
         assert np.abs(plain[name]["image"].numpy().astype(int) - cached[name]["image"].numpy()).max() <= 2
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize("cell", ["daaa", "daaa+metaalign"])
+def test_the_batch_of_daaa_divides_into_its_streams(file, cell):
+    config = runpy.run_path(str(file))["get_config"](cell)
+    assert list(build.sizes(config, build.kind(config)._shares).values()) == [21, 9, 21, 9]

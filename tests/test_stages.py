@@ -72,6 +72,15 @@ MISTAKES = {
     "optimizer": (functools.partial(wrong, optimizer__name="sgdd"), "unknown optimizer 'sgdd'"),
     "term": (functools.partial(wrong, options__trade_offs={"domain": 1.0}), "DAAA has no term 'domain'"),
     "passes": (functools.partial(wrong, passes="source+labelled"), "names the stream 'labelled'"),
+    "blind": (
+        functools.partial(wrong, "daaa[parts=source+target_as_source]"),
+        "daaa needs the part target to ask its images for their classes",
+    ),
+    "followed": (
+        functools.partial(wrong, "daaa[parts=source]", samplers__target="balanced"),
+        "daaa needs the part target to ask its images for their classes",
+    ),
+    "pada": (functools.partial(wrong, "daaa[pada=True]"), "daaa does not weigh the source's classes"),
     "pairs": (functools.partial(wrong, pairs__steps=0), "pairs.steps=0"),
 }
 
@@ -84,9 +93,10 @@ def test_a_mistake_shows_before_any_stage(mistake, tmp_path):
     with pytest.raises(ValueError) as error:
         experiment.train(config, Workdir(tmp_path / "run"), say=said.append)
     assert sentence in str(error.value) and "\n" not in str(error.value)
+    held = {path.name for path in (tmp_path / "run").iterdir()}
     if mistake != "pairs":  # of the first stage itself
-        assert said == [] and not (tmp_path / "pairs").exists()
-    assert not (tmp_path / "teacher").exists() and {p.name for p in (tmp_path / "run").iterdir()} == {".lock"}
+        assert said == [] and not (tmp_path / "pairs").exists() and held == {".lock"}
+    assert not (tmp_path / "teacher").exists() and held <= {".lock", "config.json"}
 
 
 # ---- the stages' folders
@@ -159,7 +169,7 @@ def test_the_teacher_is_the_network_of_the_source_only_run(shared):
     [
         (
             {"network_options__widths": (4, 6, 10)},
-            "holds a run with another network than this one: choose another",
+            "holds a run with another network_options than this one: choose another",
             "teacher-R-S-3",
         ),
         (
@@ -178,7 +188,8 @@ def test_the_teacher_is_the_network_of_the_source_only_run(shared):
             "holds a run with another source_classes than this",
             "teacher-R-S-3",
         ),
-        ({}, "holds a run of daaa: --config.teacher is a run of source_only", "one"),
+        ({}, "holds a run of daaa, shots=0: --config.teacher is one of source_only without shots", "one"),
+        ({}, "holds no run of run/train.py: --config.teacher is one of source_only", "pairs-R-S"),
     ],
 )
 def test_a_teacher_of_another_kind_is_refused_before_the_pairs(shared, change, sentence, folder, tmp_path):
@@ -189,6 +200,46 @@ def test_a_teacher_of_another_kind_is_refused_before_the_pairs(shared, change, s
         experiment.train(config, Workdir(tmp_path / "run"), say=said.append)
     assert sentence in str(error.value) and "\n" not in str(error.value)
     assert {path.name for path in (tmp_path / "run").iterdir()} == {".lock"} and said == []
+
+
+def test_a_teacher_without_its_checkpoints_is_refused(shared, tmp_path):
+    root, config, _ = shared
+    shutil.copytree(root / "teacher-R-S-3", tmp_path / "teacher", ignore=shutil.ignore_patterns("checkpoints"))
+    with pytest.raises(FileNotFoundError, match="has ended, but its checkpoints are gone"):
+        stages.fitting(config, Workdir(tmp_path / "teacher"))
+
+
+def test_a_teacher_that_has_seen_shots_is_refused(shared, tmp_path):
+    root, config, _ = shared
+    record = json.loads((root / "teacher-R-S-3" / "config.json").read_text())
+    record["config"]["shots"] = 3
+    (tmp_path / "config.json").write_text(json.dumps(record))
+    with pytest.raises(ValueError, match="holds a run of source_only, shots=3"):
+        stages.fitting(config, Workdir(tmp_path))
+
+
+def test_pairs_of_other_pictures_are_refused(shared, tmp_path):
+    """Another seed draws other digits."""
+    root, _, _ = shared
+    config = tiny.config("daaa", seed=4)
+    config.pairs.folder = str(root / "pairs-R-S")
+    with pytest.raises(ValueError, match="translated there are not the"):
+        experiment.train(config, Workdir(tmp_path / "run"))
+
+
+def test_a_small_domain_makes_a_small_batch_for_the_teacher():
+    config = tiny.config("daaa")
+    task = build.task(config)
+    few = task._replace(streams={n: d.rows(np.arange(17)) for n, d in task.streams.items()})
+    assert (stages.schooled(config, task).batch, stages.schooled(config, few).batch) == (40, 17)
+
+
+def test_a_run_that_has_ended_may_move_away_from_its_stages(shared, tmp_path):
+    root, config, _ = shared
+    shutil.copytree(root / "one", tmp_path / "one")
+    moved = config.copy_and_resolve_references()
+    moved.pairs.folder = moved.teacher = str(tmp_path / "elsewhere")
+    assert experiment.train(moved, Workdir(tmp_path / "one")) == Workdir(root / "one").finished()
 
 
 def test_evaluation_needs_neither_pairs_nor_teacher(shared, tmp_path):
@@ -213,7 +264,7 @@ def test_runs_of_one_folder_share_what_the_config_does_not_place(tmp_path):
     config = tiny.config("daaa")
     config.teacher = "/elsewhere"
     stages.share(config, tmp_path)
-    assert (config.pairs.folder, config.teacher) == (f"{tmp_path}/pairs/{{task}}", "/elsewhere")
+    assert (config.pairs.folder, config.teacher) == (f"{tmp_path}/pairs/{{task}}-{{seed}}", "/elsewhere")
     plain = tiny.config("dann")
     stages.share(plain, tmp_path)
     assert plain.pairs.folder == plain.teacher == ""

@@ -67,7 +67,8 @@ def perform(
         new, name = run.workdir.finished() is None, f"{run.cell} {run.task} seed {run.seed}"
         trained += new
         try:
-            result = experiment.train(run.config, run.workdir)
+            heard = say if new and stages.needed(run.config) else (lambda line: None)
+            result = experiment.train(run.config, run.workdir, say=heard)
         except callbacks.Diverged as error:
             diverged += 1
             say(f"[{i + 1}/{len(runs)}] {name}: {error}")

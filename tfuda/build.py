@@ -152,10 +152,10 @@ def optimizer(config: ConfigDict, method: step.Method) -> keras.optimizers.Optim
     chosen = config.optimizer
     start = chosen.rate * chosen.by_task.get(config.task, 1.0)
     decay = schedules.inverse_decay(start, chosen.gamma, chosen.power)
-    span = method.steps if chosen.per_step else 1
+    span = method.rate_steps if chosen.per_step else 1
 
     def rate():
-        return decay(method.progress * span)
+        return decay(method.rate_progress * span)
 
     if chosen.name == "sgd":
         groups = {True: (1.0, chosen.backbone_momentum), False: (chosen.new_layers, chosen.momentum)}
@@ -200,7 +200,7 @@ def method(config: ConfigDict, of: domains.Task | None = None, teacher: Network 
         **seams,
         steps=config.steps,
         segment=config.segment,
-        passes=passes(config.passes, of.streams),
+        passes=passes(config.passes, {**of.streams, **kind(config)._shares}),
         streams={name: domain.origins for name, domain in of.streams.items()},
         **config.options.to_dict(),
     )
@@ -280,9 +280,13 @@ def sizes(config: ConfigDict, streams: Iterable[str]) -> dict[str, int]:
         return dict.fromkeys(streams, config.batch)
     whole = sum(shares[name] for name in streams)
     found = {name: config.batch * shares[name] / whole for name in streams}
-    if any(abs(size - round(size)) > 1e-6 for size in found.values()):
-        parts = ", ".join(f"{name} {shares[name]}" for name in streams)
-        raise ValueError(f"batch={config.batch} does not divide into {parts}: take a multiple of 20, as 60")
+    replicas = ops.replicas()
+    if any(abs(size - round(size)) > 1e-6 or round(size) % replicas for size in found.values()):
+        parts, of = ", ".join(f"{name} {shares[name]}" for name in streams), f" on {replicas} devices"
+        raise ValueError(
+            f"batch={config.batch} does not divide into {parts}{of if replicas > 1 else ''}: "
+            f"take a multiple of {20 * replicas}, as {60 * replicas}"
+        )
     return {name: round(size) for name, size in found.items()}
 
 

@@ -35,12 +35,15 @@ def _train(config, workdir, verbose, task, say) -> dict:
     if config.deliver and "target" not in config:
         raise ValueError(f"config.deliver predicts a folder, and {config.data} names none: see configs/folders.py")
     task = task or build.task(config, say)
+    if stages.needed(config):
+        stages.check(config, workdir.path, task)
+        workdir.record(config)
     beneath = functools.partial(train, verbose=verbose, say=say)
     made = stages.prepare(config, workdir.path, task, verbose, say, beneath)
     streams = build.streams(config, made.task)
     method = build.method(config, made.task, made.teacher)
     workdir.record(config)
-    if build.untrained(config):
+    if build.untrained(config) and not config.options.get("copy"):
         say(f"training {config.network.name} from scratch; --config.weights=FILE starts from pretrained weights")
     manager = workdir.checkpoints(method)
     if restore(manager):

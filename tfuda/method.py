@@ -190,6 +190,16 @@ class Method(Segmented):
         """Coefficient of the gradient reversal, scalar; CDAN's and HDA's discriminators count one ahead."""
         return schedules.ramp(tf.cast(self.step.value + ahead, ops.real()) / (self.ramp_steps or self.steps))
 
+    @property
+    def rate_steps(self) -> int:
+        """Steps from one start of the learning rate's schedule to its end."""
+        return self.steps
+
+    @property
+    def rate_progress(self) -> tf.Tensor:
+        """How far the learning rate is in its schedule, from 0 to 1, scalar."""
+        return self.progress
+
     # ---- the machinery
 
     def forward(self, batch: Batch) -> tuple[Batch, dict[str, Outputs]]:

@@ -57,6 +57,8 @@ def paper(cell: str, data: str, depth: int = 50) -> ConfigDict:
     config.steps_per_execution = 1
     config.batch = 36
     RECIPES[name(cell)](config)
+    if config.method == "daaa":
+        config.batch = 60  # of all four streams, whatever trains them
     return config
 
 
@@ -136,7 +138,7 @@ def tada(config: ConfigDict) -> None:
 def daaa(config: ConfigDict) -> None:
     """METHODS B7; 15 posteriors are our number."""
     toalign(config)
-    config.steps, config.segment, config.batch = 15_000, 1000, 60
+    config.steps, config.segment = 15_000, 1000
     config.options.update(copy=True, wait=False)
 
 

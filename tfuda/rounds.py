@@ -62,7 +62,7 @@ def check(config: ConfigDict, folder: pathlib.Path, loaders: Sequence[str]) -> N
 def _same(config: ConfigDict, other: Workdir) -> None:
     """Refuse a folder whose rounds had another config, but for what differs between rounds."""
     new, old = (flat(json.loads(json.dumps(made.to_dict()))) for made in (config, other.config()))
-    for key in sorted({*new, *old} - {"prior", "rounds.index", "samplers.target", *PATHS}):
+    for key in sorted({*new, *old} - {"prior", "rounds.index", "samplers.target", "pairs.folder", *PATHS}):
         if new.get(key) != old.get(key):
             raise ValueError(
                 f"{other.path} is a round with another config ({key} is {old.get(key)!r} there and {new.get(key)!r} "

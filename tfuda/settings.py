@@ -60,7 +60,6 @@ def base(text: str) -> ConfigDict:
     config.pairs = ConfigDict(  # run/pair.py: tfuda/translation/pairs.py
         {
             "folder": "",  # of the pairs, for a method that trains on them: tfuda/stages.py
-            "seed": 0,  # of the generators; the same pairs serve runs of all seeds
             "steps": 200_000,
             "segment": 2000,
             "batch": 1,  # images of each domain in a step, over all replicas

@@ -1,7 +1,7 @@
 """What a method has made before its first step: translated pictures, and a network that has learnt the source.
 
 A method says in `_stages` what it needs. Each stage is a run of its own, in a folder of its own that a killed command
-goes on in, and that other runs of the same task may share:
+goes on in, and that other runs of the same task and seed may share:
 
     pairs     run/pair.py's, in config.pairs.folder, or WORKDIR/pairs
     teacher   a source_only run, in config.teacher, or WORKDIR/teacher
@@ -12,6 +12,7 @@ In both, {task} and {seed} stand for the run's own.
 from __future__ import annotations
 
 import dataclasses
+import json
 import pathlib
 from collections.abc import Callable
 from typing import NamedTuple
@@ -19,7 +20,7 @@ from typing import NamedTuple
 import keras
 from ml_collections import ConfigDict
 
-from tfuda import build, settings
+from tfuda import build, ops, settings
 from tfuda.data.domains import Domain, Task
 from tfuda.names import near
 from tfuda.networks.base import Network
@@ -34,24 +35,37 @@ class Made(NamedTuple):
     teacher: Network | None = None
 
 
+def needed(config: ConfigDict) -> bool:
+    """Has anything to be made before the first step?"""
+    return bool(build.kind(config)._stages)
+
+
+def check(config: ConfigDict, home: pathlib.Path, task: Task) -> None:
+    """Find a mistake in the config before hours of stages."""
+    school = Workdir(place(config, config.teacher, home / "teacher"))
+    if (school.path / "config.json").exists():
+        fitting(config, school)
+    if "target_labelled" in task.streams:
+        raise ValueError(f"{config.method} has no use for labelled target images: leave out --config.shots")
+    blank = untaught(config, task).task
+    build.streams(config, blank), build.method(config, blank)
+    build.streams(schooled(config, task), task)
+
+
 def prepare(config: ConfigDict, home: pathlib.Path, task: Task, verbose, say: Callable, train: Callable) -> Made:
     """Make what is missing, and say so.
 
     train: (config, workdir, task) -> the result of a run
     """
-    needed = build.kind(config)._stages
-    if not needed:
+    if not needed(config):
         return Made(task)
-    if "target_labelled" in task.streams:
-        raise ValueError(f"{config.method} has no use for labelled target images: leave out --config.shots")
-    blank = untaught(config, task).task
-    build.streams(config, blank), build.method(config, blank)  # a mistake in the config shows before hours of stages
     school = Workdir(place(config, config.teacher, home / "teacher"))
-    if (school.path / "config.json").exists():
-        fitting(config, school)
     folder = place(config, config.pairs.folder, home / "pairs")
     say(f"stage 1 of 3, pairs: {folder}")
-    pairs.make(ConfigDict(config.to_dict()), Workdir(folder), verbose, task, say)
+    if pairs.finished(folder):  # `load` looks whether they are of these pictures
+        say(f"{folder} has all pairs of task {config.task}; nothing to do")
+    else:
+        pairs.make(ConfigDict(config.to_dict()), Workdir(folder), verbose, task, say)
     translated = {name: pairs.load(folder, name, task.streams[name[:6]]) for name in pairs.DIRECTIONS}
     say(f"stage 2 of 3, source network: {school.path}")
     teacher = taught(config, school, task, train)
@@ -61,7 +75,7 @@ def prepare(config: ConfigDict, home: pathlib.Path, task: Task, verbose, say: Ca
 
 def untaught(config: ConfigDict, task: Task) -> Made:
     """In place of `prepare` where only time and shapes matter: every picture its own translation, a new teacher."""
-    if not build.kind(config)._stages:
+    if not needed(config):
         return Made(task)
     keras.utils.set_random_seed(build.seed(config))
     same = dict(zip(pairs.DIRECTIONS, (task.streams["source"], task.streams["target"]), strict=True))
@@ -76,8 +90,8 @@ def place(config: ConfigDict, chosen: str, default: pathlib.Path) -> pathlib.Pat
 
 def share(config: ConfigDict, folder: pathlib.Path) -> None:
     """Let all runs of a folder use the same stages, as far as the config does not say otherwise."""
-    if build.kind(config)._stages:
-        config.pairs.folder = config.pairs.folder or str(folder / "pairs" / "{task}")
+    if needed(config):
+        config.pairs.folder = config.pairs.folder or str(folder / "pairs" / "{task}-{seed}")
         config.teacher = config.teacher or str(folder / "teacher" / "{task}-{seed}")
 
 
@@ -93,6 +107,9 @@ def parts(config: ConfigDict) -> list[str]:
             raise ValueError(f"{config.method} has no part {name!r}{near(name, known)}")
     if not chosen:
         raise ValueError(f"{config.method} has no parts: join any of {', '.join(known)} by +")
+    follows = config.samplers.target != "uniform" or config.beliefs.rate != 1 or config.prior
+    if "target" not in chosen and ("target_as_source" in chosen or follows):
+        raise ValueError(f"{config.method} needs the part target to ask its images for their classes")
     return chosen
 
 
@@ -112,30 +129,36 @@ def paired(config: ConfigDict, task: Task, translated: dict[str, Domain]) -> Tas
 # ---- the source network
 
 
-def schooled(config: ConfigDict) -> ConfigDict:
+def schooled(config: ConfigDict, task: Task) -> ConfigDict:
     """The config of the source_only run on the same source, with the same network and recipe."""
+    replicas, fewest = ops.replicas(), min(len(task.streams[name]) for name in ("source", "target"))
     made = ConfigDict(config.to_dict())
     plain = settings.base("source_only")
     for key in ("cell", "method", "options", "weigher", "weigher_options", "combiner", "combiner_options", "passes"):
         made[key] = plain[key]
     made.teacher, made.pairs, made.deliver = "", plain.pairs, False
     made.samplers.target = "uniform"  # so that no table of the target's is in its checkpoint
+    made.batch = min(config.batch, fewest) // replicas * replicas
     return made
 
 
 def fitting(config: ConfigDict, workdir: Workdir) -> ConfigDict:
     """The config of the run in a folder, which has to be of a network for this one."""
     own = workdir.config()
-    if own.method != "source_only":
-        raise ValueError(f"{workdir.path} holds a run of {own.method}: --config.teacher is a run of source_only")
+    if own.get("method") != "source_only" or own.shots:
+        held = "no run of run/train.py" if "method" not in own else f"a run of {own.cell}, shots={own.shots}"
+        raise ValueError(f"{workdir.path} holds {held}: --config.teacher is one of source_only without shots")
+    if workdir.finished() and not workdir.saved():
+        raise FileNotFoundError(
+            f"{workdir.path} has ended, but its checkpoints are gone: delete it to train it again"
+        )
     if own.data != config.data or own.task.split("-")[0] != config.task.split("-")[0]:
         raise ValueError(f"{workdir.path} holds a run on task {own.task}, whose source is not that of {config.task}")
-    keys = {"network": "network", "network_options": "network", "view": "view", "source_classes": "source_classes"}
-    old, new = own.to_dict(), config.to_dict()  # a ConfigDict that is locked, as a command's, equals none that is not
-    for key, what in keys.items():
-        if old[key] != new[key]:
+    old, new = (json.loads(json.dumps(made.to_dict())) for made in (own, config))
+    for key in ("network", "network_options", "view", "source_classes", "source", "imbalance", "tail", "holdout"):
+        if old.get(key) != new.get(key):
             raise ValueError(
-                f"{workdir.path} holds a run with another {what} than this one: choose another --config.teacher"
+                f"{workdir.path} holds a run with another {key} than this one: choose another --config.teacher"
             )
     return own
 
@@ -143,7 +166,7 @@ def fitting(config: ConfigDict, workdir: Workdir) -> ConfigDict:
 def taught(config: ConfigDict, workdir: Workdir, task: Task, train: Callable) -> Network:
     """The network of the run in a folder, which is trained first where it has not ended."""
     if workdir.finished() is None:
-        train(schooled(config), workdir, task=task)
+        train(schooled(config, task), workdir, task=task)
     own = fitting(config, workdir)
     own.weights = own.prior = ""  # all is in the checkpoint
     method = build.method(own, task)

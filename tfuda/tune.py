@@ -51,7 +51,7 @@ class Search(keras_tuner.RandomSearch):
         config = self.configured(trial.hyperparameters)
         settings = " ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in _values(trial))
         try:
-            result = experiment.train(config, workdir)
+            result = experiment.train(config, workdir, say=self.say if stages.needed(config) else (lambda line: None))
         except callbacks.Diverged as error:
             self.say(f"trial {trial.trial_id}: {error}  {settings}")
             return {VALIDATOR: DIVERGED}

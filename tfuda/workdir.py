@@ -108,7 +108,8 @@ class Workdir:
         if "prior" in old:
             old["prior"] = self.config().prior
         new, old = flat(config), flat(old)
-        for key in sorted({*new, *old}):
+        made = {"teacher", "pairs.folder"} if self.finished() else set()  # which a run that has ended needs no more
+        for key in sorted({*new, *old} - made):
             if new.get(key) != old.get(key):
                 raise ValueError(
                     f"--workdir={self.path} holds a run with another config ({key} is {old.get(key)!r} there and "
@@ -132,6 +133,10 @@ class Workdir:
         """Of one flat list of all variables: a saved object graph or .weights.h5 loses dropout's seed states."""
         saved = tf.train.Checkpoint(state=[v.value for v in method.state()])
         return tf.train.CheckpointManager(saved, str(self.path / "checkpoints"), max_to_keep=keep)
+
+    def saved(self) -> str | None:
+        """The newest checkpoint."""
+        return tf.train.latest_checkpoint(str(self.path / "checkpoints"))
 
     def rows(self) -> list[dict[str, float]]:
         """metrics.csv: one row per segment."""

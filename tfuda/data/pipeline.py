@@ -120,7 +120,8 @@ class Streams:
 
     def clean(self, name: str) -> tf.data.Dataset:
         """All images of a stream once, in order, as a test sees them in its middle: uint8 [<= 256, H, W, 3]."""
-        return pictures(self.domains[name].images, self.view).map(lambda seen: seen[:, 0])
+        middle = dataclasses.replace(self.view, test="center")
+        return pictures(self.domains[name].images, middle).map(lambda seen: seen[:, 0])
 
 
 def _sampler(kind: Callable, domain: Domain, batch: int, seed, labels: np.ndarray | None):

@@ -7,10 +7,10 @@ whatever M_T sees, under the same crop:
 
     A_l(x)     sum_c F_lc(x)^2, flattened, / |.|_2                            attention of layer l      eq. 4
     L_AT       1/N sum_l sum_n | A_l(M_S, x_n as source) - A_l(M_T, x_n) |_2                            eq. 5
-    CE         - log p(y | x)                        on x^S and x~T, which has the label of its x^S     eq. 9
-    EM         - sum_k q_k log p(k | x) where max_k q_k >= p_t                on x^T and x~S            eqs. 8, 9
-    q          p_post(. | x^T), of the real image for both, by M_T as it was at the last `refresh`
-    L          1/N (sum CE + sum EM) + beta L_AT                              beta = trade_offs.attention
+    CE         - log p(y | x)                        on x^S and x~T, which has the label of its x^S     eq. 6
+    EM         - sum_k q_k log p(k | x) where max_k q_k >= p_t                on x^T and x~S            eq. 12
+    q          p_post(. | x^T), of the real image for both, by M_T as it was at the last `refresh`  eq. 11
+    L          1/N (sum CE + sum EM) + beta L_AT                     eq. 13, beta = trade_offs.attention
 
 `config.segment` is the paper's N_post: the posterior of all target images, and with it the learning rate, starts anew
 after so many steps. Stages A and B, the translations and M_S, are made by tfuda/stages.py.
@@ -26,7 +26,8 @@ after so many steps. Stages A and B, the translations and M_S, are made by tfuda
 
 What the paper leaves open, and the option that selects otherwise (METHODS B7; no code was released):
 - Layers: every activation that the backbone shows, for ResNet-50 the 48 of its blocks ("all but the first and the
-  last max-pooling"); `at=blocks` is the 16 blocks, `at=stages` what the other methods see.
+  last max-pooling"); `at=blocks` is the 16 blocks, `at=stages` what the other methods
+  see, the stem's max-pool too. Networks of `applications` and `hub` show one map, their last.
 - beta is not stated; L_AT is divided by N here, and the sum over layers is the paper's.
 - A term of EM that the threshold drops still counts in N.
 - Before the first refresh there is no EM (MNIST: p_t = 1). `wait=False` asks the network as it starts, which makes
@@ -61,12 +62,18 @@ DISTANCES = {
     "l1": lambda a, b: tf.reduce_sum(tf.abs(a - b), -1),
 }
 
+
+def mean_of_gaussians(x: tf.Tensor) -> tf.Tensor:
+    """At most 1, unlike their sum, which a product over layers would raise to the power of their number: [n, n]."""
+    return kernels.gaussian(x) / len(kernels.FACTORS)
+
+
 PLAIN = functools.partial(kernels.mmd, estimator="quad")
 
 # Of two sequences of layers' attentions [B, P_l] each: a scalar
 BETWEEN_SETS: dict[str, Callable[[Sequence, Sequence], tf.Tensor]] = {
     "mmd": lambda a, b: tf.add_n([PLAIN(x, y) for x, y in zip(a, b, strict=True)]),
-    "jmmd": lambda a, b: kernels.jmmd(a, b, [kernels.gaussian] * len(a)),
+    "jmmd": lambda a, b: kernels.jmmd(a, b, [mean_of_gaussians] * len(a)),
 }
 
 
@@ -102,6 +109,8 @@ class DAAA(Method):
 
     def __init__(self, network: Network, *seams, teacher: Network | None = None, targets: int = 0, **options):
         super().__init__(network, *seams, **options)
+        if self.pada:
+            raise ValueError("daaa does not weigh the source's classes: leave out options.pada")
         _known("pooling", self.pooling, POOLING)
         _known("distance", self.distance, {**DISTANCES, **BETWEEN_SETS})
         self.learns = any(name.startswith("target") for name in self.parts.split("+"))
@@ -119,11 +128,13 @@ class DAAA(Method):
         return options.get("at", cls.at)
 
     @property
-    def progress(self):
+    def rate_steps(self):
+        return self.segment if self.restart and self.learns else self.steps
+
+    @property
+    def rate_progress(self):
         """From 0 to 1 in every segment, where there is a posterior to follow."""
-        if not (self.restart and self.learns):
-            return super().progress
-        return tf.cast(self.step.value % self.segment, ops.real()) / self.segment
+        return tf.cast(self.step.value % self.rate_steps, ops.real()) / self.rate_steps
 
     @property
     def looks_first(self) -> bool:

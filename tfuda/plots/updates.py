@@ -1,6 +1,6 @@
 """How far apart the attentions are, and how good the target is: after Figure 4 of the DAAA paper.
 
-By update of the posterior, which is one segment, and so one row of metrics.csv. L_AT is there in runs without its
+By segment, at whose end the posterior is new: one row of metrics.csv. L_AT is there in runs without its
 penalty (trade_offs.attention=0) too.
 """
 
@@ -32,7 +32,7 @@ def updates(paths: Sequence[str], out: str | os.PathLike) -> None:
             figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
         ):
             history.panel(axes, groups, {column: title}, scale)
-            axes.set(title=title, ylabel=label, xlabel="update of the posterior (segment)")
+            axes.set(title=title, ylabel=label, xlabel="segment (then a new posterior)")
             axes.set_ylim(bottom=0 if scale == 1 else max(axes.get_ylim()[0], 0))
             axes.xaxis.get_major_locator().set_params(integer=True)
         history.head(figure, groups)

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 from ml_collections import ConfigDict
 
-from tfuda import build, callbacks
+from tfuda import build, callbacks, ops
 from tfuda.callbacks import Stopped
 from tfuda.data import pipeline
 from tfuda.data.domains import Domain, Task
@@ -26,17 +26,17 @@ from tfuda.plots import translations
 from tfuda.translation import store
 from tfuda.translation.bringing import bring
 from tfuda.translation.cyclegan import DIRECTIONS, CycleGAN
-from tfuda.translation.store import load
+from tfuda.translation.store import finished, load
 from tfuda.workdir import Workdir, absolute, restore
 
-__all__ = ["DIRECTIONS", "bring", "load", "make"]
+__all__ = ["DIRECTIONS", "bring", "finished", "load", "make"]
 
 # Keys of a config that pairs do not depend on: what trains a classifier, and what measures it.
 CLASSIFIER = (
     *("cell", "method", "weigher", "combiner", "options", "weigher_options", "combiner_options", "optimizer"),
     *("steps", "segment", "steps_per_execution", "batch", "batches", "passes", "samplers", "augment", "prior"),
     *("beliefs", "rounds", "network", "network_options", "weights", "mean_class", "deliver", "source_test", "labels"),
-    *("seed", "teacher"),
+    "teacher",
 )
 SHOWN = 10  # pictures of each domain in a sample
 
@@ -125,6 +125,8 @@ def whole(domain: Domain, side: int) -> View:
 def data(config: ConfigDict, domains: dict[str, Domain], side: int) -> pipeline.Streams:
     """Batches of both domains without labels, as crops of pairs.resize and mirrored where the config says so."""
     resize = config.pairs.resize or side
+    if config.pairs.batch % ops.replicas():
+        raise ValueError(f"pairs.batch={config.pairs.batch} does not divide into {ops.replicas()} equal shares")
     if resize < side:
         raise ValueError(f"pairs.resize={resize} is smaller than the pictures of {side} that are cut out of it")
     view = View(resize, side, "crop", config.pairs.flip)
@@ -132,18 +134,18 @@ def data(config: ConfigDict, domains: dict[str, Domain], side: int) -> pipeline.
         view = View()
     batch = {name: build.share_out(config.pairs.batch, name, domain) for name, domain in domains.items()}
     unlabelled = {name: domain.unlabelled() for name, domain in domains.items()}
-    return pipeline.Streams(unlabelled, batch, config.pairs.seed, None, view)
+    return pipeline.Streams(unlabelled, batch, config.seed, None, view)
 
 
 def model(config: ConfigDict, side: int) -> CycleGAN:
-    """The compiled CycleGAN; its initial weights follow from config.pairs.seed."""
+    """The compiled CycleGAN; its initial weights follow from config.seed."""
     options = config.pairs.to_dict()
     for key in ("steps", "segment"):
         if options[key] < 1:
             raise ValueError(f"pairs.{key}={options[key]}: it has to be 1 at least")
-    keras.utils.set_random_seed(options["seed"])
+    keras.utils.set_random_seed(config.seed)
     known = ("width", "blocks", "seeing", "layers", "cycle", "identity", "pool", "steps", "segment")
-    made = CycleGAN(side, **{key: options[key] for key in known}, seed=options["seed"])
+    made = CycleGAN(side, **{key: options[key] for key in known}, seed=config.seed)
     per = min(config.steps_per_execution, options["segment"])
     made.compile(options["rate"], jit_compile=config.jit, steps_per_execution=per)
     return made
