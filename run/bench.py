@@ -32,22 +32,11 @@ JSON = flags.DEFINE_bool("json", False, "print JSON instead of a table")
 DEVICES = flags.DEFINE_string("devices", "", "one device; see run/train.py")
 
 
-def steps():
-    def configured(cell):
-        config = launch.config_file()["get_config"](cell)
-        bench.on(config, NETWORK.value, SIZE.value)
-        launch.overrides()(config)
-        return config
-
-    plain = configured("source_only"), 2 * BATCH.value
-    entries = {bench.SUPERVISED: plain}
-    for cell in METHODS.value:
-        entries[cell] = plain if cell == bench.FORWARD else (configured(cell), BATCH.value)
-    timed = {name: bench.entry(name, *settings) for name, settings in entries.items()}
-    rows = bench.ratios(bench.measure(timed, ROUNDS.value))
-    if MEMORY.value:
-        bench.add_peaks(rows, entries)
-    return rows
+def configured(cell):
+    config = launch.config_file()["get_config"](cell)
+    bench.on(config, NETWORK.value, SIZE.value)
+    launch.overrides()(config)
+    return config
 
 
 def main(words):
@@ -57,7 +46,10 @@ def main(words):
         rows, what = bench_input.measure(ROUNDS.value), "JPEG files of 600 × 450"
     else:
         with devices.strategy(DEVICES.value):
-            rows = steps() if WHAT.value == "step" else bench_bank.measure(ROUNDS.value, MEMORY.value)
+            if WHAT.value == "step":
+                rows = bench.steps(configured, METHODS.value, BATCH.value, ROUNDS.value, MEMORY.value)
+            else:
+                rows = bench_bank.measure(ROUNDS.value, MEMORY.value)
         what = f"{BATCH.value} + {BATCH.value} images" if WHAT.value == "step" else "72 samples"
     print(json.dumps(rows) if JSON.value else bench.table(rows, f"{what}, {ROUNDS.value} rounds"))
 

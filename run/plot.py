@@ -1,21 +1,16 @@
 """Draw a picture of a run, or of several.
 
     python run/plot.py --workdir=/tmp/digits1,/tmp/digits2 --what=curves --out=both.png
-    python run/plot.py --workdir=/tmp/digits --what=tsne --before=/tmp/source_only
-    python run/plot.py --workdir=/tmp/pairs --what=pairs --oracle=/tmp/M-M
     python run/plot.py --config=configs/digits.py --what=domains --out=domains.png
 
 curves: accuracy and loss terms over training; runs that differ only in the seed become one line with a band
 rounds: accuracy by round, of folders of run/rounds.py that differ only in the seed
 sync: gradient norms of GSDA's levels over training; L_AT of DAAA and the target accuracy; several runs as in curves
 tsne: source and target features before and after, or of several runs of one task side by side
-cam: where the network looks, and what ToAlign or BIWAA aligns
-attention: which regions TADA attends to; of DAAA where the source network looks, the adapted one, and an oracle
+cam, attention: where the network looks and what ToAlign or BIWAA aligns; TADA's regions, DAAA's maps of all networks
 pairs: pictures and translations, of a folder of run/pair.py or a run of DAAA, and how many of them an oracle reads
-confusion: which class of the target is taken for which
-sweep: accuracy over the values of one option, of a folder of run/benchmark.py
-labels: how often each class occurs in the source and in the target; needs no run
-domains: images of every domain; needs no run
+confusion, sweep: which class is taken for which; accuracy over one option's values, of a folder of run/benchmark.py
+labels, domains: how often classes occur, what images of the domains look like; these need no run
 """
 
 import functools
@@ -47,19 +42,17 @@ def main(words):
         raise ValueError(f"--workdir is missing: {' and '.join(CONFIGS)} take --config and --out in its place")
     if len(folders) > 1 and what not in SEVERAL:
         raise ValueError(f"--what={what} draws one folder, not {len(folders)}: {' and '.join(SEVERAL)} take several")
-    if BEFORE.value and what != "tsne":
-        raise ValueError(f"--before is for --what=tsne, not {what}")
-    if ORACLE.value and what not in JUDGED:
-        raise ValueError(f"--oracle={ORACLE.value} is for --what={' and '.join(JUDGED)}, not {what}")
+    for flag, kinds in ((BEFORE, ["tsne"]), (ORACLE, JUDGED)):
+        if flag.value and what not in kinds:
+            raise ValueError(f"--{flag.name}={flag.value} is for --what={' and '.join(kinds)}, not {what}")
     out = pathlib.Path(OUT.value or pathlib.Path(folders[0], "plots", f"{what}.png"))
     if out.suffix.lower() != ".png":
         raise ValueError(f"--out={out}: pictures are PNG files, so the name has to end in .png")
-    if what in SEVERAL:
-        SEVERAL[what](folders, out, *filter(None, [BEFORE.value]))
-    elif what in SINGLE:
-        SINGLE[what](folders[0], out, *filter(None, [ORACLE.value]))
-    else:
+    if what in CONFIGS:
         CONFIGS[what](workdir.Workdir(folders[0]).config() if folders else CONFIG.value, out)
+    else:
+        of = folders if what in SEVERAL else folders[0]
+        {**SEVERAL, **SINGLE}[what](of, out, *filter(None, [BEFORE.value or ORACLE.value]))
     print(out)
 
 

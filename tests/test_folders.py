@@ -94,6 +94,7 @@ def test_the_same_command_again_trains_nothing_and_delivers_again(folders, run):
     assert done.returncode == 0 and "finished run" in done.stdout and (run[0] / "predictions.csv").is_file()
 
 
+@pytest.mark.slow
 def test_other_commands_take_the_run(folders, run):
     for name, words in (
         ("evaluate", ["--split=test"]),
@@ -111,6 +112,7 @@ def test_labels_of_the_target_change_nothing_in_training(folders, run):
     assert same[0] == same[1]
 
 
+@pytest.mark.slow
 def test_a_bad_picture_is_fatal_before_training_or_left_out(folders, tmp_path):
     for kind, name in enumerate(CLASSES):
         (tmp_path / "photos" / name).mkdir(parents=True)

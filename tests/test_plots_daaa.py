@@ -202,7 +202,7 @@ def test_the_distance_and_the_accuracy_of_a_trained_run_by_update(runs, tmp_path
     np.testing.assert_allclose(values(distance), [[[1, 2], [row["attention"] for row in rows]]])
     np.testing.assert_allclose(values(accuracy), [[[1, 2], [100 * row["target_accuracy"] for row in rows]]])
     assert distance.get_ylim()[0] == 0 and "L_AT" in distance.get_ylabel()
-    assert {axes.get_xlabel() for axes in figures[0].axes} == {"update of the posterior (segment)"}
+    assert {axes.get_xlabel() for axes in figures[0].axes} == {"segment (then a new posterior)"}
     assert figures[0].get_suptitle() == "daaa, A → B"
     assert_picture(tmp_path / "x.png")
 

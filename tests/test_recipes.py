@@ -98,7 +98,7 @@ def test_afn_s_own_recipe_gives_the_backbone_no_momentum_and_a_constant_rate():
     assert (made.options.step_size, made.options.blocks, made.view.train) == (0.3, 2, "center")
     home = config("office_home", "afn")
     assert (home.options.step_size, home.options.blocks, home.options.trade_offs.norm) == (1.0, 1, 0.05)
-    optimizer = build.optimizer(home, types.SimpleNamespace(steps=home.steps, progress=0.5))
+    optimizer = build.optimizer(home, types.SimpleNamespace(rate_steps=home.steps, rate_progress=0.5))
     assert [optimizer.groups(f"network/{name}/kernel") for name in ("backbone_0", "head")] == [(1.0, 0.0), (1.0, 0.9)]
     assert not optimizer.nesterov and float(optimizer.learning_rate) == pytest.approx(1e-3)
 

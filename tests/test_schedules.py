@@ -64,11 +64,11 @@ def test_a_config_counts_the_rate_either_way(golden):
         config = settings.base("dann")
         config.optimizer.update({"rate": number(match[2]), "new_layers": 10.0, "per_step": per_step})
         config.optimizer.gamma = 0.001 if per_step else 10.0
-        method = types.SimpleNamespace(steps=steps)
+        method = types.SimpleNamespace(rate_steps=steps)
         optimizer = build.optimizer(config, method)
         scales = [optimizer.groups(path)[0] for path in ("network/backbone_0/kernel", "network/head/kernel")]
         rates = []
-        for method.progress in tf.constant(file["iters"] / steps if per_step else file["progress"], ops.real()):
+        for method.rate_progress in tf.constant(file["iters"] / steps if per_step else file["progress"], ops.real()):
             rates.append([scale * float(optimizer.learning_rate) for scale in scales])
         file.equal(match[0], rates, (..., 0) if per_step else ...)
 

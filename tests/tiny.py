@@ -8,7 +8,7 @@ from configs import digits
 from tfuda import build, names, seams, stages
 from tfuda.workdir import restore
 
-CONTAINED = {"cdan", "dann"}  # in cdane, and in mstn
+CONTAINED = {"cdan", "dann", "dannp", "mstn"}  # in cdane, mstn+biwaa and dannp+toalign
 COMBINED = ("dannp", "dannp+toalign", "gvb")  # all that aligns takes two steps in tests/combiners
 
 
@@ -20,8 +20,9 @@ def cells() -> list:
     known, weighers = names.modules("methods"), names.modules("weighers")
     pairs = [(method, weigher) for method in known for weigher in weighers if fits(method, weigher)]
     own = {(names.says(names.resolve(weigher, "weighers"), "STANDS_ON", ""), weigher) for weigher in weighers}
-    combined = [f"{cell}+{combiner}" for cell in COMBINED for combiner in names.modules("combiners")]
-    quick = {f"{m}+{w}" for m, w in own} | {cell for cell in combined if cell.startswith(f"{COMBINED[0]}+")}
+    combiners = names.modules("combiners")
+    combined = [f"{cell}+{combiner}" for cell in COMBINED for combiner in combiners]
+    quick = {f"{m}+{w}" for m, w in own} | {f"{COMBINED[0]}+{combiner}" for combiner in combiners}
     quick |= {*known} - CONTAINED
     every = [*known, *(f"{m}+{w}" for m, w in pairs), *combined]
     return [pytest.param(cell, marks=() if cell in quick else pytest.mark.slow) for cell in dict.fromkeys(every)]

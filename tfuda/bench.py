@@ -9,7 +9,7 @@ import pathlib
 import resource
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import tensorflow as tf
 from ml_collections import ConfigDict
@@ -118,6 +118,18 @@ def add_peaks(rows: list[dict], configs: dict[str, tuple[ConfigDict, int]]) -> N
     for row in rows:
         config, batch = configs[row["method"]]
         row["peak_megabytes"] = apart(peak, row["method"], config.to_dict(), batch)
+
+
+def steps(
+    configured: Callable[[str], ConfigDict], cells: Iterable[str], batch: int, rounds: int, memory: bool
+) -> list[dict]:
+    """Rows of SUPERVISED and of every cell, or FORWARD, for `batch` images of each stream."""
+    plain = configured("source_only"), 2 * batch
+    entries = {SUPERVISED: plain} | {cell: plain if cell == FORWARD else (configured(cell), batch) for cell in cells}
+    rows = ratios(measure({name: entry(name, *settings) for name, settings in entries.items()}, rounds))
+    if memory:
+        add_peaks(rows, entries)
+    return rows
 
 
 def table(rows: list[dict], what: str) -> str:

@@ -41,6 +41,7 @@ def test_left_over_discriminators_resume_to_the_bit(tmp_path):
     assert tiny.differing(tiny.state(whole), tiny.state(rest)) == []
 
 
+@pytest.mark.slow
 def test_left_over_discriminators_on_two_replicas_equal_one_device(two_replicas):
     made = tiny.config(STALE, smooth=True, steps=5)
     alone = tiny.train(made)

@@ -213,7 +213,7 @@ def test_the_sampler_takes_confident_images_only():
         assert (classes < 0).all() == expected and (classes < 0).any() == expected
 
 
-@pytest.mark.parametrize("cell", ["gsda", "tada[dropout=0]"])
+@pytest.mark.parametrize("cell", ["gsda", pytest.param("tada[dropout=0]", marks=pytest.mark.slow)])
 def test_xla_compiles_the_bank(cell):
     plain = tiny.train(tiny.config(cell, smooth=True, steps=3))
     compiled = tiny.train(tiny.config(cell, smooth=True, steps=3, jit=True))

@@ -61,7 +61,10 @@ def test_two_ways_on_several_sources():
     assert (method.width, method.scale, dict(method.domains)) == (2, 1, {"source": 1, "target": 0})
 
 
-@pytest.mark.parametrize("setting", ["msda", "ssda", "both"])
+SLOW = pytest.param("both", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("setting", ["msda", "ssda", SLOW])
 def test_two_replicas_end_where_one_device_ends(setting, double, two_replicas):
     made = config("hda+toalign", setting, smooth=True, steps=5)
     made.batches.target_labelled = 4
