@@ -275,17 +275,14 @@ def _of(name: str, module: str) -> str:
 
 def sizes(config: ConfigDict, streams: Iterable[str]) -> dict[str, int]:
     """Images of every stream in a step: config.batch each, or in all, where the method has proportions."""
-    shares = kind(config)._shares
+    shares, replicas = kind(config)._shares, ops.replicas()
     if not shares:
         return dict.fromkeys(streams, config.batch)
-    whole = sum(shares[name] for name in streams)
-    found = {name: config.batch * shares[name] / whole for name in streams}
-    replicas = ops.replicas()
+    found = {name: config.batch * shares[name] / sum(shares[name] for name in streams) for name in streams}
     if any(abs(size - round(size)) > 1e-6 or round(size) % replicas for size in found.values()):
-        parts, of = ", ".join(f"{name} {shares[name]}" for name in streams), f" on {replicas} devices"
+        parts, unit = ", ".join(f"{name} {shares[name]}" for name in streams), 20 * replicas
         raise ValueError(
-            f"batch={config.batch} does not divide into {parts}{of if replicas > 1 else ''}: "
-            f"take a multiple of {20 * replicas}, as {60 * replicas}"
+            f"batch={config.batch} does not divide into {parts}: take a multiple of {unit}, as {3 * unit}"
         )
     return {name: round(size) for name, size in found.items()}
 
