@@ -48,8 +48,15 @@ from tfuda import kernels, losses, ops
 from tfuda.method import Method
 from tfuda.networks.base import Network
 
+
+@tf.custom_gradient
+def squares(maps: tf.Tensor):
+    """Sum over the channels: maps [B, h, w, C] -> [B, h, w]; one product back, where the ops' own take four."""
+    return tf.reduce_sum(tf.square(maps), -1), lambda upstream: (2.0 * upstream)[..., None] * maps
+
+
 POOLING = {
-    "squares": lambda maps: tf.reduce_sum(tf.square(maps), -1),
+    "squares": squares,
     "absolute": lambda maps: tf.reduce_sum(tf.abs(maps), -1),
     "max": lambda maps: tf.reduce_max(tf.abs(maps), -1),
 }
