@@ -30,6 +30,7 @@ def test_every_method_that_aligns_takes_a_step_of_either_order(method):
 STALE = "gvb+metaalign[stale_discriminator=True]"
 
 
+@pytest.mark.slow
 def test_left_over_discriminators_resume_to_the_bit(tmp_path):
     """Stopped in mid-segment, before a step that plays against them."""
     made, folder = tiny.config(STALE, segment=5), Workdir(tmp_path)
