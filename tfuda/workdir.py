@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import csv
 import fcntl
+import functools
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -41,6 +44,18 @@ def write(path: pathlib.Path, content: str | bytes) -> None:
         os.fsync(file.fileno())
     os.chmod(temporary, 0o644)
     os.replace(temporary, path)
+
+
+@functools.cache
+def plain(folder: pathlib.Path) -> str:
+    """A way to a folder that TensorFlow does not take for a pattern, as it does where a cell has brackets."""
+    if not set("[]*?") & set(str(folder)):
+        return str(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    link = pathlib.Path(tempfile.mkdtemp(prefix="tfuda-"), folder.name)
+    link.symlink_to(folder.absolute(), target_is_directory=True)
+    atexit.register(shutil.rmtree, link.parent, ignore_errors=True)
+    return str(link)
 
 
 def commit() -> str:
@@ -132,11 +147,11 @@ class Workdir:
     def checkpoints(self, method: Segmented, keep: int = 2) -> tf.train.CheckpointManager:
         """Of one flat list of all variables: a saved object graph or .weights.h5 loses dropout's seed states."""
         saved = tf.train.Checkpoint(state=[v.value for v in method.state()])
-        return tf.train.CheckpointManager(saved, str(self.path / "checkpoints"), max_to_keep=keep)
+        return tf.train.CheckpointManager(saved, plain(self.path / "checkpoints"), max_to_keep=keep)
 
     def saved(self) -> str | None:
         """The newest checkpoint."""
-        return tf.train.latest_checkpoint(str(self.path / "checkpoints"))
+        return tf.train.latest_checkpoint(plain(self.path / "checkpoints"))
 
     def rows(self) -> list[dict[str, float]]:
         """metrics.csv: one row per segment."""
