@@ -9,12 +9,14 @@ workdir gets config.json, metrics.csv, checkpoints/, events/ (TensorBoard) and r
 
 from absl import flags
 
-from tfuda import deliver, devices, experiment, launch, workdir
+from tfuda import deliver, devices, experiment, guard, launch, precision, workdir
 
 CONFIG = launch.config_flag()
 WORKDIR = flags.DEFINE_string("workdir", None, "folder of the run")
 SEED = flags.DEFINE_integer("seed", None, "short for --config.seed")
 BAD = flags.DEFINE_enum("on_bad_image", None, ["error", "skip"], "short for --config.on_bad_image")
+PRECISION = flags.DEFINE_enum("precision", None, list(precision.POLICIES), "short for --config.precision")
+ON_NAN = flags.DEFINE_enum("on_nan", None, guard.ON_NAN, "short for --config.on_nan")
 DEVICES = flags.DEFINE_string("devices", "", "gpu:0,gpu:1 for several; every GPU, else the CPU, when empty")
 
 
@@ -24,8 +26,9 @@ def main(words):
     config = CONFIG.value
     if SEED.value is not None:
         config.seed = SEED.value
-    if BAD.value is not None:
-        config.on_bad_image = BAD.value
+    for flag in (BAD, PRECISION, ON_NAN):
+        if flag.value is not None:
+            config[flag.name] = flag.value
     folder = workdir.Workdir(WORKDIR.value)
     with devices.strategy(DEVICES.value):
         result = experiment.train(config, folder, verbose="auto", say=print)

@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
-import numpy as np
 from ml_collections import ConfigDict
 
-from tfuda import memory, ops, optim, schedules
+from tfuda import guard, memory, ops, optim, precision, schedules
 from tfuda import method as step
 from tfuda.data import augment, catalogue, check, domains, pipeline
 from tfuda.data import view as views
@@ -95,6 +94,7 @@ def kind(config: ConfigDict) -> type[step.Method]:
     return resolve(config.method, "methods")
 
 
+@precision.made
 def network(config: ConfigDict, of: domains.Task) -> Network:
     """images -> Outputs, untrained but for config.network_options.weights, for the classes of the task.
 
@@ -172,6 +172,7 @@ def optimizer(config: ConfigDict, method: step.Method) -> keras.optimizers.Optim
     return known[chosen.name](rate, weight_decay=chosen.decay or None)
 
 
+@precision.made
 def method(config: ConfigDict, of: domains.Task | None = None, teacher: Network | None = None) -> step.Method:
     """The method, compiled, ready to `fit`; its initial weights follow from config.seed.
 
@@ -181,6 +182,8 @@ def method(config: ConfigDict, of: domains.Task | None = None, teacher: Network 
         raise ValueError(f"steps={config.steps}: a run needs at least one step")
     if config.segment < 1:
         raise ValueError(f"segment={config.segment}: a segment needs at least one step")
+    if config.on_nan not in guard.ON_NAN:
+        raise ValueError(f"on_nan={config.on_nan!r}{near(config.on_nan, guard.ON_NAN)}")
     of = of or task(config)
     keras.utils.set_random_seed(seed(config))
     seams: dict[str, Any] = {}
@@ -191,7 +194,7 @@ def method(config: ConfigDict, of: domains.Task | None = None, teacher: Network 
     if config.combiner:
         combiner = resolve(config.combiner, "combiners")
         seams["combine"] = combiner(**_known(config.combiner_options, config.combiner, "combiners"))
-    if believed := beliefs(config, of):
+    if believed := memory.beliefs(config, of):
         seams["pseudo"] = believed
     if kind(config)._stages:
         seams |= {"teacher": teacher, "targets": len(of.trains["target"])}
@@ -200,44 +203,16 @@ def method(config: ConfigDict, of: domains.Task | None = None, teacher: Network 
         **seams,
         steps=config.steps,
         segment=config.segment,
+        on_nan=config.on_nan,
         passes=passes(config.passes, {**of.streams, **kind(config)._shares}),
         streams={name: domain.origins for name, domain in of.streams.items()},
         **config.options.to_dict(),
     )
     per = min(config.steps_per_execution, config.segment)
     if config.samplers.target in ("balanced", "oracle"):
-        made.follow(len(of.streams["target"]), known_classes(config, of))
+        made.follow(len(of.streams["target"]), memory.known_classes(config, of))
     made.compile(optimizer(config, made), jit_compile=config.jit, steps_per_execution=per)
     return made
-
-
-def prior(config: ConfigDict, of: domains.Task) -> np.ndarray | None:
-    """What earlier rounds believe of the target's images, [N, K], of the file config.prior."""
-    if not config.prior:
-        return None
-    found = memory.load(config.prior)
-    shape = len(of.streams["target"]), len(of.classes)
-    if found.shape != shape:
-        raise ValueError(
-            f"prior={config.prior} is of shape {found.shape}: the target has {shape[0]} images of {shape[1]} classes"
-        )
-    return found
-
-
-def beliefs(config: ConfigDict, of: domains.Task) -> memory.Beliefs | None:
-    """The memory of pseudo-labels, where there is something to remember."""
-    chosen, before = config.beliefs, prior(config, of)
-    if chosen.rate == 1 and before is None:
-        return None
-    return memory.Beliefs(len(of.streams["target"]), len(of.classes), chosen.rate, before, chosen.fade, chosen.scale)
-
-
-def known_classes(config: ConfigDict, of: domains.Task) -> np.ndarray | None:
-    """For the target's sampler, int32 [N]: true ones for "oracle", those of the prior, None for the run's own."""
-    if config.samplers.target == "oracle":
-        return of.trains["target"].known_labels
-    before = prior(config, of)
-    return None if before is None else before.argmax(1).astype(np.int32)
 
 
 def _known(options: ConfigDict, name: str, package: str) -> dict:

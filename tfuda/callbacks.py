@@ -5,23 +5,25 @@ from __future__ import annotations
 import math
 import signal
 import time
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tfuda import evaluate, validators
+from tfuda import evaluate, health, validators
 from tfuda.data.domains import Task
 from tfuda.data.files import same
+from tfuda.guard import Diverged
 from tfuda.workdir import Workdir
 
 
 class Stopped(BaseException):
-    """The run was asked to stop and can be resumed; like KeyboardInterrupt, no error of the run."""
+    """The run was asked to stop, by a signal, and can be resumed; like KeyboardInterrupt, no error of the run."""
 
-
-class Diverged(ValueError):
-    """The loss is no number any more."""
+    def __init__(self, text: str, number: int = signal.SIGINT):
+        super().__init__(text)
+        self.number = number
 
 
 class Journal(keras.callbacks.Callback):
@@ -31,7 +33,7 @@ class Journal(keras.callbacks.Callback):
     file of a run that was killed is that of one that was not, but for the column `seconds`.
     """
 
-    rate = "optimizer.rate"  # the key of the config that a diverged run should lower
+    advice = "lower optimizer.rate, or leave such steps out with --on_nan=skip"  # to a run that diverged
 
     def __init__(
         self,
@@ -40,9 +42,10 @@ class Journal(keras.callbacks.Callback):
         manager: tf.train.CheckpointManager,
         step: int,
         mean_class: bool = False,
+        say: Callable[[str], None] = lambda line: None,
     ):
         super().__init__()
-        self.mean_class = mean_class
+        self.mean_class, self.say = mean_class, say
         self.task, self.workdir, self.manager = task, workdir, manager
         self.rows = [row for row in workdir.rows() if row["step"] <= step]
         self.before = self.rows[-1]["seconds"] if self.rows else 0.0
@@ -50,34 +53,56 @@ class Journal(keras.callbacks.Callback):
         self.observer: evaluate.Observer | None = None
         self.events = tf.summary.create_file_writer(str(workdir.path / "events"))
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if isinstance(error, Diverged):
+            kept = f"The checkpoint of step {int(self.rows[-1]['step'])}" if self.rows else "Nothing"
+            raise Diverged(f"{error}. {kept} is kept; {self.advice}") from None
+
     def measure(self) -> dict[str, float]:
-        """Accuracies on the test sets and the label-free validator on the unlabelled target."""
+        """Accuracies on the test sets; the label-free validator and the vitals on the unlabelled target."""
         self.observer = self.observer or evaluate.Observer(self.model.network)
-        found, logits = {}, {}
+        found, seen = {}, {}
         for name, domain in self.task.tests.items():
             if domain.labels is not None:
-                logits[name] = self.observer(domain.images).logits
-                score = evaluate.score(domain.labels, logits[name])
+                seen[name] = self.observer(domain.images)
+                score = evaluate.score(domain.labels, seen[name].logits)
                 found[f"{name}_accuracy"] = score.accuracy
                 if self.mean_class:
                     found[f"{name}_mean_class"] = score.mean_class
         unlabelled = self.task.streams["target"].images
-        if "target" not in logits or not same(unlabelled, self.task.tests["target"].images):
-            logits["target"] = self.observer(unlabelled).logits
-        found["infomax"] = validators.infomax(logits["target"])
-        return found
+        if "target" not in seen or not same(unlabelled, self.task.tests["target"].images):
+            seen["target"] = self.observer(unlabelled)
+        found["infomax"] = validators.infomax(seen["target"].logits)
+        return {**found, **health.noted(self.model.meters), **health.vitals(seen["source"], seen["target"])}
+
+    def complaints(self) -> dict[str, str]:
+        """{failure: sentence} of the rows so far."""
+        return health.complaints(self.rows, len(self.task.classes), self.model.steps)
+
+    def on_train_begin(self, logs=None):
+        self.said = {*self.complaints()}
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.model.jit_compile and not math.isfinite(logs["loss"]):  # where the graph could not refuse
+            step = int(self.model.step.numpy())
+            raise Diverged(f"training diverged up to step {step}: the loss is {float(logs['loss'])}")
 
     def on_epoch_end(self, epoch, logs=None):
         step = int(self.model.step.numpy())
         if step % self.model.segment and step < self.model.steps:
             return  # stopped in mid-segment: no row that an undisturbed run would not have
-        if not math.isfinite(logs["loss"]):
-            raise Diverged(f"the loss is {logs['loss']} at step {step}: training diverged; lower {self.rate}")
         measured = self.measure()
         logs.update(measured)
         seconds = self.before + time.monotonic() - self.start
         self.rows.append({"step": step, **{k: float(v) for k, v in logs.items()}, "seconds": round(seconds, 1)})
         self.workdir.keep_rows(self.rows)
+        for name, sentence in self.complaints().items():
+            if name not in self.said:
+                self.said.add(name)
+                self.say(f"\n{sentence}")
         with self.events.as_default(step):
             for name, value in logs.items():
                 tf.summary.scalar(name, value)

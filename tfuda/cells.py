@@ -12,7 +12,7 @@ from tfuda import method as step
 from tfuda.names import defaults, modules, near, resolve, says
 
 # Method options that stand at the top of a config, because every benchmark sets them.
-OWN = ("steps", "segment", "passes")
+OWN = ("steps", "segment", "passes", "on_nan")
 
 
 def cell(text: str) -> ConfigDict:

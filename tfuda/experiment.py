@@ -48,12 +48,17 @@ def _train(config, workdir, verbose, task, say) -> dict:
     manager = workdir.checkpoints(method)
     if restore(manager):
         say(f"resuming at step {int(method.step.numpy())} of {config.steps}")
-    journal = callbacks.Journal(task, workdir, manager, int(method.step.numpy()), config.mean_class)
-    with callbacks.Stoppable(manager) as stop:
+    journal = callbacks.Journal(task, workdir, manager, int(method.step.numpy()), config.mean_class, say)
+    with callbacks.Stoppable(manager) as stop, journal:
         method.fit(streams, callbacks=[journal, stop], verbose=verbose)
     if stop.caught and int(method.step.numpy()) < config.steps:
-        raise Stopped(f"stopped at step {int(method.step.numpy())} of {config.steps}; the same command resumes")
+        step = int(method.step.numpy())
+        raise Stopped(f"stopped at step {step} of {config.steps}; the same command resumes", stop.caught)
     result = summary(config, journal.rows)
+    if skipped := int(method.skipped.numpy()):
+        result["skipped"] = skipped
+    if complaints := journal.complaints():
+        result["complaints"] = list(complaints.values())
     write(workdir.result, json.dumps(result, indent=1) + "\n")
     return result
 
@@ -104,7 +109,10 @@ def table(result: dict) -> str:
             f"at step {result['selected_step']}",
             f"  {'':{len(kind) + 7}}  oracle    {100 * result['oracle']:5.1f} %  (chosen on target labels)",
         ]
-    return "\n".join([*lines, f"  source {kind}            {100 * result['source']:5.1f} %"])
+    lines.append(f"  source {kind}            {100 * result['source']:5.1f} %")
+    if "skipped" in result:
+        lines.append(f"  {result['skipped']} steps were skipped, because a term or a gradient was not finite")
+    return "\n".join([*lines, *(f"  {complaint}" for complaint in result.get("complaints", ()))])
 
 
 def load(path: str | os.PathLike) -> tuple[ConfigDict, Task, Method]:

@@ -8,6 +8,7 @@ import io
 import itertools
 import os
 import runpy
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from absl import flags, logging
 from ml_collections import ConfigDict, config_flags
 
 from tfuda.callbacks import Stopped
+from tfuda.guard import Diverged
 from tfuda.names import near
 
 DEBUG = flags.DEFINE_bool("debug", False, "show the traceback of an error")
@@ -41,20 +43,22 @@ def config_flag(default: str | None = None):
 def launch(main: Callable[[list[str]], int | None], needs: Sequence[str] = ()) -> None:
     """Parse the flags, run `main(the other words)`, exit with what it returns.
 
-    Exit codes: 0 done, 1 done in part, 2 a mistake in what was asked for, 130 stopped and resumable.
+    Exit codes: 0 done, or told by SIGTERM to leave, resumable; 1 done in part; 2 a mistake in what was asked for;
+    3 training diverged; 130 interrupted, resumable.
     """
     sys.path.insert(0, os.getcwd())  # so that mypackage.mine:Mine is found
     for stream in (sys.stdout, sys.stderr):  # names of files may hold anything
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="surrogateescape")
     quiet()
+    signal.signal(signal.SIGTERM, leave)
     try:
         words = parse(needs)
         tf.config.experimental.enable_op_determinism()
         code = main(words[1:])
     except Stopped as stop:
         print(f"\n{stop}", file=sys.stderr)
-        code = 130
+        code = 0 if stop.number == signal.SIGTERM else 130
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         code = 130
@@ -65,8 +69,13 @@ def launch(main: Callable[[list[str]], int | None], needs: Sequence[str] = ()) -
         if flags.FLAGS.is_parsed() and DEBUG.value:
             raise
         print(f"{os.path.basename(sys.argv[0])}: {sentence(error)}", file=sys.stderr)
-        code = 2
+        code = 3 if isinstance(error, Diverged) else 2
     sys.exit(code or 0)
+
+
+def leave(number, frame) -> None:
+    """SIGTERM where no training runs that would have a checkpoint to save: callbacks.Stoppable."""
+    raise Stopped("stopped; the same command goes on", number)
 
 
 def quiet() -> None:

@@ -26,8 +26,10 @@ import zipfile
 
 import numpy as np
 import tensorflow as tf
+from ml_collections import ConfigDict
 
 from tfuda import ops, schedules
+from tfuda.data.domains import Task
 
 LARGE = 2**24  # numbers of a table that is kept in half precision
 ABSENT = ("keep", "decay")
@@ -126,3 +128,35 @@ class Beliefs:
         last = tf.reduce_max(tf.where(equal, tf.range(tf.shape(rows)[0])[None, :], 0), 1)
         update = tf.cast(tf.gather(belief, last), self.table.dtype)
         self.table.assign(tf.tensor_scatter_nd_update(self.table.value, rows[:, None], update))
+
+
+# ---- of a config
+
+
+def prior(config: ConfigDict, of: Task) -> np.ndarray | None:
+    """What earlier rounds believe of the target's images, [N, K], of the file config.prior."""
+    if not config.prior:
+        return None
+    found = load(config.prior)
+    shape = len(of.streams["target"]), len(of.classes)
+    if found.shape != shape:
+        raise ValueError(
+            f"prior={config.prior} is of shape {found.shape}: the target has {shape[0]} images of {shape[1]} classes"
+        )
+    return found
+
+
+def beliefs(config: ConfigDict, of: Task) -> Beliefs | None:
+    """The memory of pseudo-labels, where there is something to remember."""
+    chosen, before = config.beliefs, prior(config, of)
+    if chosen.rate == 1 and before is None:
+        return None
+    return Beliefs(len(of.streams["target"]), len(of.classes), chosen.rate, before, chosen.fade, chosen.scale)
+
+
+def known_classes(config: ConfigDict, of: Task) -> np.ndarray | None:
+    """For the target's sampler, int32 [N]: true ones for "oracle", those of the prior, None for the run's own."""
+    if config.samplers.target == "oracle":
+        return of.trains["target"].known_labels
+    before = prior(config, of)
+    return None if before is None else before.argmax(1).astype(np.int32)

@@ -23,7 +23,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfuda import losses, ops, pada, schedules, seams
+from tfuda import guard, health, losses, ops, pada, schedules, seams
 from tfuda.networks.base import Network, Outputs
 from tfuda.seams import joint, latest, unweighed
 from tfuda.segments import Segmented
@@ -59,6 +59,7 @@ class Method(Segmented):
     passes: tuple = ()  # streams that share a forward pass: (("source", "target"),); () for one each
     pada = False  # weigh source images by how much of their class the target seems to have
     sure = 0.0  # target images below this confidence have no class for the sampler
+    on_nan = "stop"  # or "skip": tfuda/guard.py
     ramp_steps = 0  # the reversal ramp's horizon; 0 for `steps`, 10000 for CDAN's, HDA's and GVB's code
 
     _shares: dict[str, float] = {}  # of the streams in a batch, where they are not equal; config.batch is all of it
@@ -83,7 +84,10 @@ class Method(Segmented):
         self.network, self.weigh, self.combine, self.pseudo = network, weigh, combine, pseudo
         self.streams = streams or {"source": 1, "target": 1}
         self.step = self.memory("step", (), "int64")  # optimizer.iterations stalls when float16 overflows
-        self.meters = {name: keras.metrics.Mean(name=name) for name in ("loss", *self.trade_offs)}
+        self.quiet = frozenset(health.SIGNS)
+        names = ("loss", *self.trade_offs, *health.SIGNS)
+        self.meters = {name: keras.metrics.Mean(name=name) for name in names}
+        self.skipped = self.memory("skipped", (), "int64")
         probe = network(network.blank())
         if self.pada:
             self.class_weights = self.memory("class_weights", probe.logits.shape[1:], initializer="ones")
@@ -234,13 +238,34 @@ class Method(Segmented):
         return tape.gradient(loss, sources, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
     def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
+        kept = guard.keep(self._undone) if self.on_nan == "skip" else []
         gradients, terms, batch, outputs = self.combine(self, batch)
-        with tf.control_dependencies(list(terms.values())):  # else the call that meets the data's end counts
+        values = self.agreed({"loss": self.total(terms), **terms, **health.signs(self, gradients)})
+        good = guard.finite([tf.stack([*values.values()])])
+        ready = [] if kept else [guard.refuse(good, self.step.value)]
+        with tf.control_dependencies([*terms.values(), *ready]):  # else the call that meets the data's end counts
             self.optimizer.apply(gradients, self.trainable_variables)
             self.remember(batch, outputs)
             getattr(self.pseudo, "remember", lambda batch: None)(batch)
-            self.note({"loss": self.total(terms), **terms})
+            self.note(values)
+            if kept:
+                guard.back(good, self._undone, kept)
+                self.skipped.assign_add(tf.cast(~good, "int64"))
         return self.results()
+
+    @property
+    def overflows(self) -> bool:
+        """Do gradients overflow now and then, for the optimizer to skip the step?"""
+        return isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
+
+    @property
+    def _undone(self) -> list[keras.Variable]:
+        """What a skipped step leaves as it was."""
+        return [variable for variable in self.state() if variable is not self.step]
+
+    def diagnosed(self, streams) -> str:
+        found, step = guard.diagnose(self, streams, int(self.step.numpy())), int(self.step.numpy()) + 1
+        return f"training diverged in step {step}: {found}"
 
     def call(self, images, training=False):
         """Images uint8 [B, H, W, 3] -> logits [B, K]."""

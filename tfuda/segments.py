@@ -7,7 +7,7 @@ import math
 import keras
 import tensorflow as tf
 
-from tfuda import ops
+from tfuda import guard, ops
 
 
 class Together(keras.callbacks.CallbackList):
@@ -45,6 +45,7 @@ class Segmented(keras.Model):
     segment: int  # steps in one Keras epoch
     step: keras.Variable
     meters: dict[str, keras.metrics.Mean]
+    quiet: frozenset[str] = frozenset()  # meters that `train_step` does not return
 
     _inside = False  # is the next epoch the rest of a segment?
 
@@ -64,17 +65,21 @@ class Segmented(keras.Model):
         """From 0 to 1, scalar."""
         return tf.cast(self.step.value, ops.real()) / self.steps
 
-    def note(self, shown: dict[str, tf.Tensor]) -> None:
-        """End a step: count it, and put this replica's shares of what is shown into the meters."""
-        values = ops.everywhere(tf.stack([tf.cast(value, ops.real()) for value in shown.values()]))
-        for name, value in zip(shown, tf.unstack(values), strict=True):
+    def agreed(self, shares: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Values over all replicas, of this replica's shares; scalars."""
+        values = ops.everywhere(tf.stack([tf.cast(value, ops.real()) for value in shares.values()]))
+        return dict(zip(shares, tf.unstack(values), strict=True))
+
+    def note(self, values: dict[str, tf.Tensor]) -> None:
+        """End a step: count it, and put values over all replicas into the meters of their names."""
+        for name, value in values.items():
             self.meters[name].update_state(value)
         self.step.assign_add(1)
 
     def results(self) -> dict[str, tf.Tensor]:
         """What `train_step` returns."""
         several = tf.distribute.get_strategy().extended._in_multi_worker_mode()
-        found = {name: meter.result() for name, meter in self.meters.items()}
+        found = {name: meter.result() for name, meter in self.meters.items() if name not in self.quiet}
         return {n: v[None] for n, v in found.items()} if several else found  # Keras reduces axis 0 there
 
     def state(self) -> list[keras.Variable]:
@@ -99,11 +104,20 @@ class Segmented(keras.Model):
                 self._between(streams)
             data = streams.dataset(step, min((epoch + 1) * self.segment, self.steps), self._followed())
             options |= {"initial_epoch": epoch, "epochs": epoch + 1, "shuffle": False}
-            super().fit(data, callbacks=together, verbose=verbose, **options)
+            try:
+                super().fit(data, callbacks=together, verbose=verbose, **options)
+            except tf.errors.InvalidArgumentError as error:
+                if not guard.refused(error):
+                    raise
+                raise guard.Diverged(self.diagnosed(streams)) from None
             if int(self.step.numpy()) == step:
                 break
         together.end()
         return self.history
+
+    def diagnosed(self, streams) -> str:
+        """Why the step after the last that counted was refused."""
+        return f"training diverged: a term or a gradient is not finite in step {int(self.step.numpy()) + 1}"
 
     def _followed(self) -> dict:
         """Classes for a sampler, by stream."""

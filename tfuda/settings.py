@@ -78,6 +78,8 @@ def base(text: str) -> ConfigDict:
             "target_as_source": "",
         }
     )
+    config.precision = "float32"  # or bfloat16, float16: tfuda/precision.py
+    config.on_nan = "stop"  # or skip: tfuda/guard.py
     config.jit = False
     if config.method == "daaa":
         config.passes = "joint"

@@ -124,7 +124,7 @@ class Workdir:
             old["prior"] = self.config().prior
         new, old = flat(config), flat(old)
         made = {"teacher", "pairs.folder"} if self.finished() else set()  # which a run that has ended needs no more
-        for key in sorted({*new, *old} - made):
+        for key in sorted({*new, *old} - made - {"on_nan"}):  # the word of a run that stopped is to resume it so
             if new.get(key) != old.get(key):
                 raise ValueError(
                     f"--workdir={self.path} holds a run with another config ({key} is {old.get(key)!r} there and "

@@ -31,7 +31,7 @@ from tfuda.networks import discriminators
 class DANN(Method):
     """The discriminator reads the features."""
 
-    trade_offs = {"task": 1.0, "domain": 1.0}
+    trade_offs = {"task": 1.0, "domain": 1.0, "discriminator": 0.0}  # the last is how often it is right, to look at
     domains = {"source": 1, "target": 0}
     width = 1  # outputs of the discriminator: 1 for a sigmoid, n for a softmax over n domains
     scale = 0.5
@@ -87,7 +87,15 @@ class DANN(Method):
         for name, verdict in verdicts.items():
             wrong = self.wrong(self.label(batch, name), verdict) * self.importance(batch, name)  # [B]
             loss += self.scale * ops.mean(wrong, self.confidence(seen[name]))
-        return {"domain": loss}
+        return {"domain": loss, **self.seen_through(batch, verdicts)}
+
+    def seen_through(self, batch, verdicts):
+        """The share of images whose domain the verdicts {stream: [B, width]} tell."""
+        right = []
+        for name, verdict in verdicts.items():
+            said = tf.argmax(verdict, -1, tf.int32) if self.width > 1 else tf.cast(verdict[:, 0] > 0, tf.int32)
+            right.append(tf.cast(said == self.label(batch, name), ops.real()))
+        return {"discriminator": ops.mean(tf.concat(right, 0))}
 
     def align(self, batch, outputs):
         seen = self.weigh(self.network, batch, outputs)

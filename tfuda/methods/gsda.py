@@ -63,6 +63,7 @@ class GSDA(Method):
         "classes": 1.0,
         "synchrony": 1.0,
         "entropy": 0.02,
+        "discriminator": 0.0,  # how often the domains' own is right, to look at
         "domain_norm": 0.0,  # S of the three levels, to look at
         "groups_norm": 0.0,
         "classes_norm": 0.0,
@@ -137,7 +138,8 @@ class GSDA(Method):
         else:
             played, norms = self.undetached(batch, seen, f, d, logits, error, jacobian)
         terms = self.played(played * losses.binary_cross_entropy(d, facing))
-        return {**terms, **self.compared(norms)}
+        right = tf.cast((logits[0] > 0) == (d[0] > 0.5), ops.real())
+        return {**terms, **self.compared(norms), "discriminator": ops.mean(right)}
 
     def undetached(self, batch, seen, f, d, logits, error, jacobian) -> tuple[tf.Tensor, tf.Tensor]:
         """(w [M, N] with p's gradient reversed for the losses, N |G| [M, N] with p's gradient as it is)."""

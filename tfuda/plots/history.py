@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from ml_collections import ConfigDict
 
+from tfuda import health
 from tfuda.plots import style
 from tfuda.workdir import Workdir, flat
 
@@ -31,7 +32,16 @@ ACCURACIES = {
     "source_mean_class": "source, mean over classes",
 }
 NORMS = {"domain_norm": "domain", "groups_norm": "groups, summed", "classes_norm": "classes, summed"}  # of GSDA
-OTHERS = {"step", "loss", "infomax", "seconds", *ACCURACIES, *NORMS}  # columns that are no loss term
+OTHERS = {
+    "step",
+    "loss",
+    "infomax",
+    "seconds",
+    "discriminator",
+    *health.COLUMNS,
+    *ACCURACIES,
+    *NORMS,
+}  # columns that are no loss term
 
 
 class Run(NamedTuple):

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from ml_collections import ConfigDict
 
-from tfuda import build
+from tfuda import build, memory
 from tfuda.data.domains import Task
 from tfuda.plots import style
 
@@ -30,7 +30,7 @@ def distance(first: np.ndarray, second: np.ndarray) -> float:
 def known(config: ConfigDict, task: Task) -> dict[str, np.ndarray]:
     """Labels int [N] of the training images by side; "predicted" of the target as earlier rounds believe."""
     found = {side: domain.labels for side, domain in task.trains.items() if domain.labels is not None}
-    before = build.prior(config, task)
+    before = memory.prior(config, task)
     return found | ({} if before is None else {"predicted": before.argmax(1)})
 
 

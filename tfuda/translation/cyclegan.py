@@ -26,7 +26,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from tfuda import ops, schedules
+from tfuda import guard, ops, schedules
 from tfuda.segments import Segmented
 from tfuda.translation import networks
 from tfuda.translation.pool import Pool
@@ -152,7 +152,10 @@ class CycleGAN(Segmented):
             terms, made = self.making(*real)
             scaled = self.optimizer.scale_loss(terms["loss"])
         gradients = tape.gradient(scaled, [v.value for v in self.makers])
-        with tf.control_dependencies([*gradients]):  # else the call that meets the data's end counts
+        terms = self.agreed(terms)
+        with tf.control_dependencies(
+            [*gradients, self._sound(terms)]
+        ):  # else the call that meets the data's end counts
             seen = [
                 pool(tf.stop_gradient(images), self.step.value) for pool, images in zip(self.pools, made, strict=True)
             ]
@@ -161,10 +164,15 @@ class CycleGAN(Segmented):
             loss = self.judging_loss(*real, *seen)
             scaled = self.judging.scale_loss(loss)
         gradients = tape.gradient(scaled, [v.value for v in self.judges])
-        with tf.control_dependencies([*gradients]):
+        judged = self.agreed({"judge": loss})
+        with tf.control_dependencies([*gradients, self._sound(judged)]):
             self.judging.apply(gradients, self.judges)
-            self.note({**terms, "judge": loss})
+            self.note({**terms, **judged})
         return self.results()
+
+    def _sound(self, terms: dict[str, tf.Tensor]) -> tf.Operation:
+        """An operation that ends the graph where a term is not finite."""
+        return guard.refuse(guard.finite(terms.values()), self.step.value)
 
     def translator(self, direction: str) -> Callable:
         """One of DIRECTIONS -> a compiled function, uint8 [B, H, W, 3] -> uint8 in the other domain's style."""

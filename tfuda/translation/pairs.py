@@ -16,7 +16,7 @@ import keras
 import numpy as np
 from ml_collections import ConfigDict
 
-from tfuda import build, callbacks, ops
+from tfuda import build, callbacks, ops, precision
 from tfuda.callbacks import Stopped
 from tfuda.data import pipeline
 from tfuda.data.domains import Domain, Task
@@ -36,7 +36,7 @@ CLASSIFIER = (
     *("cell", "method", "weigher", "combiner", "options", "weigher_options", "combiner_options", "optimizer"),
     *("steps", "segment", "steps_per_execution", "batch", "batches", "passes", "samplers", "augment", "prior"),
     *("beliefs", "rounds", "network", "network_options", "weights", "mean_class", "deliver", "source_test", "labels"),
-    "teacher",
+    *("teacher", "on_nan"),
 )
 SHOWN = 10  # pictures of each domain in a sample
 
@@ -82,16 +82,16 @@ def _translated(config, workdir, verbose, task, say) -> dict:
         a, b = (domain.name for domain in domains.values())
         say(f"training generators from {a} to {b} and back: {trained.steps} steps")
     entries, seen = {}, [some(domain, whole(domain, side)) for domain in domains.values()]
-    with callbacks.Stoppable(manager) as stop:
-        album = Album(seen, task, workdir, manager, int(trained.step.numpy()))
+    album = Album(seen, task, workdir, manager, int(trained.step.numpy()))
+    with callbacks.Stoppable(manager) as stop, album:
         trained.fit(streams, callbacks=[album, stop], verbose=verbose)
 
         if (step := int(trained.step.numpy())) < trained.steps:
-            raise Stopped(f"stopped at step {step} of {trained.steps}; the same command resumes")
+            raise Stopped(f"stopped at step {step} of {trained.steps}; the same command resumes", stop.caught)
 
         def pause(done: str) -> None:
             if stop.caught:
-                raise Stopped(f"stopped {done}; the same command resumes")
+                raise Stopped(f"stopped {done}; the same command resumes", stop.caught)
 
         for direction, domain in zip(DIRECTIONS, domains.values(), strict=True):
             say(f"translating the {len(domain)} training pictures of {domain.name}")
@@ -137,6 +137,7 @@ def data(config: ConfigDict, domains: dict[str, Domain], side: int) -> pipeline.
     return pipeline.Streams(unlabelled, batch, config.seed, None, view)
 
 
+@precision.made
 def model(config: ConfigDict, side: int) -> CycleGAN:
     """The compiled CycleGAN; its initial weights follow from config.seed."""
     options = config.pairs.to_dict()
@@ -166,7 +167,7 @@ class Album(callbacks.Journal):
     seen: the pictures of source and target that samples show, uint8 [n, H, W, 3] each
     """
 
-    rate = "pairs.rate"
+    advice = "lower pairs.rate"
 
     def __init__(self, seen: list[np.ndarray], *args):
         super().__init__(*args)

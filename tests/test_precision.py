@@ -1,0 +1,53 @@
+"""Half precision: the backbone alone computes in it, and every method stays finite."""
+
+import keras
+import numpy as np
+import pytest
+import tiny
+
+from configs import digits
+from tfuda import build, experiment
+from tfuda.workdir import Workdir
+
+HALVES = ("bfloat16", "float16")
+
+
+@pytest.mark.parametrize("precision", HALVES)
+def test_the_backbone_alone_computes_in_half_precision(precision):
+    made = tiny.config("mstn+biwaa", precision=precision)
+    task, method = tiny.prepared(made)
+    _, terms, batch, outputs = method.combine(method, build.streams(made, task).load(0))
+    assert keras.config.dtype_policy().name == "float32"
+    assert all(image.dtype.name == precision for image in outputs["source"].maps)
+    seen = method.weigh(method.network, batch, outputs)
+    floats = [outputs["source"].features, outputs["source"].logits, seen["source"].features, *terms.values()]
+    floats += [v for v in method.state() if "float" in str(v.dtype)]
+    assert {str(getattr(x.dtype, "name", x.dtype)) for x in floats} == {"float32"}
+    assert method.overflows == (precision == "float16")
+
+
+def test_an_unknown_precision_is_named():
+    with pytest.raises(ValueError, match=r"precision='float61', did you mean 'float16'\?"):
+        build.method(tiny.config(precision="float61"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", HALVES)
+@pytest.mark.parametrize("cell", tiny.cells())
+def test_twenty_steps_are_finite(cell, precision):
+    method = tiny.train(tiny.config(cell, steps=20, segment=10, precision=precision))
+    assert int(method.step.numpy()) == 20
+    assert all(np.isfinite(np.asarray(v, "f8")).all() for v in method.state())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["S-H", "R-S"])
+def test_bfloat16_is_as_accurate_as_float32(task, tmp_path):
+    """A difference of 4 points is within what seeds differ by on these tasks."""
+    last = {}
+    for precision in ("float32", "bfloat16"):
+        made = digits.get_config("dannp+toalign")
+        made.task, made.precision = task, precision
+        last[precision] = experiment.train(made, Workdir(tmp_path / precision))["last"]
+    print(task, last)
+    assert abs(last["float32"] - last["bfloat16"]) < 0.04

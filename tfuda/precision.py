@@ -1,0 +1,46 @@
+"""config.precision: what the layers of backbones and generators compute in.
+
+    float32     as Keras is set: float32, unless a program chose another policy
+    bfloat16    Keras's mixed_bfloat16: weights in float32, products in bfloat16
+    float16     Keras's mixed_float16: products in float16, the loss scaled so that small gradients are not lost; a
+                step whose gradients overflow is skipped by the optimizer, and the scale halved
+
+In all three the pool and all that comes after it is float32 (`ops.real()`): bottleneck, heads and discriminators,
+losses, class gradients, norms and memories.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+
+import keras
+
+from tfuda.names import near
+
+POLICIES = {"float32": "", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+
+
+@contextlib.contextmanager
+def of(name: str) -> Iterator[None]:
+    """Layers that are made in here compute in this precision."""
+    if name not in POLICIES:
+        raise ValueError(f"precision={name!r}{near(name, POLICIES)}")
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(POLICIES[name] or before)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def made(build: Callable) -> Callable:
+    """A function (config, ...) whose layers compute in config.precision."""
+
+    @functools.wraps(build)
+    def inside(config, *args, **options):
+        with of(config.precision):
+            return build(config, *args, **options)
+
+    return inside
