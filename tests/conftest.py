@@ -8,7 +8,7 @@ import tfuda  # noqa: F401  before TensorFlow, which it imports quietly
 import keras
 import pytest
 import tensorflow as tf
-from commands import command, train_words
+from commands import fresh, train_words
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
@@ -38,4 +38,4 @@ def double():
 def trained(tmp_path_factory):
     """A finished run, and what its command printed."""
     workdir = tmp_path_factory.mktemp("trained") / "run"
-    return workdir, command("train", *train_words(workdir))
+    return workdir, fresh("train", *train_words(workdir))

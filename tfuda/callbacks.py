@@ -95,16 +95,17 @@ class Journal(keras.callbacks.Callback):
         if step % self.model.segment and step < self.model.steps:
             return  # stopped in mid-segment: no row that an undisturbed run would not have
         measured = self.measure()
-        logs.update(measured)
+        logs.update({key: value for key, value in measured.items() if key not in health.COLUMNS})
         seconds = self.before + time.monotonic() - self.start
-        self.rows.append({"step": step, **{k: float(v) for k, v in logs.items()}, "seconds": round(seconds, 1)})
+        row = {key: float(value) for key, value in {**logs, **measured}.items()}
+        self.rows.append({"step": step, **row, "seconds": round(seconds, 1)})
         self.workdir.keep_rows(self.rows)
         for name, sentence in self.complaints().items():
             if name not in self.said:
                 self.said.add(name)
                 self.say(f"\n{sentence}")
         with self.events.as_default(step):
-            for name, value in logs.items():
+            for name, value in row.items():
                 tf.summary.scalar(name, value)
         self.events.flush()
         self.manager.save()
