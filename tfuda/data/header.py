@@ -12,13 +12,13 @@ import tensorflow as tf
 LARGEST = 1024**3 // 4 // 3  # pixels: 256 MB in memory; where Pillow begins to warn
 PASSES = 64  # over that many pixels; a progressive JPEG makes some ten
 SCAN = 10  # bytes of a scan's header
+REFUSED = f"1 to {LARGEST} pixels are allowed, and its header says (pixels, passes over them):"
 
 
 def allowed(data: tf.Tensor, pixels: tf.Tensor, passes: tf.Tensor | int = 1) -> tf.Tensor:
     """The bytes as they are, or InvalidArgumentError; pixels, passes: int64 scalars."""
-    said = f"the picture is refused, 1 to {LARGEST} pixels are allowed and its header says (pixels, passes over them):"
     fits = (pixels > 0) & (pixels <= LARGEST) & (pixels * passes <= LARGEST * PASSES)
-    with tf.control_dependencies(told(fits, said, pixels, tf.cast(passes, tf.int64))):
+    with tf.control_dependencies(told(fits, REFUSED, pixels, tf.cast(passes, tf.int64))):
         return tf.identity(data)
 
 

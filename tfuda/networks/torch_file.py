@@ -44,6 +44,9 @@ DTYPES = {
 }
 
 
+HASHING = (pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET, pickle.DICT)
+
+
 class Refused(ValueError):
     """What is wrong with the file, to follow on its name."""
 
@@ -68,8 +71,18 @@ class Tensor(NamedTuple):
     stride: tuple[int, ...]
 
 
+def word(key: Any) -> str | int:
+    """A key of a dict as weights have it. A few tuples in one another, each twice in the next, are for ever hashed."""
+    if not isinstance(key, str | int):
+        raise Refused(f"a name that is a {type(key).__name__}, and no word")
+    return key
+
+
 class Dict(dict):
     """An OrderedDict; PyTorch gives it an attribute `_metadata`, which is of no use here."""
+
+    def __init__(self, pairs=()):
+        super().__init__((word(key), value) for key, value in pairs)
 
     def __setstate__(self, state):
         pass
@@ -97,6 +110,27 @@ class Unpickler(pickle._Unpickler):
         self.persistent = persistent
         self.storages: dict[str, Storage] = {}
 
+    def load_setitem(self):
+        value, key = self.stack.pop(), self.stack.pop()  # type: ignore[has-type]
+        self.fill([key, value])
+
+    def load_setitems(self):
+        self.fill(self.pop_mark())
+
+    def fill(self, items: list) -> None:
+        """The dict on the stack with [key, value, key, value ...]."""
+        if not isinstance(self.stack[-1], dict):
+            raise Refused(f"entries for a {type(self.stack[-1]).__name__}, and no dict")
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            self.stack[-1][word(key)] = value
+
+    # without sets, and dicts in one go, which hash anything
+    dispatch = {
+        **{code: load for code, load in pickle._Unpickler.dispatch.items() if bytes([code]) not in HASHING},
+        pickle.SETITEM[0]: load_setitem,
+        pickle.SETITEMS[0]: load_setitems,
+    }
+
     def find_class(self, module: str, name: str):
         known: dict[tuple[str, str], Any] = {
             ("collections", "OrderedDict"): Dict,
@@ -117,14 +151,20 @@ class Unpickler(pickle._Unpickler):
     def tensor(self, storage, offset, shape, stride, *more) -> Tensor:
         if not isinstance(storage, Storage):
             raise Refused("a tensor without a storage")
-        return Tensor(storage, offset, tuple(shape), tuple(stride))
+        made = Tensor(storage, offset, tuple(shape), tuple(stride))
+        if any(type(n) is not int for n in (offset, *made.shape, *made.stride)):
+            raise Refused("a tensor whose shape is not of whole numbers")
+        return made
 
     def persistent_load(self, id):
         if self.persistent:
             return self.persistent(id)
-        word, kind, key, _, count, *view = id
-        if word != "storage" or kind not in DTYPES or not isinstance(key, str):
-            raise Refused(f"refused to load {word} {kind}: only tensors are read from a PyTorch file")
+        what, kind, key, _, count, *view = id
+        if not all(isinstance(part, str) for part in (what, kind, key)) or what != "storage" or kind not in DTYPES:
+            said = " ".join(str(part)[:80] for part in (what, kind) if isinstance(part, str))
+            raise Refused(f"refused to load {said}: only tensors are read from a PyTorch file")
+        if type(count) is not int:
+            raise Refused("a storage of no certain length")
         self.storages[key] = Storage(kind, key, 0, count)
         if view and view[0]:
             _, start, part = view[0]
@@ -176,6 +216,9 @@ def from_zip(file: BinaryIO):
         big = f"{root}byteorder" in archive.namelist() and entry("byteorder") == b"big"
         unpickler = Unpickler(io.BytesIO(entry("data.pkl")))
         tree = unpickler.load()
+        sizes = [archive.getinfo(f"{root}data/{key}").file_size for key in unpickler.storages]
+        if sum(sizes) > file.seek(0, io.SEEK_END):
+            raise Refused("its storages lie over one another")
         blocks = {key: entry(f"data/{key}") for key in unpickler.storages}
     for storage in unpickler.storages.values():
         if len(blocks[storage.key]) != storage.length * storage.width():
@@ -187,13 +230,13 @@ def from_pickles(file: BinaryIO):
     if Unpickler(file).load() != MAGIC:
         raise Refused("it is a pickle, but no PyTorch file")
     if (version := Unpickler(file).load()) != VERSION:
-        raise Refused(f"version {version} of the format is unknown")
+        raise Refused("the version of its format is unknown")
     Unpickler(file).load()  # sys_info; the numbers are little-endian whatever it says
     unpickler = Unpickler(file)
     tree = unpickler.load()
     blocks = {}
     for key in Unpickler(file).load():
-        storage = unpickler.storages[key]
+        storage = unpickler.storages[word(key)]
         blocks[key], count = block(file, storage.width())
         if count != storage.length:
             raise Refused(f"storage {key} has {count} numbers, not {storage.length}")
@@ -209,16 +252,16 @@ def from_tar(whole: bytes):
     file = parts["storages"]
     for _ in range(Unpickler(file).load()):
         key, _, kind = Unpickler(file).load()
-        blocks[key], count = block(file, Storage(kind, key, 0, 0).width())
+        blocks[word(key)], count = block(file, Storage(word(kind), key, 0, 0).width())
         storages[key] = Storage(kind, key, 0, count)
     for key, root, start, count in Unpickler(file).load():
-        storages[key] = storages[root]._replace(start=start, length=count)
+        storages[word(key)] = storages[word(root)]._replace(start=start, length=count)
     file = parts["tensors"]
     for _ in range(Unpickler(file).load()):
         key, storage, _ = Unpickler(file).load()
         rank = struct.unpack("<i4x", file.read(8))[0]
         *numbers, offset = struct.unpack(f"<{2 * rank + 1}q", file.read(16 * rank + 8))
-        tensors[key] = Tensor(storages[storage], offset, tuple(numbers[:rank]), tuple(numbers[rank:]))
+        tensors[word(key)] = Tensor(storages[word(storage)], offset, tuple(numbers[:rank]), tuple(numbers[rank:]))
     return Unpickler(parts["pickle"], lambda key: tensors[int(key)]).load(), blocks, "<"
 
 
@@ -237,11 +280,15 @@ def arrays(tree: Any, blocks: Mapping[Any, bytes], order: str) -> dict[str, np.n
         tree = tree["state_dict"]
     if not isinstance(tree, dict):
         raise Refused(f"it holds no state dict but a {type(tree).__name__}")
-    found = {}
+    found, numbers = {}, 0
     for name, value in tree.items():
         value = value.data if isinstance(value, Parameter) else value
         if not (isinstance(name, str) and isinstance(value, Tensor)):
-            raise Refused(f"its entry {name!r} is no tensor, so it is no state dict")
+            said = repr(name)[:80] if isinstance(name, str) else f"of a {type(name).__name__}"
+            raise Refused(f"its entry {said} is no tensor, so it is no state dict")
+        numbers += math.prod(value.shape)
+        if numbers > 2 * sum(map(len, blocks.values())) + 1:  # some weights are there twice, and then tied
+            raise Refused("its tensors are the same numbers again and again")
         found[name] = array(name, value, blocks, order)
     if found and all(name.startswith("module.") for name in found):
         found = {name.removeprefix("module."): value for name, value in found.items()}
@@ -254,7 +301,7 @@ def array(name: str, tensor: Tensor, blocks: Mapping[Any, bytes], order: str) ->
     whole = np.frombuffer(blocks[storage.key], np.dtype(order + DTYPES[storage.kind]))
     numbers = (storage.start, storage.length, offset, *shape, *stride)
     if len(shape) != len(stride) or any(type(n) is not int or n < 0 for n in numbers):
-        raise Refused(f"tensor {name!r} has shape {shape} and strides {stride}")
+        raise Refused(f"tensor {name!r} has shape {shape} and strides {stride}"[:300])
     size, last = math.prod(shape), offset + sum((n - 1) * step for n, step in zip(shape, stride, strict=True))
     # a tensor of more numbers than its storage (stride 0) is no weight, and could be made as large as one likes
     if storage.start + storage.length > len(whole) or size > storage.length or (size and last >= storage.length):
