@@ -23,7 +23,9 @@ def cell(text: str) -> ConfigDict:
     """
     parts = [part for part in re.split(r"\+(?![^\[]*\])", text) if part]
     if odd := [part for part in parts if not re.fullmatch(r"[^\[\]]+(\[[^\[\]]*\])?", part)]:
-        raise ValueError(f"{odd[0]!r} in {text!r}: options stand in one pair of brackets behind a name, as dann[hidden=8]")
+        raise ValueError(
+            f"{odd[0]!r} in {text!r}: options stand in one pair of brackets behind a name, as dann[hidden=8]"
+        )
     if parts and _name(parts[0]) in modules("weighers"):
         parts = [says(resolve(_name(parts[0]), "weighers"), "STANDS_ON", ""), *parts]
     if not parts:

@@ -73,6 +73,9 @@ RULES: dict[str, Range] = {
     "holdout": SHARE_BELOW_1,
     "view.resize": SIZE,
     "view.size": SIZE,
+    "beliefs.rate": SHARE_ABOVE_0,
+    "beliefs.fade": NOT_BELOW_0,
+    "beliefs.scale": POSITIVE,
     "rounds.rate": SHARE_ABOVE_0,
     "rounds.index": whole(0, 10**6),
     "augment.pixels": SIZE,
@@ -133,7 +136,7 @@ OPTIONS: dict[str, Range] = {
 }
 OWNERS = {"options": "method", "weigher_options": "weigher", "combiner_options": "combiner"}
 
-OPEN = ("augment", "network_options", "options")  # of which a benchmark's file chooses the keys
+OPEN = ("augment.", "network_options.", "options.")  # of which a benchmark's file chooses the keys
 
 WORDS: dict[str, tuple[str, ...]] = {
     "samplers.*": SAMPLERS,
@@ -174,23 +177,28 @@ def _rule(config: ConfigDict, key: str) -> Range | None:
 
 
 def _match(rules: dict[str, Range], key: str) -> Range | None:
-    return rules.get(key) or next((rule for pattern, rule in rules.items() if fnmatch.fnmatchcase(key, pattern)), None)
+    return rules.get(key) or next(
+        (rule for pattern, rule in rules.items() if fnmatch.fnmatchcase(key, pattern)), None
+    )
 
 
 def complete(config: ConfigDict, where: str) -> None:
     """ValueError for a config of a file that lacks a setting, or has one of another type."""
     parts = [config.get(key) for key in ("method", "weigher", "combiner")]
-    plain = settings.base("+".join(filter(None, parts)) if all(isinstance(part, str) for part in parts) else "")
-    for key, value in leaves(plain):
-        *path, last = key.split(".")
-        here: Any = config
-        for part in path:
-            here = here.get(part) if isinstance(here, ConfigDict) else None
-        if key in OPEN or (path and path[0] in OPEN):
+    if not all(isinstance(part, str) for part in parts) or not parts[0]:
+        raise ValueError(f"{where} is damaged: it names no method, weigher and combiner")
+    _complete(config, settings.base("+".join(filter(None, parts))), where)
+
+
+def _complete(tree: ConfigDict, plain: ConfigDict, where: str, prefix: str = "") -> None:
+    for key, value in plain.items():
+        found = tree.get(key)
+        if found is None and prefix in OPEN:
             continue
-        kind = (int, float) if isinstance(value, float) else type(value)
-        if not isinstance(here, ConfigDict) or not isinstance(here.get(last), kind):
-            raise ValueError(f"{where} is damaged or of another version: {key} is no {type(value).__name__} there")
+        if not isinstance(found, (int, float) if isinstance(value, float) else type(value)):
+            raise ValueError(f"{where} is damaged or of another version: {prefix}{key} is no {type(value).__name__}")
+        if isinstance(value, ConfigDict):
+            _complete(found, value, where, f"{prefix}{key}.")
 
 
 def leaves(tree: ConfigDict, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -200,5 +208,3 @@ def leaves(tree: ConfigDict, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield from leaves(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value
-
-

@@ -159,7 +159,11 @@ class Workdir:
         self._links()
         config = _restored(self._record()["config"])
         trusted(config.to_dict(), f"{self.path / 'config.json'}")
-        if config.get("prior") and (here := self.path / pathlib.Path(config.prior).name).is_file():
+        if (
+            isinstance(config.get("prior"), str)
+            and config.prior
+            and (here := self.path / pathlib.Path(config.prior).name).is_file()
+        ):
             config.prior = os.path.abspath(here)
         return config
 

@@ -18,7 +18,6 @@ import pathlib
 import stat
 import sys
 import tempfile
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
@@ -30,7 +29,7 @@ from tfuda.data.files import Files
 from tfuda.data.view import decode, square_part
 
 # Pillow's readers that are asked: of the other ones some start programs (EPS), and none is a picture's ending here.
-FORMATS = ("JPEG", "MPO", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF")
+FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF")
 NAMED = 5  # bad files that a message names; run/verify.py names all
 
 
@@ -70,21 +69,20 @@ def readable(path: str) -> tuple[str, bytes | None]:
     try:
         decode(tf.constant(data))
     except (tf.errors.OpError, ValueError) as error:
-        return (f"too large: not 1 to {header.LARGEST} pixels", None) if header.REFUSED in str(error) else _other(data)
+        return (
+            (f"too large: not 1 to {header.LARGEST} pixels", None) if header.REFUSED in str(error) else _other(data)
+        )
     return "", None
 
 
 def picture(path: str) -> Image.Image:
     """A picture file as Pillow reads it, RGB; ValueError says what is wrong with it."""
-    data = content(path)
-    with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
-        try:
-            with Image.open(io.BytesIO(data), formats=FORMATS) as found:
-                if found.width * found.height > header.LARGEST:
-                    raise ValueError(f"too large: more than {header.LARGEST} pixels")
-                return found.convert("RGB")
-        except Exception as error:  # Pillow raises many kinds
-            raise ValueError(f"{path} cannot be read as a picture ({error})") from None
+    with hushed():
+        reason, copy = readable(path)
+    if reason:
+        raise ValueError(f"{path} cannot be read as a picture: {reason}")
+    with Image.open(io.BytesIO(copy or content(path)), formats=FORMATS) as found:
+        return found.convert("RGB")
 
 
 def content(path: str) -> bytes:

@@ -135,7 +135,9 @@ def image_list(
         if not 0 <= int(label) < len(classes):
             raise ValueError(f"{path}, line {number}: label {label} is not in 0..{len(classes) - 1}")
         if outside(name):
-            raise ValueError(f"{path}, line {number}: {name.strip()!r} leads out of its folder by ..: a list names files")
+            raise ValueError(
+                f"{path}, line {number}: {name.strip()!r} leads out of its folder by ..: a list names files"
+            )
         folder = pathlib.PurePosixPath(name).parent.name.lower()
         paths.append(name.strip())
         labels.append(places.get(folder, int(label)) if homes else int(label))

@@ -71,8 +71,15 @@ def digits(root: str, split: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _sound(path: str, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Images and labels int32 [N], if they are what MNIST's are."""
-    if images.dtype != np.uint8 or images.shape[1:] != (28, 28) or labels.shape != images.shape[:1] or not len(labels):
-        raise ValueError(f"{path} holds {images.dtype} {images.shape} and {labels.shape}, not MNIST's [N, 28, 28] and [N]")
+    if (
+        images.dtype != np.uint8
+        or images.shape[1:] != (28, 28)
+        or labels.shape != images.shape[:1]
+        or not len(labels)
+    ):
+        raise ValueError(
+            f"{path} holds {images.dtype} {images.shape} and {labels.shape}, not MNIST's [N, 28, 28] and [N]"
+        )
     return images, _labels(path, labels)
 
 

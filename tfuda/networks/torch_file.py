@@ -151,10 +151,7 @@ class Unpickler(pickle._Unpickler):
     def tensor(self, storage, offset, shape, stride, *more) -> Tensor:
         if not isinstance(storage, Storage):
             raise Refused("a tensor without a storage")
-        made = Tensor(storage, offset, tuple(shape), tuple(stride))
-        if any(type(n) is not int for n in (offset, *made.shape, *made.stride)):
-            raise Refused("a tensor whose shape is not of whole numbers")
-        return made
+        return Tensor(storage, offset, tuple(shape), tuple(stride))
 
     def persistent_load(self, id):
         if self.persistent:
@@ -230,7 +227,8 @@ def from_pickles(file: BinaryIO):
     if Unpickler(file).load() != MAGIC:
         raise Refused("it is a pickle, but no PyTorch file")
     if (version := Unpickler(file).load()) != VERSION:
-        raise Refused("the version of its format is unknown")
+        said = version if type(version) is int else type(version).__name__
+        raise Refused(f"version {said} of the format is unknown")
     Unpickler(file).load()  # sys_info; the numbers are little-endian whatever it says
     unpickler = Unpickler(file)
     tree = unpickler.load()
@@ -286,10 +284,10 @@ def arrays(tree: Any, blocks: Mapping[Any, bytes], order: str) -> dict[str, np.n
         if not (isinstance(name, str) and isinstance(value, Tensor)):
             said = repr(name)[:80] if isinstance(name, str) else f"of a {type(name).__name__}"
             raise Refused(f"its entry {said} is no tensor, so it is no state dict")
-        numbers += math.prod(value.shape)
-        if numbers > 2 * sum(map(len, blocks.values())) + 1:  # some weights are there twice, and then tied
-            raise Refused("its tensors are the same numbers again and again")
         found[name] = array(name, value, blocks, order)
+        numbers += found[name].size
+        if numbers > 2 * sum(map(len, blocks.values())) + 1:  # weights may be tied, and so be there twice
+            raise Refused("its tensors are the same numbers again and again")
     if found and all(name.startswith("module.") for name in found):
         found = {name.removeprefix("module."): value for name, value in found.items()}
     return found
@@ -300,7 +298,9 @@ def array(name: str, tensor: Tensor, blocks: Mapping[Any, bytes], order: str) ->
     storage, offset, shape, stride = tensor
     whole = np.frombuffer(blocks[storage.key], np.dtype(order + DTYPES[storage.kind]))
     numbers = (storage.start, storage.length, offset, *shape, *stride)
-    if len(shape) != len(stride) or any(type(n) is not int or n < 0 for n in numbers):
+    if any(type(n) is not int for n in numbers):
+        raise Refused(f"tensor {name!r} has a shape that is not of whole numbers")
+    if len(shape) != len(stride) or min(numbers) < 0:
         raise Refused(f"tensor {name!r} has shape {shape} and strides {stride}"[:300])
     size, last = math.prod(shape), offset + sum((n - 1) * step for n, step in zip(shape, stride, strict=True))
     # a tensor of more numbers than its storage (stride 0) is no weight, and could be made as large as one likes

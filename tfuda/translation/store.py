@@ -183,7 +183,9 @@ def load(folder: str | os.PathLike, direction: str, domain: Domain) -> Domain:
         raise _gone(folder, path)
     images = _listed(folder, path) if isinstance(domain.images, Files) else npz_file.read_one(path)
     if len(images) != len(domain) or (isinstance(images, np.ndarray) and not _pictures(images)):
-        raise ValueError(f"{path} does not hold a picture for each of the {len(domain)} of {domain.name}: delete {folder}")
+        raise ValueError(
+            f"{path} does not hold a picture for each of the {len(domain)} of {domain.name}: delete {folder}"
+        )
     labels = domain.labels if direction == "source_as_target" else None
     name = f"{domain.name} as {index[other(direction)]['domain']}"
     return dataclasses.replace(domain, name=name, images=images, labels=labels)
