@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fnmatch
 import math
-import numbers
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -36,14 +35,10 @@ class Range(NamedTuple):
     below: bool = False  # nor is high
 
     def wrong(self, value: Any) -> bool:
-        if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int if self.kind is int else int | float):
             return True
-        if self.kind is int and not isinstance(value, numbers.Integral):
-            return True
-        return not self.low <= value <= self.high or (self.above and value == self.low) or self._top(value)
-
-    def _top(self, value: float) -> bool:
-        return self.below and value == self.high
+        ends = {*([self.low] if self.above else []), *([self.high] if self.below else []), math.inf}
+        return not self.low <= value <= self.high or value in ends
 
 
 def whole(low: int, high: int = LONGEST) -> Range:
@@ -150,6 +145,8 @@ WORDS: dict[str, tuple[str, ...]] = {
 def check(config: ConfigDict) -> None:
     """ValueError for the first setting that cannot be meant."""
     for key, value in leaves(config):
+        if value is None:
+            raise ValueError(f"{key} is None: leave it out, or give it a value")
         rule = _rule(config, key)
         many = value if isinstance(value, tuple | list) else (value,)
         if rule and not (key.startswith("options.trade_offs.") and (value in SCHEDULES or callable(value))):
@@ -172,7 +169,7 @@ def _rule(config: ConfigDict, key: str) -> Range | None:
     first, _, rest = key.partition(".")
     if first == "network_options" or first in OWNERS:
         owner = config.network.name if first == "network_options" else config[OWNERS[first]]
-        return None if ":" in owner else _match(OPTIONS, rest)
+        return None if ":" in str(owner) else _match(OPTIONS, rest)
     return _match(RULES, key)
 
 

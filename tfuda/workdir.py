@@ -159,11 +159,8 @@ class Workdir:
         self._links()
         config = _restored(self._record()["config"])
         trusted(config.to_dict(), f"{self.path / 'config.json'}")
-        if (
-            isinstance(config.get("prior"), str)
-            and config.prior
-            and (here := self.path / pathlib.Path(config.prior).name).is_file()
-        ):
+        named = config.get("prior")
+        if named and isinstance(named, str) and (here := self.path / pathlib.Path(named).name).is_file():
             config.prior = os.path.abspath(here)
         return config
 

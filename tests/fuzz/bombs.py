@@ -58,7 +58,7 @@ def jpeg(width, height):
 
 
 def scans(count):
-    """A progressive JPEG of 4000 × 4000 whose last pass is repeated: 10 bytes for each, and the time of all pixels."""
+    """A progressive JPEG of 4000 × 4000 whose last pass is repeated: few bytes, and each the time of all pixels."""
     out = io.BytesIO()
     Image.new("L", (4000, 4000)).save(out, "JPEG", progressive=True)
     head, *passes = out.getvalue()[:-2].split(b"\xff\xda")

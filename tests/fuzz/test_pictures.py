@@ -105,7 +105,7 @@ def test_bombs_are_refused_by_their_header_everywhere(name, tmp_path, served):
         assert reason and inspect_file.look(str(path)).findings[0].severity == "error"
         with pytest.raises(tf.errors.InvalidArgumentError, match=r"header says"):
             served.files([bombs.GOOD["png"], data])
-        with pytest.raises(ValueError, match="cannot be read|damaged|too large"):
+        with pytest.raises(ValueError, match="cannot be read"):
             check.picture(str(path))
     assert time.monotonic() - start < 5
 

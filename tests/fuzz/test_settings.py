@@ -163,8 +163,6 @@ PARTS = st.sampled_from(
         ".",
         ":",
         "hidden",
-    ]
-    + [
         "scale",
         "trade_offs",
         "domain",
@@ -176,7 +174,7 @@ PARTS = st.sampled_from(
         "None",
         "('a',)",
         "((((",
-        "\0",
+        "\x00",
         "ä",
         " ",
         "os",

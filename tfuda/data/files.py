@@ -119,8 +119,8 @@ def image_list(
     """Pictures and labels (int32 [N]) of a list with `path label` in each line, paths relative to `root`.
 
     Released lists often carry the authors' own folders before the path: if the first picture is not under
-    root, leading folders are dropped until it is, and the same number from every line. So are the / of a path from the
-    root of the disk; a path with .. is refused: a list names pictures below its root, whoever wrote it.
+    root, leading folders are dropped until it is, and the same number from every line. So is the / of a path from
+    the root of the disk; a path with .. is refused: a list names pictures below its root, whoever wrote it.
     homes: folders that hold the class folders, for lists of a data set whose class folders are known: pictures may
         lie there by CLASS/FILE, and where a folder bears a class's name it decides (lists number differently)
     """
@@ -135,9 +135,7 @@ def image_list(
         if not 0 <= int(label) < len(classes):
             raise ValueError(f"{path}, line {number}: label {label} is not in 0..{len(classes) - 1}")
         if outside(name):
-            raise ValueError(
-                f"{path}, line {number}: {name.strip()!r} leads out of its folder by ..: a list names files"
-            )
+            raise ValueError(f"{path}, line {number}: {name.strip()!r} leads out of the root by ..")
         folder = pathlib.PurePosixPath(name).parent.name.lower()
         paths.append(name.strip())
         labels.append(places.get(folder, int(label)) if homes else int(label))

@@ -1,8 +1,8 @@
-"""How much work a picture asks for, by its header: looked at before decoding, as a small file can ask for gigabytes.
+"""How much work a picture asks for, by its header: before it is decoded, as a small file can ask for gigabytes.
 
-All in TensorFlow ops, so that an exported model looks too. A picture has LARGEST pixels at most; of an animation those
-of all frames count, as decoders unpack them all. Each pass of a progressive JPEG costs a few bytes of the file and the
-time of all pixels, so there are limits to these as well.
+All in TensorFlow ops, so that an exported model looks too. A picture has LARGEST pixels at most; of an animation
+those of all frames count, as decoders unpack them all. Each pass of a progressive JPEG costs a few bytes of the file
+and the time of all pixels, so there is a limit to these as well.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def other(data: tf.Tensor) -> tf.Tensor:
 
 
 def gif(data: tf.Tensor) -> tf.Tensor:
-    """Pixels of the screen and of all frames of a GIF, int64 scalar: from block to block, up to the end or LARGEST."""
+    """Pixels of the screen and of all frames of a GIF, int64 scalar: block by block, up to the end or LARGEST."""
     # behind the end stand blocks of nothing, in which the walk ends
     byte, end = tf.io.decode_raw(tf.strings.join([data, b"\0" * 1024]), tf.uint8), tf.strings.length(data)
 
@@ -100,7 +100,7 @@ def gif(data: tf.Tensor) -> tf.Tensor:
         return tf.where(flags >= 128, 3 * 2 ** (flags % 8 + 1), 0)
 
     def step(at, inside, pixels):
-        """inside: are these the parts of a block, each behind its length? Most have 255 bytes, so 64 go at a time."""
+        """inside: are these parts of a block, each behind its length? Most have 255 bytes, so 64 go at a time."""
         kind = tf.cast(byte[at], tf.int32)
         ahead = tf.gather(byte, tf.minimum(at + 256 * tf.range(64), end))
         full = tf.reduce_sum(tf.math.cumprod(tf.cast(ahead == 255, tf.int32)))
