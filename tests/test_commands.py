@@ -51,7 +51,7 @@ MISTAKES = {
     "unknown domain": (["--config.task=R-Q"], "nknown domain 'Q'"),
     "batch too large": (["--config.batch=5000"], "batch 5000 does not fit stream 'source': domain R has 1400 images"),
     "strange class": (["--config.source_classes=5"], "domain S has the class '5' that the source lacks"),
-    "zero steps": (["--config.steps=0"], "steps=0: a run needs at least one step"),
+    "zero steps": (["--config.steps=0"], "steps=0: a whole number from 1"),
     "bad option": (["--config=configs/digits.py:toalign[squash=sigm]"], "toalign has no squash='sigm'"),
     "stream without labels": (["--config.weigher_options.streams=('target',)"], "stream 'target' has none"),
     "cell by hand": (["--config.weigher="], "--config.weigher follows from the cell"),

@@ -67,7 +67,7 @@ MISTAKES = {
         functools.partial(wrong, shots=1),
         "daaa has no use for labelled target images: leave out --config.sho",
     ),
-    "steps": (functools.partial(wrong, steps=0), "steps=0: a run needs at least one step"),
+    "steps": (functools.partial(wrong, steps=0), "steps=0: a whole number from 1"),
     "augment": (functools.partial(wrong, augment__name="shiftt"), "shiftt"),
     "optimizer": (functools.partial(wrong, optimizer__name="sgdd"), "unknown optimizer 'sgdd'"),
     "term": (functools.partial(wrong, options__trade_offs={"domain": 1.0}), "DAAA has no term 'domain'"),

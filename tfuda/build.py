@@ -12,15 +12,15 @@ from typing import Any
 import keras
 from ml_collections import ConfigDict
 
-from tfuda import guard, memory, ops, optim, precision, schedules
+from tfuda import limits, memory, ops, optim, precision, schedules
 from tfuda import method as step
 from tfuda.data import augment, catalogue, check, domains, pipeline
 from tfuda.data import view as views
 from tfuda.data.files import Files
+from tfuda.limits import NETWORKS
 from tfuda.names import defaults, near, resolve
 from tfuda.networks.base import Network
 
-NETWORKS = ("small", "resnet", "lenet", "mnist", "applications", "hub")
 READERS = ("digits", "folders", "lists", "mnist", "tfds")  # modules of tfuda.data with a `load`
 
 
@@ -68,6 +68,7 @@ def loader(config: ConfigDict, say: Callable[[str], None] = notice) -> Callable[
 
 def task(config: ConfigDict, say: Callable[[str], None] = notice) -> domains.Task:
     """The domains to train on and to measure on."""
+    limits.check(config)
     keys = ("task", "shots", "source_classes", "target_classes", "imbalance", "tail", "seed")
     made = domains.protocol(
         loader(config, say),
@@ -141,9 +142,11 @@ def passes(text: str, streams: Iterable[str]) -> tuple[tuple[str, ...], ...]:
     if text == "joint":
         return (tuple(streams),)
     groups = tuple(tuple(group.split("+")) for group in text.split(","))
-    for name in (name for group in groups for name in group):
-        if name not in streams:
-            raise ValueError(f"passes={text!r} names the stream {name!r}{near(name, streams)}")
+    named = [name for group in groups for name in group]
+    for name in named:
+        if name not in streams or named.count(name) > 1:
+            twice = " twice" if name in streams else ""
+            raise ValueError(f"passes={text!r} names the stream {name!r}{twice}{near(name, streams)}")
     return groups
 
 
@@ -178,12 +181,7 @@ def method(config: ConfigDict, of: domains.Task | None = None, teacher: Network 
 
     teacher: for a method that trains with one
     """
-    if config.steps < 1:
-        raise ValueError(f"steps={config.steps}: a run needs at least one step")
-    if config.segment < 1:
-        raise ValueError(f"segment={config.segment}: a segment needs at least one step")
-    if config.on_nan not in guard.ON_NAN:
-        raise ValueError(f"on_nan={config.on_nan!r}{near(config.on_nan, guard.ON_NAN)}")
+    limits.check(config)
     of = of or task(config)
     keras.utils.set_random_seed(seed(config))
     seams: dict[str, Any] = {}

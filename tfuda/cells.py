@@ -22,6 +22,10 @@ def cell(text: str) -> ConfigDict:
     in brackets behind a name: "dannp+toalign[scale=16]", "dann[entropic=True;trade_offs.domain=0.1]".
     """
     parts = [part for part in re.split(r"\+(?![^\[]*\])", text) if part]
+    if odd := [part for part in parts if not re.fullmatch(r"[^\[\]]+(\[[^\[\]]*\])?", part)]:
+        raise ValueError(
+            f"{odd[0]!r} in {text!r}: options stand in one pair of brackets behind a name, as dann[hidden=8]"
+        )
     if parts and _name(parts[0]) in modules("weighers"):
         parts = [says(resolve(_name(parts[0]), "weighers"), "STANDS_ON", ""), *parts]
     if not parts:
@@ -65,10 +69,10 @@ def _options(part: str, known: dict) -> ConfigDict:
         old = tree[last]
         try:
             new = value if isinstance(old, str) else ast.literal_eval(value)
-            if new is None:
+            if new is None or (isinstance(new, bool) and not isinstance(old, bool)):
                 raise TypeError
             tree[last] = float(new) if isinstance(old, float) else new
-        except (ValueError, SyntaxError, TypeError):
+        except (ValueError, SyntaxError, TypeError, OverflowError, MemoryError, RecursionError):
             several = isinstance(old, ConfigDict)
             wrong = f"is several: name one, as {key}.{min(old)}" if several else f"is no {type(old).__name__}"
             raise ValueError(f"{_name(part)} option {key}={value!r} {wrong}") from None

@@ -8,7 +8,7 @@ import os
 
 from ml_collections import ConfigDict
 
-from tfuda import build, callbacks, stages
+from tfuda import build, callbacks, limits, stages
 from tfuda.callbacks import Stopped
 from tfuda.data.domains import Task
 from tfuda.method import Method
@@ -119,7 +119,9 @@ def load(path: str | os.PathLike) -> tuple[ConfigDict, Task, Method]:
     """The config, the task and the method of a run, with the last checkpoint's weights."""
     workdir = Workdir(path)
     config = workdir.config()
-    config.weights = config.prior = ""  # the checkpoint has the weights, and pseudo-labels only a training needs
+    limits.complete(config, str(workdir.path / "config.json"))
+    # the checkpoint has the weights, pseudo-labels only a training needs, and a stranger's cache would be written to
+    config.weights = config.prior = config.cache = ""
     task = build.task(config, lambda line: None)  # training has named what it left out
     method = build.method(config, task)
     if not restore(workdir.checkpoints(method)):

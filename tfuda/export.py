@@ -68,12 +68,14 @@ class Served(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")])
     def serve(self, images):
+        tf.debugging.assert_positive(tf.shape(images), "no images, or such without rows or columns")
         same = tf.reduce_all(tf.equal(tf.shape(images)[1:], self.network.size))
         ready = tf.cond(same, lambda: images, lambda: self.each(self.fit_size, images))
         return self.answer(tf.ensure_shape(ready, [None, *self.network.size]))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="encoded")])
     def serve_bytes(self, encoded):
+        tf.debugging.assert_positive(tf.size(encoded), "no images")
         return self.answer(self.each(lambda one: self.fit_size(views.decode(one)), encoded))
 
 
@@ -130,8 +132,14 @@ class Model:
         images = np.asarray(images)
         if images.dtype != np.uint8:
             raise ValueError(f"images are {images.dtype}, not uint8 in 0..255: they would be misread")
+        if images.ndim != 4 or images.shape[3] != 3 or not all(images.shape[1:]):
+            raise ValueError(f"images are of shape {list(images.shape)}, not [n, h, w, 3]")
+        if not len(images):
+            return np.zeros([0, len(self.classes)], np.float32)
         return self.plain(images=tf.constant(images))["probabilities"].numpy()
 
     def files(self, encoded: list[bytes]) -> np.ndarray:
         """Encoded pictures -> probabilities float32 [n, K]."""
-        return self.encoded(encoded=tf.constant(encoded))["probabilities"].numpy()
+        if not encoded:
+            return np.zeros([0, len(self.classes)], np.float32)
+        return self.encoded(encoded=tf.constant(encoded, tf.string))["probabilities"].numpy()

@@ -10,6 +10,7 @@ import os
 import runpy
 import signal
 import sys
+import textwrap
 import warnings
 from collections.abc import Callable, Sequence
 
@@ -27,6 +28,8 @@ DEFAULT: list[str] = []  # of --config, as the main's config_flag gave it
 
 # What of a config follows from the cell's name, and would contradict it.
 CELL = ("cell", "method", "weigher", "combiner")
+
+LONGEST = 2000  # characters of a sentence, which may repeat what was given
 
 # One step's message of Keras that says nothing to the user of a command.
 EXPECTED = ("Your input ran out of data", "The structure of `inputs`")
@@ -179,4 +182,4 @@ def sentence(error: Exception) -> str:
             return f"the disk is full: {error.filename or ''}"
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     text = " ".join(str(error).split())
-    return text or type(error).__name__
+    return textwrap.shorten(text, LONGEST, placeholder=" ...") or type(error).__name__

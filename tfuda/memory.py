@@ -22,16 +22,16 @@ MB, so tables of more than 2^24 numbers are kept in float16: 83 MB.
 
 from __future__ import annotations
 
-import zipfile
-
 import numpy as np
 import tensorflow as tf
 from ml_collections import ConfigDict
 
 from tfuda import ops, schedules
+from tfuda.data import npz_file
 from tfuda.data.domains import Task
 
 LARGE = 2**24  # numbers of a table that is kept in half precision
+MOST = 2**30  # bytes of a file of beliefs, unpacked
 ABSENT = ("keep", "decay")
 
 
@@ -53,13 +53,10 @@ def centroids(
 def load(path: str) -> np.ndarray:
     """Beliefs [N, K] of a file as `tfuda.rounds.save` writes it."""
     try:
-        with np.load(path) as file:
-            found = np.asarray(file["beliefs"], np.float32)
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, LookupError, TypeError, zipfile.BadZipFile):
+        found = np.asarray(npz_file.read(path, ["beliefs"], MOST)["beliefs"], np.float32)
+    except (ValueError, TypeError):
         found = np.full([1], np.nan)
-    if not np.isfinite(found).all():
+    if found.ndim != 2 or not np.isfinite(found).all():
         raise ValueError(f"prior={path} is no .npz file of finite beliefs [N, K] as run/rounds.py writes it")
     return found
 

@@ -8,9 +8,14 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import os
 import pkgutil
+import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+NAMED: set[str] = set()  # packages whose code this process was told to use
+CODE = re.compile(r"(?:^|\+)\s*([^\[\]+:.]*)[^\[\]+:]*:")  # package.module:Name, alone or as a part of a cell
 
 
 def near(name: str, known: Iterable[str]) -> str:
@@ -33,15 +38,44 @@ def resolve(name: str, package: str):
             raise ValueError(f"unknown name {name!r} in tfuda.{package}{near(name, modules(package))}")
         found = vars(importlib.import_module(f"tfuda.{package}.{name}"))
         wanted = name.replace("_", "").lower()
-        return next(value for key, value in found.items() if key.replace("_", "").lower() == wanted)
+        own = [value for key, value in found.items() if key.replace("_", "").lower() == wanted and callable(value)]
+        if not own:
+            raise ValueError(f"tfuda.{package}.{name} is a part of others, and stands for nothing by itself")
+        return own[0]
+    NAMED.add(module.partition(".")[0])
     try:
         imported = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise ValueError(f"cannot import {module!r} of {name!r}: {error}") from None
-    if not hasattr(imported, attribute):
+    except Exception as error:  # what a module raises that is run for the first time
+        raise ValueError(f"cannot import {module!r} of {name!r}: {error or type(error).__name__}") from None
+    if not callable(getattr(imported, attribute, None)):
         public = [name for name, value in vars(imported).items() if callable(value) and not name.startswith("_")]
         raise ValueError(f"module {module} has no {attribute!r}{near(attribute, public)}")
     return getattr(imported, attribute)
+
+
+def trusted(config: Mapping, where: str) -> None:
+    """Refuse code from outside the library that a file names, unless the user has named the package as well.
+
+    A config.json may be a stranger's, and what a name in it means is run. The user names a package in the --config of
+    the same command, or in $TFUDA_TRUST, several separated by commas.
+    """
+    known = {"tfuda", *NAMED, *os.environ.get("TFUDA_TRUST", "").split(",")}
+    for value in named(config):
+        for package in CODE.findall(value):
+            if package not in known:
+                raise ValueError(
+                    f"{where} names {value!r}, code from outside tfuda that would be run: "
+                    f"if it is yours, say TFUDA_TRUST={package}"
+                )
+
+
+def named(config: Mapping, inside: bool = False) -> Iterator[str]:
+    """Every text in a config that may name code."""
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            yield from named(value, key in ("network", "augment", "samplers"))
+        elif isinstance(value, str) and (inside or key in ("cell", "method", "weigher", "combiner", "data")):
+            yield value
 
 
 def says(thing: Callable, name: str, default):

@@ -31,7 +31,7 @@ import numpy as np
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from tfuda import benchmark, build, evaluate, experiment, stages
+from tfuda import benchmark, build, evaluate, experiment, memory, stages
 from tfuda.names import near
 from tfuda.workdir import PATHS, Workdir, flat, write
 
@@ -104,8 +104,7 @@ def predictions(workdir: Workdir) -> np.ndarray:
         _, task, method = experiment.load(workdir.path)
         logits = evaluate.Observer(method.network)(task.streams["target"].images).logits
         save(path, tf.nn.softmax(logits).numpy())
-    with np.load(path) as file:
-        return file["beliefs"]
+    return memory.load(str(path))
 
 
 def place(folder: pathlib.Path, loader: str, index: int) -> Workdir:

@@ -20,6 +20,7 @@ import keras
 import tensorflow as tf
 from ml_collections import ConfigDict
 
+from tfuda.names import trusted
 from tfuda.segments import Segmented
 
 # Keys of a config that name files or folders
@@ -44,6 +45,18 @@ def write(path: pathlib.Path, content: str | bytes) -> None:
         os.fsync(file.fileno())
     os.chmod(temporary, 0o644)
     os.replace(temporary, path)
+
+
+def read_json(path: pathlib.Path, *needs: str) -> dict:
+    """An object of a file that may be anybody's; ValueError for what is none, or lacks one of the keys."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or not {*needs} <= {*found}:
+        with_keys = f" with {' and '.join(needs)}" if needs else ""
+        raise ValueError(f"{path} is damaged: no JSON object{with_keys}")
+    return found
 
 
 @functools.cache
@@ -98,7 +111,8 @@ class Workdir:
         with contextlib.ExitStack() as stack:
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
-                lock = stack.enter_context(open(self.path / ".lock", "w", encoding="utf-8"))
+                self._links()
+                lock = stack.enter_context(open(self.path / ".lock", "a", encoding="utf-8"))
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise ValueError(f"another process is training in --workdir={self.path}") from None
@@ -135,30 +149,61 @@ class Workdir:
         record = self.path / "config.json"
         if not record.is_file():
             raise FileNotFoundError(f"--workdir={self.path} holds no run: {record} is missing")
-        return json.loads(record.read_text("utf-8"))
+        found = read_json(record, "config")
+        if not isinstance(found["config"], dict):
+            raise ValueError(f"{record} is damaged: its config is no JSON object")
+        return found
 
     def config(self) -> ConfigDict:
         """The config of the run in this folder; a prior that lies in the folder is found where that is now."""
+        self._links()
         config = _restored(self._record()["config"])
-        if config.get("prior") and (here := self.path / pathlib.Path(config.prior).name).is_file():
+        trusted(config.to_dict(), f"{self.path / 'config.json'}")
+        named = config.get("prior")
+        if named and isinstance(named, str) and (here := self.path / pathlib.Path(named).name).is_file():
             config.prior = os.path.abspath(here)
         return config
 
     def checkpoints(self, method: Segmented, keep: int = 2) -> tf.train.CheckpointManager:
         """Of one flat list of all variables: a saved object graph or .weights.h5 loses dropout's seed states."""
+        self._inside()
         saved = tf.train.Checkpoint(state=[v.value for v in method.state()])
         return tf.train.CheckpointManager(saved, plain(self.path / "checkpoints"), max_to_keep=keep)
 
     def saved(self) -> str | None:
         """The newest checkpoint."""
+        self._inside()
         return tf.train.latest_checkpoint(plain(self.path / "checkpoints"))
+
+    def _inside(self) -> None:
+        """Refuse a list of checkpoints that names files elsewhere: TensorFlow would read, and later delete them."""
+        state = tf.train.get_checkpoint_state(plain(self.path / "checkpoints"))
+        listed = self.path / "checkpoints" / "checkpoint"
+        if state is None and listed.is_file():
+            raise ValueError(f"{listed} is damaged: delete its folder to start anew")
+        for name in [state.model_checkpoint_path, *state.all_model_checkpoint_paths] if state else ():
+            if os.path.dirname(name) != plain(self.path / "checkpoints"):
+                raise ValueError(f"{listed} names {name}, which is not in its folder: it is not as a run writes it")
+
+    def _links(self) -> None:
+        """Refuse links that lead out of the folder: what is written to them would be written elsewhere."""
+        home = self.path.resolve()
+        for place in [*self.path.glob("*"), *self.path.glob("plots/*")]:
+            if place.is_symlink() and not place.resolve().is_relative_to(home):
+                raise ValueError(f"{place} is a symbolic link that leads out of its folder: remove it")
 
     def rows(self) -> list[dict[str, float]]:
         """metrics.csv: one row per segment."""
         if not self.metrics.is_file():
             return []
-        with self.metrics.open(newline="", encoding="utf-8") as file:
-            return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+        try:
+            with self.metrics.open(newline="", encoding="utf-8") as file:
+                rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+        except (ValueError, TypeError, csv.Error):
+            rows = [{}]
+        if any("step" not in row or "seconds" not in row for row in rows):
+            raise ValueError(f"{self.metrics} is damaged: no table of numbers with step and seconds")
+        return rows
 
     def keep_rows(self, rows: list[dict[str, float]]) -> None:
         """Write metrics.csv anew."""
@@ -168,7 +213,7 @@ class Workdir:
 
     def finished(self) -> dict | None:
         """result.json of a run that has ended."""
-        return json.loads(self.result.read_text("utf-8")) if self.result.is_file() else None
+        return read_json(self.result) if self.result.is_file() else None
 
 
 def restore(manager: tf.train.CheckpointManager) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from torch_writer import WRITERS, Parameter, Storage, Tensor, state_dict, write_pickles, write_zip
 
-from tfuda.networks import torch_file
+from tfuda.networks import torch_file, torch_pickle
 
 KINDS = ["f8", "f4", "f2", "i8", "i4", "i2", "i1", "u1", "?"]
 
@@ -119,7 +119,7 @@ def test_a_pickle_cannot_change_what_it_names(tmp_path):
         with zipfile.ZipFile(tmp_path / "a.pth", "w") as file:
             file.writestr("a/data.pkl", b"\x80\x02c" + name + b"\nN}X\x04\x00\x00\x00hurtK\x01s\x86b.")
         refused(tmp_path / "a.pth")
-    for thing in (torch_file.Unpickler.tensor, torch_file.Dict, torch_file.Parameter):
+    for thing in (torch_pickle.Unpickler.tensor, torch_pickle.Dict, torch_pickle.Parameter):
         assert not hasattr(thing, "hurt")
 
 

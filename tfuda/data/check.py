@@ -15,6 +15,7 @@ import itertools
 import json
 import os
 import pathlib
+import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -23,9 +24,12 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from tfuda.data import header
 from tfuda.data.files import Files
 from tfuda.data.view import decode, square_part
 
+# Pillow's readers that are asked: of the other ones some start programs (EPS), and none is a picture's ending here.
+FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF")
 NAMED = 5  # bad files that a message names; run/verify.py names all
 
 
@@ -57,28 +61,54 @@ def hushed() -> Iterator[None]:
 def readable(path: str) -> tuple[str, bytes | None]:
     """("", None) for a file that TensorFlow decodes, ("", its PNG) where only Pillow can, else (the reason, None)."""
     try:
-        data = pathlib.Path(path).read_bytes()
-    except OSError as error:
-        return (error.strerror or str(error)).lower(), None
+        data = content(path)
+    except (OSError, ValueError) as error:
+        return (getattr(error, "strerror", "") or str(error)).lower(), None
     if not data:
         return "the file is empty", None
     try:
         decode(tf.constant(data))
-    except (tf.errors.OpError, ValueError):
-        return _other(data)
+    except (tf.errors.OpError, ValueError) as error:
+        return (
+            (f"too large: not 1 to {header.LARGEST} pixels", None) if header.REFUSED in str(error) else _other(data)
+        )
     return "", None
+
+
+def picture(path: str) -> Image.Image:
+    """A picture file as Pillow reads it, RGB; ValueError says what is wrong with it."""
+    with hushed():
+        reason, copy = readable(path)
+    if reason:
+        raise ValueError(f"{path} cannot be read as a picture: {reason}")
+    with Image.open(io.BytesIO(copy or content(path)), formats=FORMATS) as found:
+        return found.convert("RGB")
+
+
+def content(path: str) -> bytes:
+    """The bytes of a file; ValueError for what could be read for ever, or is too large to be a picture."""
+    about = os.stat(path)
+    if not stat.S_ISREG(about.st_mode):
+        raise ValueError("this is no file")
+    if about.st_size > 4 * header.LARGEST:
+        raise ValueError(f"too large: {about.st_size} bytes")
+    return pathlib.Path(path).read_bytes()
 
 
 def _other(data: bytes) -> tuple[str, bytes | None]:
     try:
-        with Image.open(io.BytesIO(data)) as picture:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+            if not 0 < picture.width * picture.height <= header.LARGEST:
+                return f"too large: not 1 to {header.LARGEST} pixels", None
             pixels = _colours(picture)
+            out = io.BytesIO()
+            pixels.save(out, "PNG")
+    except Image.DecompressionBombError:
+        return f"too large: not 1 to {header.LARGEST} pixels", None
     except Image.UnidentifiedImageError:
         return "no picture", None
     except Exception as error:  # Pillow raises many kinds for damaged files
         return f"damaged ({error})", None
-    out = io.BytesIO()
-    pixels.save(out, "PNG")
     return "", out.getvalue()
 
 
@@ -87,6 +117,8 @@ def _colours(picture: Image.Image) -> Image.Image:
     if not picture.mode.startswith(("I", "F")):
         return picture.convert("RGB")
     values = np.asarray(picture, np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("pixels that are no numbers")
     low, high = (values.min(), values.max()) if picture.mode == "F" else (0.0, 65535.0)
     grey = (values - low) * 255 / max(high - low, 1e-12)
     return Image.fromarray(grey.round().clip(0, 255).astype(np.uint8)).convert("RGB")

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+MOST = 100_000  # classes, where only the labels of a list tell how many there are
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
 
@@ -118,7 +119,8 @@ def image_list(
     """Pictures and labels (int32 [N]) of a list with `path label` in each line, paths relative to `root`.
 
     Released lists often carry the authors' own folders before the path: if the first picture is not under
-    root, leading folders are dropped until it is, and the same number from every line.
+    root, leading folders are dropped until it is, and the same number from every line. So is the / of a path from
+    the root of the disk; a path with .. is refused: a list names pictures below its root, whoever wrote it.
     homes: folders that hold the class folders, for lists of a data set whose class folders are known: pictures may
         lie there by CLASS/FILE, and where a folder bears a class's name it decides (lists number differently)
     """
@@ -128,10 +130,12 @@ def image_list(
         if not line.strip():
             continue
         name, _, label = line.rstrip().rpartition(" ")
-        if not name.strip() or not re.fullmatch(r"-?\d+", label):
+        if not name.strip() or not re.fullmatch(r"-?[0-9]{1,18}", label) or "\0" in name:
             raise ValueError(f"{path}, line {number}: {line.strip()!r} should be a path, a blank and a label")
         if not 0 <= int(label) < len(classes):
             raise ValueError(f"{path}, line {number}: label {label} is not in 0..{len(classes) - 1}")
+        if outside(name):
+            raise ValueError(f"{path}, line {number}: {name.strip()!r} leads out of the root by ..")
         folder = pathlib.PurePosixPath(name).parent.name.lower()
         paths.append(name.strip())
         labels.append(places.get(folder, int(label)) if homes else int(label))
@@ -143,9 +147,9 @@ def image_list(
 def _resolved(paths: list[str], root: pathlib.Path, homes: list[pathlib.Path], listed: str | os.PathLike) -> list:
     """Where the listed pictures are: as the first one is found, so are all."""
     if (drop := strangers(paths[0], root)) is not None:
-        return [os.path.join(root, *pathlib.PurePosixPath(name).parts[drop:]) for name in paths]
+        return [os.path.join(root, *within(name)[drop:]) for name in paths]
     for home in homes:
-        found = [os.path.join(home, *pathlib.PurePosixPath(name).parts[-2:]) for name in paths]
+        found = [os.path.join(home, *within(name)[-2:]) for name in paths]
         if os.path.isfile(found[0]):
             return found
     raise FileNotFoundError(f"{listed}, line 1: {paths[0]} is not under {root}")
@@ -154,13 +158,25 @@ def _resolved(paths: list[str], root: pathlib.Path, homes: list[pathlib.Path], l
 def lines_of(path: str | os.PathLike) -> list[str]:
     try:
         return pathlib.Path(path).read_text("utf-8-sig").split("\n")
+    except IsADirectoryError:
+        raise ValueError(f"{path} is a folder, not a list") from None
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: there is no such list") from None
     except UnicodeDecodeError:
         raise ValueError(f"{path} is no text in UTF-8") from None
 
 
+def within(name: str) -> tuple[str, ...]:
+    """The folders and the file of a listed path, without the / of one from the root of the disk."""
+    return tuple(part for part in pathlib.PurePosixPath(name).parts if not part.startswith("/"))
+
+
+def outside(name: str) -> bool:
+    """Does a listed path lead out of the folder that it begins in?"""
+    return ".." in pathlib.PurePosixPath(name).parts
+
+
 def strangers(name: str, root: pathlib.Path) -> int | None:
     """How many leading folders of a listed path are the authors' own."""
-    parts = pathlib.PurePosixPath(name).parts
+    parts = within(name)
     return next((i for i in range(len(parts)) if root.joinpath(*parts[i:]).is_file()), None)

@@ -10,8 +10,6 @@ import errno
 import hashlib
 import io
 import os
-import pathlib
-import stat
 import struct
 import threading
 import time
@@ -20,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from tfuda.data.check import over, readable
+from tfuda.data.check import FORMATS, content, over, readable
 from tfuda.data.files import Files
 
 # What can be found, the worst first: how bad it is, and what it means and asks for.
@@ -88,9 +86,9 @@ class Look(NamedTuple):
 def look(path: str) -> Look:
     """At one file: all of its bytes are read and decoded."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            return Look((Finding("unreadable", path, "this is no file"),))
-        data = pathlib.Path(path).read_bytes()
+        data = content(path)
+    except ValueError as error:
+        return Look((Finding("unreadable", path, str(error)),))
     except FileNotFoundError:
         link = f"a link to {os.readlink(path)}, which is not there" if os.path.islink(path) else ""
         return Look((Finding("missing", path, link),))
@@ -126,7 +124,7 @@ def header(data: bytes) -> tuple[str, tuple[int, int], dict[str, str]]:
     """Format, width and height, and {kind: detail} of what the header gives away; nothing is decoded."""
     marks: dict[str, str] = {}
     try:
-        picture = Image.open(io.BytesIO(data))
+        picture = Image.open(io.BytesIO(data), formats=FORMATS)
     except Exception:  # Pillow raises many kinds; TensorFlow has read this file, so it is no matter
         return "", (0, 0), marks
     with picture:

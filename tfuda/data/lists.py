@@ -9,9 +9,10 @@ classes.txt beside them; without it the classes are the numbers from 0 to the hi
 from __future__ import annotations
 
 import pathlib
+import re
 
 from tfuda.data.domains import Domain
-from tfuda.data.files import image_list
+from tfuda.data.files import MOST, image_list, lines_of
 
 
 def load(name: str, split: str, root: str = "", lists: str = "") -> Domain:
@@ -30,9 +31,14 @@ def load(name: str, split: str, root: str = "", lists: str = "") -> Domain:
 
 def _classes(folder: pathlib.Path) -> tuple[str, ...]:
     if (named := folder / "classes.txt").is_file():
-        return tuple(line.strip() for line in named.read_text("utf-8").splitlines() if line.strip())
+        classes = tuple(line.strip() for line in lines_of(named) if line.strip())
+        if len({*classes}) < len(classes) or not classes:
+            raise ValueError(f"{named} names no class, or one of them twice")
+        return classes
     highest = 0
     for path in folder.glob("*.txt"):
-        labels = [line.rpartition(" ")[2] for line in path.read_text("utf-8").splitlines() if line.strip()]
-        highest = max([highest, *(int(label) for label in labels if label.isdigit())])
+        labels = [line.rstrip().rpartition(" ")[2] for line in lines_of(path) if line.strip()]
+        highest = max([highest, *(int(label) for label in labels if re.fullmatch("[0-9]{1,18}", label))])
+    if highest >= MOST:
+        raise ValueError(f"{folder} has a list with the label {highest}: it would make as many classes")
     return tuple(map(str, range(highest + 1)))

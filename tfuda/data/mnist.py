@@ -12,16 +12,18 @@ from __future__ import annotations
 import functools
 import gzip
 import pathlib
+import zlib
 
 import numpy as np
 from PIL import Image
 
-from tfuda.data import catalogue
+from tfuda.data import catalogue, check, npz_file
 from tfuda.data.domains import Domain
-from tfuda.data.files import below
+from tfuda.data.files import below, image_list
 
 CLASSES = tuple("0123456789")
 SIZE = 32
+MOST = 2**28  # bytes of an unpacked file; MNIST's have a fifth of it
 IDX = {"train": "train", "test": "t10k"}
 
 
@@ -50,13 +52,12 @@ def digits(root: str, split: str) -> tuple[np.ndarray, np.ndarray]:
     """MNIST: uint8 [N, 28, 28] and int32 [N]."""
     folder = pathlib.Path(root)
     if (file := folder / "mnist.npz").is_file():
-        with np.load(file, allow_pickle=False) as found:
-            return found[f"x_{split}"], found[f"y_{split}"].astype(np.int32)
+        arrays = npz_file.read(str(file), [f"x_{split}", f"y_{split}"], MOST)
+        return _sound(str(file), arrays[f"x_{split}"], arrays[f"y_{split}"])
     for ending in ("", ".gz"):
         files = [folder / f"{IDX[split]}-{kind}-ubyte{ending}" for kind in ("images-idx3", "labels-idx1")]
         if all(file.is_file() for file in files):
-            images, labels = map(_idx, files)
-            return images, labels.astype(np.int32)
+            return _sound(str(files[0]), *map(_idx, files))
     if (folder / "mnist").is_dir():
         from tfuda.data import tfds
 
@@ -68,20 +69,45 @@ def digits(root: str, split: str) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
+def _sound(path: str, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels int32 [N], if they are what MNIST's are."""
+    if (
+        images.dtype != np.uint8
+        or images.shape[1:] != (28, 28)
+        or labels.shape != images.shape[:1]
+        or not len(labels)
+    ):
+        raise ValueError(
+            f"{path} holds {images.dtype} {images.shape} and {labels.shape}, not MNIST's [N, 28, 28] and [N]"
+        )
+    return images, _labels(path, labels)
+
+
+def _labels(path: str, labels: np.ndarray) -> np.ndarray:
+    if not np.isin(labels, range(len(CLASSES))).all():
+        raise ValueError(f"{path}: the labels are not all in 0..9")
+    return labels.astype(np.int32)
+
+
 def _idx(path: pathlib.Path) -> np.ndarray:
-    data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    rank = data[3]
-    shape = np.frombuffer(data, ">i4", rank, 4)
-    return np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(shape)
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            data = file.read(MOST + 1)
+        if len(data) > MOST:
+            raise ValueError(f"more than {MOST} bytes")
+        rank = data[3]
+        shape = np.frombuffer(data, ">i4", rank, 4)
+        return np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(shape)
+    except (ValueError, EOFError, IndexError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(f"{path} is no idx file of MNIST, or damaged ({error})") from None
 
 
 def blended(ink: np.ndarray, photographs: str, split: str, seed: int) -> np.ndarray:
     """uint8 [N, 32, 32] of ink on random patches: |patch - ink| per channel, uint8 [N, 32, 32, 3]."""
     photos = []
     for path in below(photographs):
-        with Image.open(path) as photo:
-            if min(photo.size) >= SIZE:
-                photos.append(np.asarray(photo.convert("RGB")))
+        if min((photo := check.picture(path)).size) >= SIZE:
+            photos.append(np.asarray(photo))
     if not photos:
         raise ValueError(f"--config.photographs={photographs} holds no picture of {SIZE} pixels or more")
     rng = np.random.default_rng([seed, 5, split == "test"])
@@ -104,10 +130,8 @@ def archived(root: str, split: str) -> Domain:
             f"--config.root={root} holds no mnist_m/mnist_m_{split}: unpack MNIST-M there, or make it with "
             "--config.photographs=FOLDER"
         )
-    lines = folder.with_name(f"mnist_m_{split}_labels.txt").read_text("utf-8").split()
-    names, labels = lines[::2], np.array(lines[1::2], np.int32)
-    found = np.empty([len(names), SIZE, SIZE, 3], np.uint8)
-    for name, out in zip(names, found, strict=True):
-        with Image.open(folder / name) as picture:
-            out[:] = np.asarray(picture.convert("RGB").resize((SIZE, SIZE), Image.Resampling.BILINEAR))
+    files, labels = image_list(folder.with_name(f"mnist_m_{split}_labels.txt"), folder, CLASSES)
+    found = np.empty([len(files), SIZE, SIZE, 3], np.uint8)
+    for path, out in zip(files, found, strict=True):
+        out[:] = np.asarray(check.picture(path).resize((SIZE, SIZE), Image.Resampling.BILINEAR))
     return Domain("mnistm", CLASSES, found, labels)

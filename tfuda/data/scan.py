@@ -6,12 +6,13 @@ import dataclasses
 import errno
 import os
 import pathlib
+import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from tfuda.data import catalogue
-from tfuda.data.files import Files, is_picture, lines_of, listed, strangers
+from tfuda.data.files import MOST, Files, is_picture, lines_of, listed, outside, strangers, within
 from tfuda.data.inspect_file import Finding
 from tfuda.names import near
 
@@ -120,9 +121,9 @@ def list_part(
         if not line.strip():
             continue
         picture, _, label = line.rstrip().rpartition(" ")
-        if not picture.strip() or not label.removeprefix("-").isdecimal():
+        if not picture.strip() or not re.fullmatch(r"-?[0-9]{1,18}", label) or "\0" in picture or outside(picture):
             found.append(Finding("bad_line", f"{path}:{number}", repr(line.strip())))
-        elif int(label) < 0 or (classes and int(label) >= len(classes)):
+        elif not 0 <= int(label) < (len(classes) or MOST):
             highest = f"..{len(classes) - 1}" if classes else " or more"
             found.append(Finding("bad_label", f"{path}:{number}", f"{label} is not 0{highest}"))
         else:
@@ -140,13 +141,13 @@ def list_part(
 
 def _placed(names: list[str], root: str, homes: Sequence[str]) -> list[str]:
     """Where listed pictures are: as the first that is there is found, so are all."""
-    split = [pathlib.PurePosixPath(name).parts for name in names]
+    split = [within(name) for name in names]
     for name, parts in zip(names, split, strict=True):
         if (drop := strangers(name, pathlib.Path(root))) is not None:
             return [os.path.join(root, *one[drop:]) for one in split]
         if home := next((home for home in homes if os.path.isfile(os.path.join(home, *parts[-2:]))), None):
             return [os.path.join(home, *one[-2:]) for one in split]
-    return [os.path.join(root, name) for name in names]
+    return [os.path.join(root, *one) for one in split]
 
 
 def _by_folder(

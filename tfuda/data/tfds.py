@@ -37,6 +37,10 @@ def load(name: str, split: str, root: str = "") -> Domain:
 
 def prepared(name: str, root: str):
     """The builder, ready to read; ours are prepared on the way, from their archive."""
+    if ":" in name:
+        raise ValueError(
+            f"config.task names {name!r}: data sets of TFDS's community are code to download, so are refused"
+        )
     try:
         import tensorflow_datasets as tfds
 

@@ -21,6 +21,8 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from tfuda.data import header
+
 TRAIN = ("crop", "resized_crop", "center")
 TEST = ("center", "ten")
 
@@ -98,13 +100,17 @@ def tests(view: View) -> np.ndarray:
 
 
 def decode(data: tf.Tensor) -> tf.Tensor:
-    """A JPEG, PNG, BMP or GIF file's bytes (string scalar) -> uint8 [h, w, 3]; of an animation the first frame."""
+    """A JPEG, PNG, BMP, GIF or WebP file's bytes (string scalar) -> uint8 [h, w, 3]; of an animation the first frame.
+
+    What is none, or would be too large (tfuda/data/header.py), is an InvalidArgumentError.
+    """
+    data = tf.convert_to_tensor(data)
 
     def jpeg():  # Pillow's way to invert the cosines, which decode_image does not offer
-        return tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")
+        return tf.io.decode_jpeg(header.jpeg(data), channels=3, dct_method="INTEGER_ACCURATE")
 
     def other():
-        return tf.io.decode_image(data, channels=3, expand_animations=False)
+        return tf.io.decode_image(header.other(data), channels=3, expand_animations=False)
 
     return tf.ensure_shape(tf.cond(tf.image.is_jpeg(data), jpeg, other), [None, None, 3])
 

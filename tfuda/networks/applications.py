@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from tfuda import ops
 from tfuda.names import near
+from tfuda.networks import h5_file
 
 
 def applications(model: str = "ResNet50", weights: str = "", frozen: bool = False) -> list[keras.layers.Layer]:
@@ -52,12 +53,11 @@ def load(backbone: keras.Model, path: str, model: str) -> None:
     """Give a backbone the weights of an HDF5 file, if they are just as many."""
     try:
         with h5py.File(path) as file:
-            found: list[str] = []
-            file.visititems(lambda key, item: found.append(key) if isinstance(item, h5py.Dataset) else None)
+            found = h5_file.tensors(file)
         if len(found) != len(backbone.weights):  # Keras would take from ResNet152 what ResNet50 has, and say nothing
             raise ValueError(f"it holds {len(found)} tensors, not {len(backbone.weights)}")
         backbone.load_weights(path)
-    except (ValueError, OSError, KeyError) as error:
+    except Exception as error:  # damaged bytes can raise about anything inside h5py and Keras
         reason = " ".join(str(error).split())
         raise ValueError(f"{path} does not hold the weights of {model} without classifier: {reason}") from None
 

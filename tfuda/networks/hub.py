@@ -11,11 +11,14 @@ keras-hub is no dependency of this library.
 
 from __future__ import annotations
 
+import json
 import os
 
 import keras
 
 from tfuda import ops
+
+OURS = {"keras", "keras_hub", "keras_nlp", "builtins"}  # whose code a preset may name
 
 
 def hub(preset: str = "", frozen: bool = False) -> list[keras.layers.Layer]:
@@ -31,18 +34,38 @@ def hub(preset: str = "", frozen: bool = False) -> list[keras.layers.Layer]:
     for name in ("config.json", "image_converter.json"):
         if not os.path.isfile(os.path.join(preset, name)):
             raise FileNotFoundError(f"preset={preset!r}: a folder with {name} is needed, for nothing is downloaded")
+    plain(preset)
     folder = os.path.abspath(preset)  # a bare name would be taken for one of keras-hub's own
     try:
         with keras.name_scope("backbone_0"):  # paths of variables begin where they are made
             backbone = keras_hub.models.Backbone.from_preset(folder)
         converter = keras_hub.layers.ImageConverter.from_preset(folder)
-    except (ValueError, OSError, KeyError) as error:
+    except Exception as error:  # a damaged file can raise about anything inside keras-hub
         raise ValueError(f"preset={preset!r} does not load: {' '.join(str(error).split())}") from None
     if not hasattr(backbone, "output") or len(getattr(backbone.output, "shape", ())) != 4:
         raise ValueError(f"preset={preset!r}: {type(backbone).__name__} does not end in one map [B, h, w, C]")
     stage = Preset(converter, backbone, name="backbone_0")
     stage.trainable = not frozen
     return [stage]
+
+
+def plain(preset: str) -> None:
+    """Refuse a preset whose JSON files name code of others than Keras and keras-hub, or bring code of their own."""
+    for name in sorted(name for name in os.listdir(preset) if name.endswith(".json")):
+        try:
+            with open(os.path.join(preset, name), encoding="utf-8") as file:
+                nodes = [json.load(file)]
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"preset={preset!r}: {name} is no JSON file ({error})") from None
+        for node in nodes:  # which grows
+            if isinstance(node, dict):
+                package = str(node.get("module") or "keras").partition(".")[0]
+                registered = str(node.get("registered_name") or "keras").partition(">")
+                owner = registered[0] if registered[1] else "keras"
+                if {package, owner} - OURS or "Lambda" in str(node.get("class_name")):
+                    raise ValueError(f"preset={preset!r}: {name} names code of others, {package} or {registered[0]}")
+            if isinstance(node, dict | list):
+                nodes += node.values() if isinstance(node, dict) else node
 
 
 class Preset(keras.layers.Layer):

@@ -20,7 +20,7 @@ import keras
 import numpy as np
 
 from tfuda import ops
-from tfuda.networks import torch_file
+from tfuda.networks import h5_file, torch_file
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 BOTTLENECK = 50  # from this depth on
@@ -194,16 +194,10 @@ def contents(path: str) -> tuple[Mapping[str, np.ndarray], bool]:
     if path.endswith(".pth"):
         left_out = re.compile(r"fc\.(weight|bias)|.*num_batches_tracked")
         return {key: value for key, value in torch_file.read(path).items() if not left_out.fullmatch(key)}, True
-    found: dict[str, np.ndarray] = {}
-
-    def visit(key, item):
-        if isinstance(item, h5py.Dataset):
-            found[key] = item[()]
-
     try:
         with h5py.File(path) as file:
-            file.visititems(visit)
-    except (OSError, RuntimeError) as error:  # what h5py makes of damaged bytes
+            found = {key: item[()] for key, item in h5_file.tensors(file).items()}
+    except Exception as error:  # damaged bytes can raise about anything inside h5py
         raise ValueError(f"cannot read {path}: it is damaged or no HDF5 file ({error})") from None
     return found, False
 

@@ -8,128 +8,26 @@ A `.pth` is a pickle that names tensors, and beside it the numbers of their stor
 - tar (before 0.1.10; resnet18-5c106cde, resnet34-333f7ec4 and resnet50-19c8e357 are such): `storages`, `tensors`
   and `pickle`
 
-A pickle can call whatever can be imported. Here it can name only what weights need (`Unpickler.find_class`), and
-nothing of PyTorch is behind the names: a tensor is first a note of storage, offset, shape and strides, and becomes
-an array after it has been held against what the file has.
+The pickle itself is tfuda/networks/torch_pickle.py's. A tensor becomes an array after it has been held against what
+the file has.
 """
 
 from __future__ import annotations
 
 import io
 import math
-import pickle
 import struct
 import sys
 import tarfile
 import zipfile
-from collections.abc import Callable, Mapping
-from typing import Any, BinaryIO, NamedTuple
+from collections.abc import Mapping
+from typing import Any, BinaryIO
 
 import numpy as np
 
+from tfuda.networks.torch_pickle import BFLOAT16, DTYPES, Parameter, Refused, Storage, Tensor, Unpickler, word
+
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001
-BFLOAT16 = "BFloat16Storage"  # NumPy has none; its bits are the upper half of a float32
-DTYPES = {
-    "DoubleStorage": "f8",
-    "FloatStorage": "f4",
-    "HalfStorage": "f2",
-    BFLOAT16: "u2",
-    "LongStorage": "i8",
-    "IntStorage": "i4",
-    "ShortStorage": "i2",
-    "CharStorage": "i1",
-    "ByteStorage": "u1",
-    "BoolStorage": "?",
-    "UntypedStorage": "u1",
-}
-
-
-class Refused(ValueError):
-    """What is wrong with the file, to follow on its name."""
-
-
-class Storage(NamedTuple):
-    """`length` numbers from `start` on, in the block of numbers that the file has under `key`."""
-
-    kind: str
-    key: Any
-    start: int
-    length: int
-
-    def width(self) -> int:
-        """Bytes of a number."""
-        return np.dtype(DTYPES[self.kind]).itemsize
-
-
-class Tensor(NamedTuple):
-    storage: Storage
-    offset: int
-    shape: tuple[int, ...]
-    stride: tuple[int, ...]
-
-
-class Dict(dict):
-    """An OrderedDict; PyTorch gives it an attribute `_metadata`, which is of no use here."""
-
-    def __setstate__(self, state):
-        pass
-
-
-class Parameter:
-    """torch.nn.Parameter, which the state dicts of the first year hold in place of tensors."""
-
-    __slots__ = ("data",)
-
-    def __init__(self, data=None, *more):
-        self.data = data
-
-    def __setstate__(self, state):
-        if len(state) > 3:  # (data, gradient, ...); of later ones (requires_grad, volatile, hooks)
-            self.data = state[0]
-
-
-# The C unpickler reserves what a file tells it to; Python's own reserves what it needs, and reads no byte ahead.
-class Unpickler(pickle._Unpickler):
-    """persistent: what an id of the pickle stands for; the storages of a zip or pickles file where not given."""
-
-    def __init__(self, file: BinaryIO, persistent: Callable[[Any], Any] | None = None):
-        super().__init__(file, encoding="utf-8")
-        self.persistent = persistent
-        self.storages: dict[str, Storage] = {}
-
-    def find_class(self, module: str, name: str):
-        known: dict[tuple[str, str], Any] = {
-            ("collections", "OrderedDict"): Dict,
-            ("torch", "Size"): tuple,
-            ("torch._utils", "_rebuild_tensor"): self.tensor,
-            ("torch._utils", "_rebuild_tensor_v2"): self.tensor,
-            ("torch._utils", "_rebuild_parameter"): Parameter,
-            ("torch.nn.parameter", "Parameter"): Parameter,
-        }
-        if (module, name) in known:
-            return known[module, name]
-        typed = name in DTYPES or name.replace("Tensor", "Storage") in DTYPES
-        if module in ("torch", "torch.cuda", "torch.storage") and typed:
-            return name
-        module = module.replace("__builtin__", "builtins")  # as Python 2, and so protocol 2, calls it
-        raise Refused(f"refused to load {module}.{name}: only tensors are read from a PyTorch file")
-
-    def tensor(self, storage, offset, shape, stride, *more) -> Tensor:
-        if not isinstance(storage, Storage):
-            raise Refused("a tensor without a storage")
-        return Tensor(storage, offset, tuple(shape), tuple(stride))
-
-    def persistent_load(self, id):
-        if self.persistent:
-            return self.persistent(id)
-        word, kind, key, _, count, *view = id
-        if word != "storage" or kind not in DTYPES or not isinstance(key, str):
-            raise Refused(f"refused to load {word} {kind}: only tensors are read from a PyTorch file")
-        self.storages[key] = Storage(kind, key, 0, count)
-        if view and view[0]:
-            _, start, part = view[0]
-            return Storage(kind, key, start, part)
-        return self.storages[key]
 
 
 def read(path: str) -> dict[str, np.ndarray]:
@@ -176,6 +74,9 @@ def from_zip(file: BinaryIO):
         big = f"{root}byteorder" in archive.namelist() and entry("byteorder") == b"big"
         unpickler = Unpickler(io.BytesIO(entry("data.pkl")))
         tree = unpickler.load()
+        sizes = [archive.getinfo(f"{root}data/{key}").file_size for key in unpickler.storages]
+        if sum(sizes) > file.seek(0, io.SEEK_END):
+            raise Refused("its storages lie over one another")
         blocks = {key: entry(f"data/{key}") for key in unpickler.storages}
     for storage in unpickler.storages.values():
         if len(blocks[storage.key]) != storage.length * storage.width():
@@ -187,13 +88,14 @@ def from_pickles(file: BinaryIO):
     if Unpickler(file).load() != MAGIC:
         raise Refused("it is a pickle, but no PyTorch file")
     if (version := Unpickler(file).load()) != VERSION:
-        raise Refused(f"version {version} of the format is unknown")
+        said = version if type(version) is int else type(version).__name__
+        raise Refused(f"version {said} of the format is unknown")
     Unpickler(file).load()  # sys_info; the numbers are little-endian whatever it says
     unpickler = Unpickler(file)
     tree = unpickler.load()
     blocks = {}
     for key in Unpickler(file).load():
-        storage = unpickler.storages[key]
+        storage = unpickler.storages[word(key)]
         blocks[key], count = block(file, storage.width())
         if count != storage.length:
             raise Refused(f"storage {key} has {count} numbers, not {storage.length}")
@@ -209,16 +111,16 @@ def from_tar(whole: bytes):
     file = parts["storages"]
     for _ in range(Unpickler(file).load()):
         key, _, kind = Unpickler(file).load()
-        blocks[key], count = block(file, Storage(kind, key, 0, 0).width())
+        blocks[word(key)], count = block(file, Storage(word(kind), key, 0, 0).width())
         storages[key] = Storage(kind, key, 0, count)
     for key, root, start, count in Unpickler(file).load():
-        storages[key] = storages[root]._replace(start=start, length=count)
+        storages[word(key)] = storages[word(root)]._replace(start=start, length=count)
     file = parts["tensors"]
     for _ in range(Unpickler(file).load()):
         key, storage, _ = Unpickler(file).load()
         rank = struct.unpack("<i4x", file.read(8))[0]
         *numbers, offset = struct.unpack(f"<{2 * rank + 1}q", file.read(16 * rank + 8))
-        tensors[key] = Tensor(storages[storage], offset, tuple(numbers[:rank]), tuple(numbers[rank:]))
+        tensors[word(key)] = Tensor(storages[word(storage)], offset, tuple(numbers[:rank]), tuple(numbers[rank:]))
     return Unpickler(parts["pickle"], lambda key: tensors[int(key)]).load(), blocks, "<"
 
 
@@ -237,12 +139,16 @@ def arrays(tree: Any, blocks: Mapping[Any, bytes], order: str) -> dict[str, np.n
         tree = tree["state_dict"]
     if not isinstance(tree, dict):
         raise Refused(f"it holds no state dict but a {type(tree).__name__}")
-    found = {}
+    found, numbers = {}, 0
     for name, value in tree.items():
         value = value.data if isinstance(value, Parameter) else value
         if not (isinstance(name, str) and isinstance(value, Tensor)):
-            raise Refused(f"its entry {name!r} is no tensor, so it is no state dict")
+            said = repr(name)[:80] if isinstance(name, str) else f"of a {type(name).__name__}"
+            raise Refused(f"its entry {said} is no tensor, so it is no state dict")
         found[name] = array(name, value, blocks, order)
+        numbers += found[name].size
+        if numbers > 2 * sum(map(len, blocks.values())) + 1:  # weights may be tied, and so be there twice
+            raise Refused("its tensors are the same numbers again and again")
     if found and all(name.startswith("module.") for name in found):
         found = {name.removeprefix("module."): value for name, value in found.items()}
     return found
@@ -253,8 +159,10 @@ def array(name: str, tensor: Tensor, blocks: Mapping[Any, bytes], order: str) ->
     storage, offset, shape, stride = tensor
     whole = np.frombuffer(blocks[storage.key], np.dtype(order + DTYPES[storage.kind]))
     numbers = (storage.start, storage.length, offset, *shape, *stride)
-    if len(shape) != len(stride) or any(type(n) is not int or n < 0 for n in numbers):
-        raise Refused(f"tensor {name!r} has shape {shape} and strides {stride}")
+    if any(type(n) is not int for n in numbers):
+        raise Refused(f"tensor {name!r} has a shape that is not of whole numbers")
+    if len(shape) != len(stride) or min(numbers) < 0:
+        raise Refused(f"tensor {name!r} has shape {shape} and strides {stride}"[:300])
     size, last = math.prod(shape), offset + sum((n - 1) * step for n, step in zip(shape, stride, strict=True))
     # a tensor of more numbers than its storage (stride 0) is no weight, and could be made as large as one likes
     if storage.start + storage.length > len(whole) or size > storage.length or (size and last >= storage.length):

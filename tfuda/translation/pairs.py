@@ -16,7 +16,7 @@ import keras
 import numpy as np
 from ml_collections import ConfigDict
 
-from tfuda import build, callbacks, ops, precision
+from tfuda import build, callbacks, limits, ops, precision
 from tfuda.callbacks import Stopped
 from tfuda.data import pipeline
 from tfuda.data.domains import Domain, Task
@@ -141,9 +141,7 @@ def data(config: ConfigDict, domains: dict[str, Domain], side: int) -> pipeline.
 def model(config: ConfigDict, side: int) -> CycleGAN:
     """The compiled CycleGAN; its initial weights follow from config.seed."""
     options = config.pairs.to_dict()
-    for key in ("steps", "segment"):
-        if options[key] < 1:
-            raise ValueError(f"pairs.{key}={options[key]}: it has to be 1 at least")
+    limits.check(config)
     keras.utils.set_random_seed(config.seed)
     known = ("width", "blocks", "seeing", "layers", "cycle", "identity", "pool", "steps", "segment")
     made = CycleGAN(side, **{key: options[key] for key in known}, seed=config.seed)

@@ -24,12 +24,12 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-from tfuda.data import pipeline
+from tfuda.data import npz_file, pipeline
 from tfuda.data.domains import Domain
 from tfuda.data.files import Files
 from tfuda.data.view import View
 from tfuda.translation.cyclegan import DIRECTIONS
-from tfuda.workdir import write
+from tfuda.workdir import read_json, write
 
 MANY = 2000  # pictures from which on a line tells of every tenth
 PIXELS = 2**18  # in a batch that is translated at once
@@ -153,7 +153,7 @@ def finish(folder: pathlib.Path, task: str, entries: dict[str, dict]) -> dict:
 def finished(folder: str | os.PathLike) -> dict | None:
     """index.json, once everything is written."""
     path = pathlib.Path(folder, "index.json")
-    return json.loads(path.read_text("utf-8")) if path.is_file() else None
+    return read_json(path, *DIRECTIONS) if path.is_file() else None
 
 
 def load(folder: str | os.PathLike, direction: str, domain: Domain) -> Domain:
@@ -171,6 +171,8 @@ def load(folder: str | os.PathLike, direction: str, domain: Domain) -> Domain:
     if index is None:
         raise FileNotFoundError(f"{folder} holds no finished pairs: index.json is missing; run/pair.py goes on there")
     about = index[direction]
+    if lacking := {"domain", "count", "originals"} - {*about} if isinstance(about, dict) else {direction}:
+        raise ValueError(f"{folder / 'index.json'} lacks {min(lacking)}: it is not as run/pair.py writes it")
     if about["originals"] != digest(domain.images):
         raise ValueError(
             f"{folder} holds pairs of task {index['task']}, and the {about['count']} pictures of {about['domain']} "
@@ -179,10 +181,18 @@ def load(folder: str | os.PathLike, direction: str, domain: Domain) -> Domain:
     path = folder / place(direction, domain)
     if not path.is_file():
         raise _gone(folder, path)
-    images = _listed(folder, path) if isinstance(domain.images, Files) else np.load(path)
+    images = _listed(folder, path) if isinstance(domain.images, Files) else npz_file.read_one(path)
+    if len(images) != len(domain) or (isinstance(images, np.ndarray) and not _pictures(images)):
+        raise ValueError(
+            f"{path} does not hold a picture for each of the {len(domain)} of {domain.name}: delete {folder}"
+        )
     labels = domain.labels if direction == "source_as_target" else None
     name = f"{domain.name} as {index[other(direction)]['domain']}"
     return dataclasses.replace(domain, name=name, images=images, labels=labels)
+
+
+def _pictures(images: np.ndarray) -> bool:
+    return images.dtype == np.uint8 and images.ndim == 4 and images.shape[3] == 3
 
 
 def other(direction: str) -> str:
@@ -191,7 +201,10 @@ def other(direction: str) -> str:
 
 def _listed(folder: pathlib.Path, table: pathlib.Path) -> Files:
     with table.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        paths = [os.path.join(folder, row["translated"]) for row in csv.DictReader(file)]
+        rows = list(csv.DictReader(file))
+    if not all(row.get("translated") for row in rows):
+        raise ValueError(f"{table} has a row without `translated`: it is not as run/pair.py writes it")
+    paths = [os.path.join(folder, row["translated"]) for row in rows]
     if gone := next((path for path in paths if not os.path.isfile(path)), None):
         raise _gone(folder, gone)
     return Files(paths)

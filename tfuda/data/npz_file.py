@@ -1,0 +1,38 @@
+"""Arrays of .npy and .npz files that may be anybody's: numbers only, and no more of them than was asked for."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Iterable
+
+import numpy as np
+
+
+def read(path: str | os.PathLike, names: Iterable[str], most: int) -> dict[str, np.ndarray]:
+    """Some arrays of a .npz file, each of `most` bytes at most; ValueError for a file that is none or lacks one."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in names:
+                if (size := archive.getinfo(f"{name}.npy").file_size) > most:
+                    raise ValueError(f"{name} says that it has {size} bytes, more than {most}")
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in names}
+    except (FileNotFoundError, IsADirectoryError, PermissionError):
+        raise
+    except Exception as error:  # damaged bytes can raise about anything inside a zip or NumPy's header
+        raise ValueError(f"{path} is no .npz file of {', '.join(names)}, or damaged ({_said(error)})") from None
+
+
+def read_one(path: str | os.PathLike) -> np.ndarray:
+    """The array of a .npy file, which has no more numbers than the file bytes."""
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)[...].copy()
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        raise ValueError(f"{path} is no .npy file of numbers, or damaged ({_said(error)})") from None
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,154 @@
+"""The pickle in a PyTorch file, read without running anything that it says.
+
+A pickle can call whatever can be imported. Here it can name only what weights need (`Unpickler.find_class`), and
+nothing of PyTorch is behind the names: a tensor is a note of storage, offset, shape and strides.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+BFLOAT16 = "BFloat16Storage"  # NumPy has none; its bits are the upper half of a float32
+DTYPES = {
+    "DoubleStorage": "f8",
+    "FloatStorage": "f4",
+    "HalfStorage": "f2",
+    BFLOAT16: "u2",
+    "LongStorage": "i8",
+    "IntStorage": "i4",
+    "ShortStorage": "i2",
+    "CharStorage": "i1",
+    "ByteStorage": "u1",
+    "BoolStorage": "?",
+    "UntypedStorage": "u1",
+}
+
+
+HASHING = (pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET, pickle.DICT)
+
+
+class Refused(ValueError):
+    """What is wrong with the file, to follow on its name."""
+
+
+class Storage(NamedTuple):
+    """`length` numbers from `start` on, in the block of numbers that the file has under `key`."""
+
+    kind: str
+    key: Any
+    start: int
+    length: int
+
+    def width(self) -> int:
+        """Bytes of a number."""
+        return np.dtype(DTYPES[self.kind]).itemsize
+
+
+class Tensor(NamedTuple):
+    storage: Storage
+    offset: int
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+
+
+def word(key: Any) -> Any:
+    """A key of a dict as weights have it; sixty tuples in one another, each twice in the next, hash for ever."""
+    if not isinstance(key, str | int):
+        raise Refused(f"a name that is a {type(key).__name__}, and no word")
+    return key
+
+
+class Dict(dict):
+    """An OrderedDict; PyTorch gives it an attribute `_metadata`, which is of no use here."""
+
+    def __init__(self, pairs=()):
+        super().__init__((word(key), value) for key, value in pairs)
+
+    def __setstate__(self, state):
+        pass
+
+
+class Parameter:
+    """torch.nn.Parameter, which the state dicts of the first year hold in place of tensors."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data=None, *more):
+        self.data = data
+
+    def __setstate__(self, state):
+        if len(state) > 3:  # (data, gradient, ...); of later ones (requires_grad, volatile, hooks)
+            self.data = state[0]
+
+
+# The C unpickler reserves what a file tells it to; Python's own reserves what it needs, and reads no byte ahead.
+class Unpickler(pickle._Unpickler):
+    """persistent: what an id of the pickle stands for; the storages of a zip or pickles file where not given."""
+
+    def __init__(self, file: BinaryIO, persistent: Callable[[Any], Any] | None = None):
+        super().__init__(file, encoding="utf-8")
+        self.stack: list = []
+        self.persistent = persistent
+        self.storages: dict[str, Storage] = {}
+
+    def load_setitem(self):
+        value, key = self.stack.pop(), self.stack.pop()
+        self.fill([key, value])
+
+    def load_setitems(self):
+        self.fill(self.pop_mark())
+
+    def fill(self, items: list) -> None:
+        """The dict on the stack with [key, value, key, value ...]."""
+        if not isinstance(self.stack[-1], dict):
+            raise Refused(f"entries for a {type(self.stack[-1]).__name__}, and no dict")
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            self.stack[-1][word(key)] = value
+
+    # without sets, and dicts in one go, which hash anything
+    dispatch = {
+        **{code: load for code, load in pickle._Unpickler.dispatch.items() if bytes([code]) not in HASHING},
+        pickle.SETITEM[0]: load_setitem,  # type: ignore[dict-item]
+        pickle.SETITEMS[0]: load_setitems,  # type: ignore[dict-item]
+    }
+
+    def find_class(self, module: str, name: str):
+        known: dict[tuple[str, str], Any] = {
+            ("collections", "OrderedDict"): Dict,
+            ("torch", "Size"): tuple,
+            ("torch._utils", "_rebuild_tensor"): self.tensor,
+            ("torch._utils", "_rebuild_tensor_v2"): self.tensor,
+            ("torch._utils", "_rebuild_parameter"): Parameter,
+            ("torch.nn.parameter", "Parameter"): Parameter,
+        }
+        if (module, name) in known:
+            return known[module, name]
+        typed = name in DTYPES or name.replace("Tensor", "Storage") in DTYPES
+        if module in ("torch", "torch.cuda", "torch.storage") and typed:
+            return name
+        module = module.replace("__builtin__", "builtins")  # as Python 2, and so protocol 2, calls it
+        raise Refused(f"refused to load {module}.{name}: only tensors are read from a PyTorch file")
+
+    def tensor(self, storage, offset, shape, stride, *more) -> Tensor:
+        if not isinstance(storage, Storage):
+            raise Refused("a tensor without a storage")
+        return Tensor(storage, offset, tuple(shape), tuple(stride))
+
+    def persistent_load(self, id):
+        if self.persistent:
+            return self.persistent(id)
+        what, kind, key, _, count, *view = id
+        if not all(isinstance(part, str) for part in (what, kind, key)) or what != "storage" or kind not in DTYPES:
+            said = " ".join(str(part)[:80] for part in (what, kind) if isinstance(part, str))
+            raise Refused(f"refused to load {said}: only tensors are read from a PyTorch file")
+        if type(count) is not int:
+            raise Refused("a storage of no certain length")
+        self.storages[key] = Storage(kind, key, 0, count)
+        if view and view[0]:
+            _, start, part = view[0]
+            return Storage(kind, key, start, part)
+        return self.storages[key]
