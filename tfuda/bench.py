@@ -99,11 +99,11 @@ def added(make: Callable[[], Callable[[], None]]) -> float:
     return resident() - before
 
 
-def resident() -> float:
-    """The most RAM that this process has had, in megabytes."""
+def resident(what: str = "VmHWM") -> float:
+    """The most RAM that this process has had, in megabytes; with "VmRSS" what it has now, where Linux tells."""
     status = pathlib.Path("/proc/self/status")
     if status.exists():  # getrusage would give the parent's, if that is more
-        return int(status.read_text().partition("VmHWM:")[2].split()[0]) / 2**10
+        return int(status.read_text().partition(f"{what}:")[2].split()[0]) / 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # in bytes on macOS
 
 

@@ -13,6 +13,7 @@ import importlib.util
 import json
 import os
 import pathlib
+import re
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -50,15 +51,17 @@ def write(network: Network, classes: tuple[str, ...], out: pathlib.Path, half: b
         with quietly():
             out.write_bytes(converter.convert())
     except Exception as error:  # the converter's own class is not public
-        raise ValueError(f"TFLite cannot run this network, export a SavedModel: {reason(error)}") from None
+        raise ValueError(f"TFLite cannot run this network ({reason(error)}): --format=savedmodel") from None
     with zipfile.ZipFile(out, "a") as archive:
         archive.writestr(zipfile.ZipInfo(CLASSES), "".join(f"{name}\n" for name in classes))
         archive.writestr(zipfile.ZipInfo(VIEW), json.dumps(dataclasses.asdict(network.view)))
 
 
 def reason(error: Exception) -> str:
-    """The first line of what the converter says."""
-    return next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
+    """What the converter says is missing, or its first line."""
+    text = str(error).strip()
+    named = re.search(r"error: ('.*)", text)
+    return named[1] if named else text.partition("\n")[0] or type(error).__name__
 
 
 def interpreter(path: pathlib.Path):

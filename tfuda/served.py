@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfuda.data import view as views
-from tfuda.data.check import hushed
 from tfuda.networks.base import Network
 
 CLASSES = "classes.txt"  # in the SavedModel's assets folder
@@ -31,14 +30,12 @@ def fit_size(picture: tf.Tensor, view: views.View, size: tuple[int, ...]) -> tf.
     return tf.ensure_shape(tf.cond(same, lambda: picture, resized), size)
 
 
-def probabilities(
-    network: Network, values: Iterable[np.ndarray | tf.Variable] = ()
-) -> Callable[[tf.Tensor], tf.Tensor]:
-    """A function from uint8 [n, *size] to float32 [n, K]; values: in the place of the network's variables, any dtype."""
+def probabilities(network: Network, values: Sequence = ()) -> Callable[[tf.Tensor], tf.Tensor]:
+    """A function from uint8 [n, *size] to float32 [n, K]; values: in the place of the network's variables."""
     pairs = list(zip(network.variables, values, strict=True)) if values else []
 
     def work(images):
-        with keras.StatelessScope([(variable, tf.cast(value, variable.dtype)) for variable, value in pairs]):
+        with keras.StatelessScope([(variable, whole(value, variable.dtype)) for variable, value in pairs]):
             logits = network(images, training=False).logits
         return tf.cast(tf.nn.softmax(logits), tf.float32)
 
@@ -46,13 +43,21 @@ def probabilities(
 
 
 def halved(variable: keras.Variable) -> np.ndarray:
-    """Its values in half precision; as they are, where that cannot hold them (integers, variances above 65504)."""
+    """Its values in half precision, as bits; as they are, where that cannot hold them (a variance above 65504).
+
+    As bits, because oneDNN complains on stderr of variables in half precision where the CPU has no AVX-512.
+    """
     values = variable.numpy()
     if not np.issubdtype(values.dtype, np.floating):
         return values
     with np.errstate(over="ignore"):
         small = values.astype(np.float16)
-    return small if np.isfinite(small).all() else values
+    return small.view(np.uint16) if np.isfinite(small).all() else values
+
+
+def whole(value, dtype: str) -> tf.Tensor:
+    """What `halved` made of a value, or a value, as it was."""
+    return tf.cast(tf.bitcast(value, tf.half) if value.dtype == np.uint16 else value, dtype)
 
 
 class Served(tf.Module):
@@ -62,7 +67,7 @@ class Served(tf.Module):
     serve_bytes      encoded: string [n], JPEG, PNG, BMP or GIF (its first frame), seen as in evaluation: resized,
                      and where the network has a view, cropped in the middle
 
-    half: weights are kept in half precision, and made float32 again in every call
+    half: weights are kept in half precision, and become float32 in every call
     """
 
     def __init__(self, network: Network, classes_file: str, half: bool = False):
@@ -133,8 +138,6 @@ class Model:
         except KeyError as missing:
             raise ValueError(f"--model={path} has no signature {missing}: export it with run/export.py") from None
         self.classes = (path / "assets" / CLASSES).read_text("utf-8").splitlines()
-        with hushed():  # at the first use of half precision oneDNN says if this CPU has none
-            self(np.zeros([1, 1, 1, 3], np.uint8))
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """images uint8 [n, h, w, 3] -> probabilities float32 [n, K]."""
