@@ -7,8 +7,8 @@
     python run/bench.py --what=serving --workdir=runs/one
 
 All entries take turns in one process, in every round. `forward`: one pass of a frozen network over as many images.
-`input`: from JPEG files to batches, beside a loader as PyTorch users write it. `bank`: GSDA's and TADA's discriminators,
-beside a loop. `serving`: a SavedModel (--model, or made of --workdir) under 32 threads, every answer checked.
+`input`: from JPEG files to batches, beside a loader as PyTorch users write it. `bank`: GSDA's and TADA's
+discriminators, beside a loop. `serving`: a SavedModel, of --model or --workdir, under load, every answer checked.
 """
 
 import json
@@ -42,18 +42,17 @@ def configured(cell):
 def main(words):
     if ROUNDS.value < 1:
         raise ValueError(f"--rounds={ROUNDS.value}: at least one round is needed")
-    rounds = f"{ROUNDS.value} rounds"
     if WHAT.value == "input":
-        rows, what = bench_input.measure(ROUNDS.value), f"JPEG files of 600 × 450, {rounds}"
+        rows, what = bench_input.measure(ROUNDS.value), f"JPEG files of 600 × 450, {ROUNDS.value} rounds"
     elif WHAT.value == "serving":
         rows, what = bench_serving.measure(MODEL.value, WORKDIR.value, ROUNDS.value)
     else:
         with devices.strategy(DEVICES.value):
             if WHAT.value == "step":
                 rows = bench.steps(configured, METHODS.value, BATCH.value, ROUNDS.value, MEMORY.value)
-                what = f"{BATCH.value} + {BATCH.value} images, {rounds}"
+                what = f"{BATCH.value} + {BATCH.value} images, {ROUNDS.value} rounds"
             else:
-                rows, what = bench_bank.measure(ROUNDS.value, MEMORY.value), f"72 samples, {rounds}"
+                rows, what = bench_bank.measure(ROUNDS.value, MEMORY.value), f"72 samples, {ROUNDS.value} rounds"
     print(json.dumps(rows) if JSON.value else bench.table(rows, what))
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import itertools
-import pathlib
 import tempfile
 import threading
 import time
@@ -63,28 +62,27 @@ class Tally:
 
 def pictures(sizes: Sequence[tuple[int, int]], each: int) -> list[list[bytes]]:
     """Patterns of soft colours, `each` of every size (height, width), as JPEG and PNG in turns."""
-    rng, found = np.random.default_rng(0), []
-    for height, width in sizes:
-        found.append([])
+    rng = np.random.default_rng(0)
+    found: list[list[bytes]] = [[] for _ in sizes]
+    for group, (height, width) in zip(found, sizes, strict=True):
         for i in range(each):
             coarse = Image.fromarray(rng.integers(0, 256, [*rng.integers(2, 7, 2), 3], np.uint8))
             data = io.BytesIO()
             coarse.resize((width, height), Image.Resampling.BICUBIC).save(data, ("JPEG", "PNG")[i % 2])
-            found[-1].append(data.getvalue())
+            group.append(data.getvalue())
     return found
 
 
 def answers(alone: Callable[[bytes], np.ndarray], groups: list[list[bytes]]) -> list[list[tuple[bytes, np.ndarray]]]:
     """Pictures with their answers [K], without those that another's answer comes too near."""
     kept: list[np.ndarray] = []
-    found = []
-    for group in groups:
-        found.append([])
+    found: list[list[tuple[bytes, np.ndarray]]] = [[] for _ in groups]
+    for group, pairs in zip(groups, found, strict=True):
         for data in group:
             answer = alone(data)
             if all(np.abs(answer - other).max() > APART for other in kept):
                 kept.append(answer)
-                found[-1].append((data, answer))
+                pairs.append((data, answer))
     if len(kept) < 2:
         raise ValueError("the model gives all pictures the same answer: a swap of two would not be seen")
     return [group for group in found if group]
@@ -219,21 +217,21 @@ def measure(
         raise ValueError("--what=serving needs --model, --workdir, or both; --help shows an example")
     groups = pictures(SIZES, EACH)
     with tempfile.TemporaryDirectory() as folder, check.hushed():  # the decoders' complaints of broken pictures
-        network = None
+        alone, path = None, model or f"{folder}/model"
         if workdir:
             _, task, method = experiment.load(workdir)
-            network = method.network
-        if not model:
-            model = str(pathlib.Path(folder) / "model")
-            export.export(network, task.classes, model, task.streams["target"].images[:8])
-        loaded = Model(model)
-        known = answers(by_keras(network) if network else lambda data: loaded.files([data])[0], groups)
+            alone = by_keras(method.network)
+            if not model:
+                export.export(method.network, task.classes, path, task.streams["target"].images[:8])
+        loaded = Model(path)
+        known = answers(alone or (lambda data: loaded.files([data])[0]), groups)
         rows, memory = stress(loaded, known, rounds, batches, seconds, threads)
-    who = "Keras model's" if workdir else "SavedModel's own to one request at a time"
-    return rows, (
-        f"{threads} threads, pictures of {len(known)} sizes; every answer is the {who} within {TOLERANCE:.0e}; "
-        f"{memory[0]:.0f} MB of RAM after warm-up, {memory[-1]:.0f} MB after {len(memory) - 1} rounds"
-    )
+    expected = "the Keras model's" if workdir else "what one request alone gets"
+    found = f"{threads} threads, pictures of {len(known)} sizes; every answer is {expected} within {TOLERANCE:.0e}; "
+    found += "MB of RAM after warm-up and rounds: " + ", ".join(f"{size:.0f}" for size in memory)
+    if len(rows) < 2 * len(batches):
+        found += f"; batches that would take {threads} threads over {PATIENCE:.0f} s are left out"
+    return rows, found
 
 
 def by_keras(network: Network) -> Callable[[bytes], np.ndarray]:

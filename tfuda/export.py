@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+from collections.abc import Iterable
 
 import numpy as np
 import tensorflow as tf
@@ -41,6 +42,13 @@ def export(
         row = {"format": form, "MB": f"{megabytes(ready):.2f}", **parity(network, ready, probe)}
         publish.put(ready, out)
     return row
+
+
+def places(out: str, forms: Iterable[str]) -> dict[str, str]:
+    """{form: the path that it is written to}."""
+    if strange := {*forms} - {*FORMATS}:
+        raise ValueError(f"--format={min(strange)} is unknown: choose some of {', '.join(FORMATS)}")
+    return {form: out.removesuffix(TFLITE) + FORMATS[form] for form in forms}
 
 
 def check_place(out: pathlib.Path, file: bool) -> None:
