@@ -16,7 +16,7 @@ import pathlib
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -84,20 +84,23 @@ class Lite:
                 view = views.View(**json.loads(archive.read(VIEW)))
             with quietly():
                 self.runner = interpreter(path).get_signature_runner()
+                size = tuple(map(int, self.runner.get_input_details()["images"]["shape_signature"][1:]))
+                self.run([np.zeros(size, np.uint8)])  # it chooses its delegate at the first use
         except (zipfile.BadZipFile, KeyError, ValueError):
             raise ValueError(f"--model={path} is no .tflite that run/export.py wrote") from None
-        size = tuple(self.runner.get_input_details()["images"]["shape_signature"][1:])
         self.fit = tf.function(
             lambda picture: fit_size(picture, view, size),
             input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)],
         )
 
+    def run(self, ready: Sequence[np.ndarray]) -> np.ndarray:
+        """n images of the network's size -> probabilities float32 [n, K]."""
+        return self.runner(images=np.stack(ready))["probabilities"]
+
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """images uint8 [n, h, w, 3] -> probabilities float32 [n, K]."""
-        ready = np.stack([self.fit(image).numpy() for image in checked(images)])
-        with quietly():  # it chooses its delegate in the first call
-            return self.runner(images=ready)["probabilities"]
+        return self.run([self.fit(image).numpy() for image in checked(images)])
 
     def files(self, encoded: list[bytes]) -> np.ndarray:
         """Encoded pictures -> probabilities float32 [n, K]."""
-        return np.concatenate([self(views.decode(tf.constant(one)).numpy()[None]) for one in encoded])
+        return self.run([self.fit(views.decode(tf.constant(one))).numpy() for one in encoded])
