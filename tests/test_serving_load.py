@@ -1,6 +1,7 @@
 """A SavedModel under load: `run/bench.py --what=serving` on a tiny network."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -56,7 +57,8 @@ def test_answers_that_are_swapped_between_requests_are_found(served):
 
     tally = Tally()
     asked = [Request([data], answer[None]) for data, answer in (groups[0][0], groups[1][0])]
-    bench_serving.load(mixed_up, asked, tally, seconds=0.2, threads=4)
+    with ThreadPoolExecutor(4) as pool:
+        bench_serving.load(mixed_up, asked, tally, 0.2, pool, 4)
     assert tally.faults and all("an answer is wrong by" in fault for fault in tally.faults)
     assert tally.difference > bench_serving.TOLERANCE
 
@@ -84,7 +86,7 @@ def test_the_bench_asks_for_a_model():
 def test_memory_stays_flat_under_load(served):
     rows, memory = bench_serving.stress(*served, rounds=8, batches=(1, 4, 16, 64), seconds=1.0, threads=32)
     assert len(rows) == 8 and len(memory) == 9
-    assert memory[-1] < 1.1 * memory[4]
+    assert memory[-1] < 1.05 * memory[3]
 
 
 @pytest.mark.slow

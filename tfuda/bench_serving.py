@@ -10,9 +10,9 @@ import dataclasses
 import io
 import itertools
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 
 import numpy as np
 import tensorflow as tf
@@ -135,8 +135,13 @@ def ask(serve: Callable, request: Request, tally: Tally) -> None:
         tally.faults.append(f"an answer is wrong by {apart:.1e}")
 
 
-def load(serve: Callable, asked: list[Request], tally: Tally, seconds: float, threads: int) -> None:
-    """Every thread asks, one request after the other, until the time is over."""
+def load(
+    serve: Callable, asked: list[Request], tally: Tally, seconds: float, pool: Executor, threads: int = THREADS
+) -> None:
+    """Every thread of the pool asks, one request after the other, until the time is over.
+
+    They are the same threads for all rows, as a server's are: new ones would cost memory of their own.
+    """
     parts, number = [Tally() for _ in range(threads)], itertools.count()
     start = time.perf_counter()
 
@@ -147,11 +152,7 @@ def load(serve: Callable, asked: list[Request], tally: Tally, seconds: float, th
         except Exception as error:  # a thread's own traceback would be lost among the others
             part.faults.append(f"{type(error).__name__}: {error}")
 
-    workers = [threading.Thread(target=work, args=[part]) for part in parts]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    list(pool.map(work, parts))
     tally.seconds += time.perf_counter() - start
     for part in parts:
         tally.milliseconds += part.milliseconds
@@ -187,16 +188,17 @@ def stress(
     turns, start, memory = entries(model, groups, batches, threads), time.perf_counter(), []
     if not turns:
         raise ValueError(f"one picture from each of {threads} threads would take more than {PATIENCE:.0f} s")
-    for number in range(rounds + 1):
-        if number < 2:  # the first round warms up
-            tallies = {key: Tally() for key in turns}
-        for key, (serve, asked) in turns.items():
-            load(serve, asked, tallies[key], seconds, threads)
-            if faults := tallies[key].faults:
-                raise ValueError(f"{len(faults)} faults in requests of {key[1]} {key[0]}: {faults[0]}")
-        memory.append(bench.resident("VmRSS"))
-        if number and time.perf_counter() - start > LIMIT * (number + 1) / (number + 2):
-            break
+    with ThreadPoolExecutor(threads) as pool:
+        for number in range(rounds + 1):
+            if number < 2:  # the first round warms up
+                tallies = {key: Tally() for key in turns}
+            for key, (serve, asked) in turns.items():
+                load(serve, asked, tallies[key], seconds, pool, threads)
+                if faults := tallies[key].faults:
+                    raise ValueError(f"{len(faults)} faults in requests of {key[1]} {key[0]}: {faults[0]}")
+            memory.append(bench.resident("VmRSS"))
+            if number and time.perf_counter() - start > LIMIT * (number + 1) / (number + 2):
+                break
     return [tally.row(*key) for key, tally in tallies.items()], memory
 
 
