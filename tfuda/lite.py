@@ -33,7 +33,7 @@ VIEW = "view.json"
 def quietly() -> Iterator[None]:
     """Without TFLite's notices: that tf.lite moves to ai_edge_litert, and which delegate it takes."""
     with check.hushed(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r"\s*Warning: tf\.lite\.Interpreter is deprecated")
+        warnings.filterwarnings("ignore", message="(?s).*ai_edge_litert")
         yield
 
 
