@@ -1,34 +1,34 @@
 """Time of a training step of each method, as a ratio to supervised training on the same number of images.
 
     python run/bench.py --config=configs/digits.py --methods=dann,dannp,dannp+toalign --rounds=15
-    python run/bench.py --methods=hda,hda+toalign,gvb,gvb+metaalign --memory
-    python run/bench.py --network=resnet50 --size=224 --batch=4 --methods=dannp,dannp+toalign
-    python run/bench.py --batch=30 --methods=forward,daaa
+    python run/bench.py --network=resnet50 --size=224 --batch=4 --methods=dannp,dannp+toalign --memory
     python run/bench.py --what=input
     python run/bench.py --what=bank --memory
+    python run/bench.py --what=serving --workdir=runs/one
 
-All entries take turns in one process; medians and quartiles are over rounds. `forward` is one pass of a frozen
-network over as many images, which DAAA's step makes beside what supervised training does. `input` measures the
-pipeline from JPEG files to batches, beside a loader as PyTorch users write it; `bank` GSDA's and TADA's
-discriminators, beside a loop.
+All entries take turns in one process, in every round. `forward`: one pass of a frozen network over as many images.
+`input`: from JPEG files to batches, beside a loader as PyTorch users write it. `bank`: GSDA's and TADA's
+discriminators, beside a loop. `serving`: a SavedModel, of --model or --workdir, under load, every answer checked.
 """
 
 import json
 
 from absl import flags
 
-from tfuda import bench, bench_bank, bench_input, devices, launch
+from tfuda import bench, bench_bank, bench_input, bench_serving, devices, launch
 
 CONFIG = launch.config_flag("configs/digits.py")
 CELLS = "dann,dann+toalign,dannp,dannp+toalign,cdan,cdane,cdane+toalign,hda,hda+toalign,gvb"
 METHODS = flags.DEFINE_list("methods", CELLS, "cells")
-WHAT = flags.DEFINE_enum("what", "step", ["step", "input", "bank"], "training steps, input pipeline, or bank")
+WHAT = flags.DEFINE_enum("what", "step", ["step", "input", "bank", "serving"], "what to measure")
 NETWORK = flags.DEFINE_string("network", "", "another network than the config's, as resnet50")
 SIZE = flags.DEFINE_integer("size", 0, "another image size than the config's, as 224")
 BATCH = flags.DEFINE_integer("batch", 32, "images of each stream")
 ROUNDS = flags.DEFINE_integer("rounds", 15, "turns")
 MEMORY = flags.DEFINE_bool("memory", False, "peak memory too, each method in a process of its own")
 JSON = flags.DEFINE_bool("json", False, "print JSON instead of a table")
+WORKDIR = flags.DEFINE_string("workdir", "", "with --what=serving, the run whose Keras model knows the answers")
+MODEL = flags.DEFINE_string("model", "", "with --what=serving, a SavedModel of run/export.py")
 DEVICES = flags.DEFINE_string("devices", "", "one device; see run/train.py")
 
 
@@ -43,15 +43,17 @@ def main(words):
     if ROUNDS.value < 1:
         raise ValueError(f"--rounds={ROUNDS.value}: at least one round is needed")
     if WHAT.value == "input":
-        rows, what = bench_input.measure(ROUNDS.value), "JPEG files of 600 × 450"
+        rows, what = bench_input.measure(ROUNDS.value), f"JPEG files of 600 × 450, {ROUNDS.value} rounds"
+    elif WHAT.value == "serving":
+        rows, what = bench_serving.measure(MODEL.value, WORKDIR.value, ROUNDS.value)
     else:
         with devices.strategy(DEVICES.value):
             if WHAT.value == "step":
                 rows = bench.steps(configured, METHODS.value, BATCH.value, ROUNDS.value, MEMORY.value)
+                what = f"{BATCH.value} + {BATCH.value} images, {ROUNDS.value} rounds"
             else:
-                rows = bench_bank.measure(ROUNDS.value, MEMORY.value)
-        what = f"{BATCH.value} + {BATCH.value} images" if WHAT.value == "step" else "72 samples"
-    print(json.dumps(rows) if JSON.value else bench.table(rows, f"{what}, {ROUNDS.value} rounds"))
+                rows, what = bench_bank.measure(ROUNDS.value, MEMORY.value), f"72 samples, {ROUNDS.value} rounds"
+    print(json.dumps(rows) if JSON.value else bench.table(rows, what))
 
 
 if __name__ == "__main__":

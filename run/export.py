@@ -1,25 +1,30 @@
-"""Write a run's network as a SavedModel that serves without this library.
+"""Write a run's network as a model that serves without this library.
 
-    python run/export.py --workdir=/tmp/digits --out=saved_models/digits
+    python run/export.py --workdir=runs/one --out=saved_models/one
+    python run/export.py --workdir=runs/one --out=saved_models/one --format=savedmodel-float16,tflite,tflite-float16
 
-Signatures: serving_default (images: uint8 [n, h, w, 3] of any size) and serve_bytes (encoded: JPEG or PNG strings),
-each giving probabilities, label and class. The weights are the last checkpoint's.
+A SavedModel has the signatures serving_default (images: uint8 [n, h, w, 3] of any size) and serve_bytes (encoded:
+JPEG or PNG strings), each giving probabilities, label and class. A .tflite takes images of the network's size. The
+others are named after --out: one-float16, one.tflite, one-float16.tflite. The weights are the last checkpoint's; the
+table compares with the Keras model.
 """
 
 from absl import flags
 
-from tfuda import experiment, export, launch
+from tfuda import bench, experiment, export, launch
 
 WORKDIR = flags.DEFINE_string("workdir", None, "folder of the run")
-OUT = flags.DEFINE_string("out", None, "folder of the SavedModel")
+OUT = flags.DEFINE_string("out", None, "folder of the SavedModel, and what the others are named after")
+FORMAT = flags.DEFINE_list("format", export.SAVEDMODEL, f"what to write: some of {', '.join(export.FORMATS)}")
 
 
 def main(words):
+    places = export.places(OUT.value, FORMAT.value)
     _, task, method = experiment.load(WORKDIR.value)
-    probe = task.streams["target"].images[:64]
-    difference = export.export(method.network, task.classes, OUT.value, probe)
-    print(f"{OUT.value}: {len(task.classes)} classes, step {int(method.step.numpy())}")
-    print(f"largest difference to the Keras model on {len(probe)} images: {difference:.1e}")
+    network, classes, probe = method.network, task.classes, task.streams["target"].images[:64]
+    rows = [{"model": out, **export.export(network, classes, out, probe, form)} for form, out in places.items()]
+    step = int(method.step.numpy())
+    print(bench.table(rows, f"{len(classes)} classes, step {step}, beside the Keras model on {len(probe)} images"))
 
 
 if __name__ == "__main__":

@@ -13,14 +13,14 @@ from absl import flags
 
 from tfuda import export, launch, predict
 
-MODEL = flags.DEFINE_string("model", None, "folder of the SavedModel")
+MODEL = flags.DEFINE_string("model", None, "folder of a SavedModel, or a .tflite, of run/export.py")
 OUT = flags.DEFINE_string("out", "", "CSV to write, instead of stdout")
 
 
 def main(words):
     if not words:
         raise ValueError("name the files or folders to predict; --help shows an example")
-    model = export.Model(MODEL.value)
+    model = export.load(MODEL.value)
     with contextlib.ExitStack() as stack:
         out = sys.stdout
         if OUT.value:

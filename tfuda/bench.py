@@ -99,11 +99,11 @@ def added(make: Callable[[], Callable[[], None]]) -> float:
     return resident() - before
 
 
-def resident() -> float:
-    """The most RAM that this process has had, in megabytes."""
+def resident(what: str = "VmHWM") -> float:
+    """The most RAM that this process has had, in megabytes; with "VmRSS" what it has now, where Linux tells."""
     status = pathlib.Path("/proc/self/status")
     if status.exists():  # getrusage would give the parent's, if that is more
-        return int(status.read_text().partition("VmHWM:")[2].split()[0]) / 2**10
+        return int(status.read_text().partition(f"{what}:")[2].split()[0]) / 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # in bytes on macOS
 
 
@@ -133,14 +133,16 @@ def steps(
 
 
 def table(rows: list[dict], what: str) -> str:
-    """Rows of `ratios` or of another bench in Markdown: all before the ratio, the ratio, and the peak if known."""
+    """Rows of `ratios` or others in Markdown: all before the ratio, and if known the ratio and the peak."""
     keys = list(itertools.takewhile(lambda key: key != "ratio", rows[0]))
-    memory = "peak_megabytes" in rows[0]
-    head = [*(key.replace("_", " ") for key in keys), "ratio (median)", "quartiles", *(["peak MB"] if memory else [])]
+    ratio, memory = "ratio" in rows[0], "peak_megabytes" in rows[0]
+    head = [key.replace("_", " ") for key in keys]
+    head += ["ratio (median)", "quartiles"] * ratio + ["peak MB"] * memory
     sides = ["---" if isinstance(rows[0].get(key), str) else "---:" for key in (*keys, *head[len(keys) :])]
     lines = [what, "", f"| {' | '.join(head)} |", f"| {' | '.join(sides)} |"]
     for row in rows:
         shown = [f"{row[key]:.1f}" if isinstance(row[key], float) else str(row[key]) for key in keys]
-        shown += [f"{row['ratio']:.2f}", f"{row['low']:.2f} – {row['high']:.2f}"]
-        lines.append(f"| {' | '.join(shown + ([format(row['peak_megabytes'], '.0f')] if memory else []))} |")
+        shown += [f"{row['ratio']:.2f}", f"{row['low']:.2f} – {row['high']:.2f}"] if ratio else []
+        shown += [f"{row['peak_megabytes']:.0f}"] if memory else []
+        lines.append(f"| {' | '.join(shown)} |")
     return "\n".join(lines)

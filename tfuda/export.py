@@ -1,145 +1,79 @@
-"""A SavedModel that serves without this library."""
+"""A trained network as a file or folder that others serve, compared with the Keras model before it gets its name."""
 
 from __future__ import annotations
 
 import os
 import pathlib
-import shutil
-import tempfile
+from collections.abc import Iterable
 
 import numpy as np
 import tensorflow as tf
 
+from tfuda import lite, publish, served
 from tfuda.data import pipeline
-from tfuda.data import view as views
 from tfuda.data.files import Files
+from tfuda.lite import Lite
 from tfuda.networks.base import Network
+from tfuda.served import Model
 
-CLASSES = "classes.txt"  # in the SavedModel's assets folder
+SAVEDMODEL, TFLITE = "savedmodel", ".tflite"
 
-
-class Served(tf.Module):
-    """Two signatures, each -> {"probabilities": float32 [n, K], "label": int64 [n], "class": string [n]}.
-
-    serving_default  images: uint8 [n, h, w, 3]; of the network's size they are taken as they are, others resized
-    serve_bytes      encoded: string [n], JPEG, PNG, BMP or GIF (its first frame), seen as in evaluation: resized,
-                     and where the network has a view, cropped in the middle
-    """
-
-    def __init__(self, network: Network, classes_file: str):
-        super().__init__()
-        self.network = network
-        self.classes = tf.saved_model.Asset(classes_file)
-        names = tf.lookup.TextFileInitializer(
-            self.classes,
-            tf.int64,
-            tf.lookup.TextFileIndex.LINE_NUMBER,
-            tf.string,
-            tf.lookup.TextFileIndex.WHOLE_LINE,
-        )
-        self.names = tf.lookup.StaticHashTable(names, "")
-
-    def answer(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        """images uint8 [n, H, W, 3] of the network's size."""
-        logits = self.network(images, training=False).logits
-        label = tf.argmax(logits, -1)
-        return {
-            "probabilities": tf.cast(tf.nn.softmax(logits), tf.float32),
-            "label": label,
-            "class": self.names.lookup(label),
-        }
-
-    def fit_size(self, picture: tf.Tensor) -> tf.Tensor:
-        """uint8 [h, w, 3] -> uint8 of the network's size, as evaluation sees it."""
-        if self.network.view.size:
-            return views.show(picture, tf.constant(views.center(self.network.view)[0]), self.network.view)
-        height, width = self.network.size[:2]
-
-        def resized():
-            scale = tf.constant([height, width], tf.float32) / tf.cast(tf.shape(picture)[:2], tf.float32)
-            return views.part(picture, scale, tf.zeros([2], tf.int32), tf.constant([height, width]))
-
-        same = tf.reduce_all(tf.equal(tf.shape(picture)[:2], [height, width]))
-        return tf.ensure_shape(tf.cond(same, lambda: picture, resized), self.network.size)
-
-    def each(self, work, items: tf.Tensor) -> tf.Tensor:
-        """uint8 [n, *size] of n pictures, one after another."""
-        return tf.map_fn(work, items, fn_output_signature=tf.TensorSpec(self.network.size, tf.uint8))
-
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")])
-    def serve(self, images):
-        tf.debugging.assert_positive(tf.shape(images), "no images, or such without rows or columns")
-        same = tf.reduce_all(tf.equal(tf.shape(images)[1:], self.network.size))
-        ready = tf.cond(same, lambda: images, lambda: self.each(self.fit_size, images))
-        return self.answer(tf.ensure_shape(ready, [None, *self.network.size]))
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="encoded")])
-    def serve_bytes(self, encoded):
-        tf.debugging.assert_positive(tf.size(encoded), "no images")
-        return self.answer(self.each(lambda one: self.fit_size(views.decode(one)), encoded))
+# What each format adds to the name of a model.
+FORMATS = {SAVEDMODEL: "", "savedmodel-float16": "-float16", "tflite": TFLITE, "tflite-float16": f"-float16{TFLITE}"}
 
 
-def export(network: Network, classes: tuple[str, ...], out: str | os.PathLike, probe: np.ndarray | Files) -> float:
-    """Write the SavedModel to `out` and read it back alone: the largest difference in probabilities.
+def export(
+    network: Network,
+    classes: tuple[str, ...],
+    out: str | os.PathLike,
+    probe: np.ndarray | Files,
+    form: str = SAVEDMODEL,
+) -> dict:
+    """Write the network to `out`, whole or not at all, and read it back alone: its row of the table of parity.
 
     probe: images to compare the two on, uint8 [N, H, W, 3] or the paths of N pictures
+    form: one of FORMATS; the -float16 ones keep weights in half precision and compute in float32
     """
-    out = pathlib.Path(out)
-    if out.exists() and not (out / "saved_model.pb").is_file():
+    out = pathlib.Path(os.path.abspath(out))
+    writer, half = lite if form.startswith("tflite") else served, form.endswith("float16")
+    check_place(out, writer is lite)
+    with publish.staged(out) as ready:
+        writer.write(network, classes, ready, half)
+        row = {"format": form, "MB": f"{megabytes(ready):.2f}", **parity(network, ready, probe)}
+        publish.put(ready, out)
+    return row
+
+
+def places(out: str, forms: Iterable[str]) -> dict[str, str]:
+    """{form: the path that it is written to}."""
+    if strange := {*forms} - {*FORMATS}:
+        raise ValueError(f"--format={min(strange)} is unknown: choose some of {', '.join(FORMATS)}")
+    return {form: out.removesuffix(TFLITE) + FORMATS[form] for form in forms}
+
+
+def check_place(out: pathlib.Path, file: bool) -> None:
+    """Refuse to replace what is no model."""
+    if file and out.is_dir():
+        raise ValueError(f"--out={out} is a folder, and a .tflite is a file: choose another name")
+    if not file and out.exists() and not (out / "saved_model.pb").is_file():
         raise ValueError(f"--out={out} exists and is no SavedModel: choose another folder")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
-        listed = pathlib.Path(folder) / CLASSES
-        listed.write_text("".join(f"{name}\n" for name in classes), "utf-8")
-        served = Served(network, str(listed))
-        signatures = {"serving_default": served.serve, "serve_bytes": served.serve_bytes}
-        ready = pathlib.Path(folder) / "model"
-        tf.saved_model.save(served, str(ready), signatures)
-        difference = parity(network, str(ready), probe)
-        if out.exists():
-            shutil.rmtree(out)
-        os.replace(ready, out)
-    return difference
 
 
-def parity(network: Network, model: str, probe: np.ndarray | Files) -> float:
-    """Largest difference in probabilities between the network and its SavedModel, over both signatures."""
-    loaded = tf.saved_model.load(model)
-    images = pipeline.read(probe, network.view)  # [N, H, W, 3]
-    here = tf.nn.softmax(network(tf.constant(images), training=False).logits)
-    plain = loaded.signatures["serving_default"](images=tf.constant(images))["probabilities"]
-    files = [tf.io.read_file(path) for path in probe] if isinstance(probe, Files) else map(tf.io.encode_png, probe)
-    encoded = loaded.signatures["serve_bytes"](encoded=tf.stack(list(files)))["probabilities"]
-    return float(max(tf.reduce_max(tf.abs(here - plain)), tf.reduce_max(tf.abs(here - encoded))))
+def load(path: str | os.PathLike) -> Model | Lite:
+    """What `export` wrote: a file is a .tflite, anything else should be a SavedModel."""
+    return Lite(path) if os.path.isfile(path) else Model(path)
 
 
-class Model:
-    """A SavedModel of `export`, loaded for prediction."""
+def parity(network: Network, path: pathlib.Path, probe: np.ndarray | Files) -> dict:
+    """Largest difference in probabilities to the network, for images and for files, and the share of equal labels."""
+    images, model = pipeline.read(probe, network.view), load(path)  # [N, H, W, 3]
+    here = served.probabilities(network)(tf.constant(images)).numpy()
+    files = map(tf.io.read_file, probe) if isinstance(probe, Files) else map(tf.io.encode_png, probe)
+    there = np.stack([model(images), model.files([file.numpy() for file in files])])  # [2, N, K]
+    equal = (there.argmax(-1) == here.argmax(-1)).mean()
+    return {"largest_difference": f"{np.abs(there - here).max():.1e}", "equal_labels": f"{100 * equal:.1f} %"}
 
-    def __init__(self, path: str | os.PathLike):
-        path = pathlib.Path(path)
-        if not (path / "saved_model.pb").is_file():
-            raise FileNotFoundError(f"--model={path} is no SavedModel: {path / 'saved_model.pb'} is missing")
-        self.loaded = tf.saved_model.load(str(path))
-        try:
-            self.plain, self.encoded = (self.loaded.signatures[name] for name in ("serving_default", "serve_bytes"))
-        except KeyError as missing:
-            raise ValueError(f"--model={path} has no signature {missing}: export it with run/export.py") from None
-        self.classes = (path / "assets" / CLASSES).read_text("utf-8").splitlines()
 
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        """images uint8 [n, h, w, 3] -> probabilities float32 [n, K]."""
-        images = np.asarray(images)
-        if images.dtype != np.uint8:
-            raise ValueError(f"images are {images.dtype}, not uint8 in 0..255: they would be misread")
-        if images.ndim != 4 or images.shape[3] != 3 or not all(images.shape[1:]):
-            raise ValueError(f"images are of shape {list(images.shape)}, not [n, h, w, 3]")
-        if not len(images):
-            return np.zeros([0, len(self.classes)], np.float32)
-        return self.plain(images=tf.constant(images))["probabilities"].numpy()
-
-    def files(self, encoded: list[bytes]) -> np.ndarray:
-        """Encoded pictures -> probabilities float32 [n, K]."""
-        if not encoded:
-            return np.zeros([0, len(self.classes)], np.float32)
-        return self.encoded(encoded=tf.constant(encoded, tf.string))["probabilities"].numpy()
+def megabytes(path: pathlib.Path) -> float:
+    """Of a file, or of all in a folder."""
+    return sum(file.stat().st_size for file in [path, *path.rglob("*")] if file.is_file()) / 2**20

@@ -10,7 +10,8 @@ from typing import TextIO
 
 from tfuda.data.check import hushed, readable
 from tfuda.data.files import ENDINGS, below
-from tfuda.export import Model
+from tfuda.lite import Lite
+from tfuda.served import Model
 
 
 def pictures(paths: Iterable[str]) -> list[pathlib.Path]:
@@ -52,7 +53,7 @@ def batches(
         yield names, contents
 
 
-def predict(model: Model, paths: Iterable[str], out: TextIO, complain: Callable[[str], None]) -> int:
+def predict(model: Model | Lite, paths: Iterable[str], out: TextIO, complain: Callable[[str], None]) -> int:
     """Write `file,label,confidence` for every readable picture; returns how many files were unreadable."""
     bad = 0
 

@@ -1,0 +1,80 @@
+"""All or nothing on disk: a kill leaves the old model or the new one under its name, and nothing else for long."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import glob
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+
+ENDING = ".part"
+
+
+@contextlib.contextmanager
+def staged(out: pathlib.Path) -> Iterator[pathlib.Path]:
+    """The path to write to: of `out`'s name, in a hidden folder beside it that is gone at the end.
+
+    Such folders of exports that were killed go too; one that is at work holds a lock on its own.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    mark = f".{out.name[:40]}."
+    for folder in out.parent.glob(f"{glob.escape(mark)}*{ENDING}"):
+        with _locked(folder, fcntl.LOCK_NB) as free:
+            if free:
+                _recover(folder, out)
+                shutil.rmtree(folder)
+    while True:
+        folder = pathlib.Path(tempfile.mkdtemp(dir=out.parent, prefix=mark, suffix=ENDING))
+        with _locked(folder) as mine:
+            if mine:  # another export may have taken it for one that was killed
+                try:
+                    yield folder / out.name
+                finally:
+                    shutil.rmtree(folder)
+                return
+
+
+@contextlib.contextmanager
+def _locked(folder: pathlib.Path, more: int = 0) -> Iterator[bool]:
+    """Hold a folder; False if it is gone, or held by another process (with fcntl.LOCK_NB as `more`)."""
+    with contextlib.ExitStack() as stack:
+        try:
+            handle = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, handle)
+            fcntl.flock(handle, fcntl.LOCK_EX | more)
+        except (FileNotFoundError, BlockingIOError):
+            yield False
+        else:
+            yield folder.exists()
+
+
+def put(ready: pathlib.Path, out: pathlib.Path) -> None:
+    """Give what is ready its name; what had it stays in the hidden folder."""
+    if not out.is_dir():
+        os.replace(ready, out)
+    elif not exchange(ready, out):
+        os.replace(out, _old(ready))
+        os.replace(ready, out)
+
+
+def exchange(a: pathlib.Path, b: pathlib.Path) -> bool:
+    """Swap two names in one step, where system and file system can: Linux on a disk of its own."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return rename is not None and rename(here, os.fsencode(a.absolute()), here, os.fsencode(b.absolute()), swap) == 0
+
+
+def _old(ready: pathlib.Path) -> pathlib.Path:
+    return ready.with_name(f"{ready.name}.old")
+
+
+def _recover(folder: pathlib.Path, out: pathlib.Path) -> None:
+    """Finish what was killed between the two steps that `put` takes where it cannot swap."""
+    ready = folder / out.name
+    if _old(ready).exists() and ready.exists() and not out.exists():
+        os.replace(ready, out)
