@@ -29,7 +29,6 @@ BATCH = flags.DEFINE_integer("batch", 32, "images of each stream")
 ROUNDS = flags.DEFINE_integer("rounds", 15, "turns")
 MEMORY = flags.DEFINE_bool("memory", False, "peak memory too, each method in a process of its own")
 JSON = flags.DEFINE_bool("json", False, "print JSON instead of a table")
-DEVICES = flags.DEFINE_string("devices", "", "one device; see run/train.py")
 
 
 def configured(cell):
@@ -45,7 +44,7 @@ def main(words):
     if WHAT.value == "input":
         rows, what = bench_input.measure(ROUNDS.value), "JPEG files of 600 × 450"
     else:
-        with devices.strategy(DEVICES.value):
+        with devices.chosen():
             if WHAT.value == "step":
                 rows = bench.steps(configured, METHODS.value, BATCH.value, ROUNDS.value, MEMORY.value)
             else:

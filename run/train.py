@@ -15,7 +15,6 @@ CONFIG = launch.config_flag()
 WORKDIR = flags.DEFINE_string("workdir", None, "folder of the run")
 SEED = flags.DEFINE_integer("seed", None, "short for --config.seed")
 BAD = flags.DEFINE_enum("on_bad_image", None, ["error", "skip"], "short for --config.on_bad_image")
-DEVICES = flags.DEFINE_string("devices", "", "gpu:0,gpu:1 for several; every GPU, else the CPU, when empty")
 
 
 def main(words):
@@ -27,10 +26,10 @@ def main(words):
     if BAD.value is not None:
         config.on_bad_image = BAD.value
     folder = workdir.Workdir(WORKDIR.value)
-    with devices.strategy(DEVICES.value):
+    with devices.chosen(hosts=True) as writes:
         result = experiment.train(config, folder, verbose="auto", say=print)
     print(experiment.table(result))
-    return 1 if config.deliver and deliver.deliver(config, folder, print) else 0
+    return 1 if config.deliver and writes and deliver.deliver(config, folder, print) else 0
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ CONFIG = launch.config_flag()
 TRIALS = flags.DEFINE_integer("trials", 10, "how many settings to try, the config's own first")
 WORKDIR = flags.DEFINE_string("workdir", "runs/tune", "folder of the search")
 SEED = flags.DEFINE_integer("search_seed", 0, "seed of the draws of settings")
-DEVICES = flags.DEFINE_string("devices", "", "as for run/train.py")
 
 
 def main(words):
@@ -27,7 +26,7 @@ def main(words):
     if TRIALS.value < 1:
         raise ValueError(f"--trials={TRIALS.value}: a search needs at least one trial")
     folder = pathlib.Path(WORKDIR.value)
-    with devices.strategy(DEVICES.value):
+    with devices.chosen():
         tuner = tune.Search(CONFIG.value.copy_and_resolve_references, sweep, folder, TRIALS.value, SEED.value, print)
         best, value, values = tune.search(tuner)
     print(f"\nbest: trial {best}, {tune.VALIDATOR} {value:.4f}, run in {folder / f'trial{best}'}")

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from ml_collections import ConfigDict
 
-from tfuda import memory, ops, optim, schedules
+from tfuda import memory, ops, optim, schedules, workers
 from tfuda import method as step
 from tfuda.data import augment, catalogue, check, domains, pipeline
 from tfuda.data import view as views
@@ -204,7 +204,7 @@ def method(config: ConfigDict, of: domains.Task | None = None, teacher: Network 
         streams={name: domain.origins for name, domain in of.streams.items()},
         **config.options.to_dict(),
     )
-    per = min(config.steps_per_execution, config.segment)
+    per = 1 if workers.several() else min(config.steps_per_execution, config.segment)  # no collectives in Keras's loop
     if config.samplers.target in ("balanced", "oracle"):
         made.follow(len(of.streams["target"]), known_classes(config, of))
     made.compile(optimizer(config, made), jit_compile=config.jit, steps_per_execution=per)

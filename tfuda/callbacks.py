@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfuda import evaluate, validators
+from tfuda import evaluate, validators, workers
 from tfuda.data.domains import Task
 from tfuda.data.files import same
 from tfuda.workdir import Workdir
@@ -48,7 +48,8 @@ class Journal(keras.callbacks.Callback):
         self.before = self.rows[-1]["seconds"] if self.rows else 0.0
         self.start = time.monotonic()
         self.observer: evaluate.Observer | None = None
-        self.events = tf.summary.create_file_writer(str(workdir.path / "events"))
+        writes, events = workers.first(), str(workdir.path / "events")
+        self.events = tf.summary.create_file_writer(events) if writes else tf.summary.create_noop_writer()
 
     def measure(self) -> dict[str, float]:
         """Accuracies on the test sets and the label-free validator on the unlabelled target."""
@@ -73,6 +74,8 @@ class Journal(keras.callbacks.Callback):
             return  # stopped in mid-segment: no row that an undisturbed run would not have
         if not math.isfinite(logs["loss"]):
             raise Diverged(f"the loss is {logs['loss']} at step {step}: training diverged; lower {self.rate}")
+        if not workers.first():
+            return  # it waits for the first one at the next step
         measured = self.measure()
         logs.update(measured)
         seconds = self.before + time.monotonic() - self.start
@@ -111,8 +114,8 @@ class Stoppable(keras.callbacks.Callback):
             signal.signal(number, handler)
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.caught:
-            self.model.stop_training = True
+        if self.model.stops(bool(self.caught)):
+            self.model.stop_training, self.caught = True, self.caught or signal.SIGTERM
 
     def on_train_end(self, logs=None):
         if self.caught:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
 
 from ml_collections import ConfigDict
 
-from tfuda import build, callbacks, stages
+from tfuda import build, callbacks, stages, workers
 from tfuda.callbacks import Stopped
 from tfuda.data.domains import Task
 from tfuda.method import Method
@@ -24,8 +25,10 @@ def train(
 ) -> dict:
     """Train, or go on training, or do nothing where all is done: the contents of result.json."""
     absolute(config)
-    with workdir.claim(config):
-        if result := workdir.finished():
+    with contextlib.ExitStack() as held:
+        workers.asked(lambda: held.enter_context(workdir.claim(config)))
+        workers.agree("config", config.to_json_best_effort(sort_keys=True))
+        if result := workers.asked(workdir.finished):
             say(f"{workdir.path} has a finished run; nothing to train")
             return result
         return _train(config, workdir, verbose, task, say)
@@ -46,16 +49,21 @@ def _train(config, workdir, verbose, task, say) -> dict:
     if build.untrained(config) and not config.options.get("copy"):
         say(f"training {config.network.name} from scratch; --config.weights=FILE starts from pretrained weights")
     manager = workdir.checkpoints(method)
-    if restore(manager):
+    if workers.asked(lambda: restore(manager)):
+        workers.give(method.state())
         say(f"resuming at step {int(method.step.numpy())} of {config.steps}")
     journal = callbacks.Journal(task, workdir, manager, int(method.step.numpy()), config.mean_class)
     with callbacks.Stoppable(manager) as stop:
         method.fit(streams, callbacks=[journal, stop], verbose=verbose)
     if stop.caught and int(method.step.numpy()) < config.steps:
         raise Stopped(f"stopped at step {int(method.step.numpy())} of {config.steps}; the same command resumes")
-    result = summary(config, journal.rows)
-    write(workdir.result, json.dumps(result, indent=1) + "\n")
-    return result
+
+    def end() -> dict:
+        result = summary(config, journal.rows)
+        write(workdir.result, json.dumps(result, indent=1) + "\n")
+        return result
+
+    return workers.asked(end)
 
 
 def summary(config: ConfigDict, rows: list[dict[str, float]]) -> dict:
