@@ -2,7 +2,8 @@
 
     python run/tune.py --config=configs/digits.py:toalign --trials=6 --workdir=runs/tune
 
-Each trial is a run in WORKDIR/trialNN. The last line is the run/train.py command of the best one.
+Each trial is a run in WORKDIR/trialNN. The last line is the run/train.py command of the best one. Several processes
+search together where KERASTUNER_TUNER_ID (chief, or another name), _ORACLE_IP and _ORACLE_PORT are set: tfuda/tune.py.
 """
 
 import pathlib
@@ -28,15 +29,18 @@ def main(words):
     folder = pathlib.Path(WORKDIR.value)
     with devices.chosen():
         tuner = tune.Search(CONFIG.value.copy_and_resolve_references, sweep, folder, TRIALS.value, SEED.value, print)
-        best, value, values = tune.search(tuner)
+        found = tune.search(tuner)
+    if found is None:
+        return
+    best, value, values = found
     print(f"\nbest: trial {best}, {tune.VALIDATOR} {value:.4f}, run in {folder / f'trial{best}'}")
     said = [word for word in sys.argv[1:] if word.lstrip("-").startswith("config")]
-    found = [f"--config.{key}={setting}" for key, setting in values.items()]
+    chosen = [f"--config.{key}={setting}" for key, setting in values.items()]
     config = CONFIG.value.copy_and_resolve_references()
     if stages.needed(config):
         stages.share(config, folder)
-        found += [f"--config.pairs.folder={config.pairs.folder}", f"--config.teacher={config.teacher}"]
-    print(" ".join(["python run/train.py", *map(shlex.quote, [*said, *found]), "--workdir=DIR"]))
+        chosen += [f"--config.pairs.folder={config.pairs.folder}", f"--config.teacher={config.teacher}"]
+    print(" ".join(["python run/train.py", *map(shlex.quote, [*said, *chosen]), "--workdir=DIR"]))
 
 
 if __name__ == "__main__":

@@ -120,7 +120,11 @@ def network(config: ConfigDict, of: domains.Task) -> Network:
     head, neck = method.head(len(of.classes)), method.neck(chosen.bottleneck, config.options)
     neck = chosen.bottleneck if neck is None else neck
     attention, shown = method.attention(config.options), method.shown(config.options)
-    return Network(backbone(**options), len(of.classes), size, head, neck, chosen.initial, seen, attention, shown)
+    made = Network(backbone(**options), len(of.classes), size, head, neck, chosen.initial, seen, attention, shown)
+    for layer in made._flatten_layers():
+        if chosen.synchronised and isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = True
+    return made
 
 
 def _elsewhere(option: str) -> bool:
@@ -148,8 +152,16 @@ def passes(text: str, streams: Iterable[str]) -> tuple[tuple[str, ...], ...]:
 
 
 def optimizer(config: ConfigDict, method: step.Method) -> keras.optimizers.Optimizer:
-    """By name: "sgd" is ours, with groups; any other is Keras's."""
+    """By name: "sgd" is ours, with groups; any other is Keras's. Either may gather gradients: see tfuda/optim.py."""
     chosen = config.optimizer
+    if chosen.accumulate < 1:
+        raise ValueError(f"optimizer.accumulate={chosen.accumulate}: gradients of one batch at least make a step")
+    if chosen.accumulate > 1 and ops.replicas() > 1:
+        raise ValueError(
+            f"optimizer.accumulate={chosen.accumulate} is for one device, and here are {ops.replicas()}: "
+            "leave it out, for they share a batch"
+        )
+    gather = {"gradient_accumulation_steps": chosen.accumulate} if chosen.accumulate > 1 else {}
     start = chosen.rate * chosen.by_task.get(config.task, 1.0)
     decay = schedules.inverse_decay(start, chosen.gamma, chosen.power)
     span = method.rate_steps if chosen.per_step else 1
@@ -159,7 +171,7 @@ def optimizer(config: ConfigDict, method: step.Method) -> keras.optimizers.Optim
 
     if chosen.name == "sgd":
         groups = {True: (1.0, chosen.backbone_momentum), False: (chosen.new_layers, chosen.momentum)}
-        return optim.SGD(rate, lambda path: groups["backbone" in path], chosen.decay, chosen.nesterov)
+        return optim.SGD(rate, lambda path: groups["backbone" in path], chosen.decay, chosen.nesterov, **gather)
     known: dict[str, Callable] = {
         name.lower(): kind
         for name, kind in vars(keras.optimizers).items()
@@ -169,7 +181,7 @@ def optimizer(config: ConfigDict, method: step.Method) -> keras.optimizers.Optim
         raise ValueError(f"unknown optimizer {chosen.name!r}{near(chosen.name, known)}")
     if chosen.new_layers != 1.0:
         raise ValueError(f"optimizer.new_layers needs optimizer.name=sgd: {chosen.name} has no groups")
-    return known[chosen.name](rate, weight_decay=chosen.decay or None)
+    return known[chosen.name](rate, weight_decay=chosen.decay or None, **gather)
 
 
 def method(config: ConfigDict, of: domains.Task | None = None, teacher: Network | None = None) -> step.Method:

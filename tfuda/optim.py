@@ -5,6 +5,13 @@
 
 Keras's own SGD keeps the rate inside the velocity and decouples the weight decay. The two agree only while the
 rate stands still; the released codes decay it at every step.
+
+`optimizer.accumulate` = N, ours and Keras's alike, is Keras's gradient_accumulation_steps: the mean gradient of N small
+batches makes one update, so that a small card trains with the gradient of a large batch. Steps, ramps, segments and
+the rate's schedule count small batches, so `steps` are N times as many. It is the large batch for what is a mean over
+samples; it is not for what looks at a batch as a whole: batch norm, weights that sum to one over the batch, centroids
+and other memories (which move after every small batch), GSDA's |S - ΣS|, MMD. The last steps % N batches update
+nothing.
 """
 
 from __future__ import annotations
