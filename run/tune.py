@@ -3,7 +3,7 @@
     python run/tune.py --config=configs/digits.py:toalign --trials=6 --workdir=runs/tune
 
 Each trial is a run in WORKDIR/trialNN. The last line is the run/train.py command of the best one. Several processes
-search together where KERASTUNER_TUNER_ID (chief, or another name), _ORACLE_IP and _ORACLE_PORT are set: tfuda/tune.py.
+search together where KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT are set: see tfuda/tune.py.
 """
 
 import pathlib

@@ -43,7 +43,7 @@ def on_hosts(*words, count=2) -> list[subprocess.Popen]:
     return [
         subprocess.Popen(
             [sys.executable, *map(str, words)],
-            env=os.environ | {"TF_CONFIG": json.dumps(cluster)},
+            env=os.environ | {"TF_CONFIG": json.dumps(cluster), "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -6,8 +6,6 @@ python tests/worker.py FOLDER CELL,CELL
 import pathlib
 import sys
 
-sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parent.parent)]
-
 import keras
 import numpy as np
 import tensorflow as tf

@@ -20,6 +20,7 @@ from tfuda.data import view as views
 from tfuda.data.files import Files
 from tfuda.names import defaults, near, resolve
 from tfuda.networks.base import Network
+from tfuda.networks.layers import synchronised
 
 NETWORKS = ("small", "resnet", "lenet", "mnist", "applications", "hub")
 READERS = ("digits", "folders", "lists", "mnist", "tfds")  # modules of tfuda.data with a `load`
@@ -121,10 +122,7 @@ def network(config: ConfigDict, of: domains.Task) -> Network:
     neck = chosen.bottleneck if neck is None else neck
     attention, shown = method.attention(config.options), method.shown(config.options)
     made = Network(backbone(**options), len(of.classes), size, head, neck, chosen.initial, seen, attention, shown)
-    for layer in made._flatten_layers():
-        if chosen.synchronised and isinstance(layer, keras.layers.BatchNormalization):
-            layer.synchronized = True
-    return made
+    return synchronised(made) if chosen.synchronised else made
 
 
 def _elsewhere(option: str) -> bool:
@@ -154,14 +152,7 @@ def passes(text: str, streams: Iterable[str]) -> tuple[tuple[str, ...], ...]:
 def optimizer(config: ConfigDict, method: step.Method) -> keras.optimizers.Optimizer:
     """By name: "sgd" is ours, with groups; any other is Keras's. Either may gather gradients: see tfuda/optim.py."""
     chosen = config.optimizer
-    if chosen.accumulate < 1:
-        raise ValueError(f"optimizer.accumulate={chosen.accumulate}: gradients of one batch at least make a step")
-    if chosen.accumulate > 1 and ops.replicas() > 1:
-        raise ValueError(
-            f"optimizer.accumulate={chosen.accumulate} is for one device, and here are {ops.replicas()}: "
-            "leave it out, for they share a batch"
-        )
-    gather = {"gradient_accumulation_steps": chosen.accumulate} if chosen.accumulate > 1 else {}
+    gather = optim.gathering(chosen.accumulate)
     start = chosen.rate * chosen.by_task.get(config.task, 1.0)
     decay = schedules.inverse_decay(start, chosen.gamma, chosen.power)
     span = method.rate_steps if chosen.per_step else 1
@@ -172,11 +163,7 @@ def optimizer(config: ConfigDict, method: step.Method) -> keras.optimizers.Optim
     if chosen.name == "sgd":
         groups = {True: (1.0, chosen.backbone_momentum), False: (chosen.new_layers, chosen.momentum)}
         return optim.SGD(rate, lambda path: groups["backbone" in path], chosen.decay, chosen.nesterov, **gather)
-    known: dict[str, Callable] = {
-        name.lower(): kind
-        for name, kind in vars(keras.optimizers).items()
-        if inspect.isclass(kind) and issubclass(kind, keras.optimizers.Optimizer)
-    }
+    known = optim.known()
     if chosen.name not in known:
         raise ValueError(f"unknown optimizer {chosen.name!r}{near(chosen.name, known)}")
     if chosen.new_layers != 1.0:
@@ -216,7 +203,7 @@ def method(config: ConfigDict, of: domains.Task | None = None, teacher: Network 
         streams={name: domain.origins for name, domain in of.streams.items()},
         **config.options.to_dict(),
     )
-    per = 1 if workers.several() else min(config.steps_per_execution, config.segment)  # no collectives in Keras's loop
+    per = workers.at_once(min(config.steps_per_execution, config.segment))
     if config.samplers.target in ("balanced", "oracle"):
         made.follow(len(of.streams["target"]), known_classes(config, of))
     made.compile(optimizer(config, made), jit_compile=config.jit, steps_per_execution=per)

@@ -80,7 +80,9 @@ def cluster(text: str) -> Cluster | None:
     except (ValueError, LookupError, TypeError, AttributeError):
         raise ValueError(f"TF_CONFIG={text} does not name hosts and a place among them, as {example} does") from None
     if [*jobs] != ["worker"] or kind != "worker":
-        raise ValueError(f"TF_CONFIG={text} has jobs that are no workers: every host is a worker here, as in {example}")
+        raise ValueError(
+            f"TF_CONFIG={text} has other jobs than workers: every host is a worker here, as in {example}"
+        )
     if not 0 <= place < len(hosts):
         raise ValueError(f"TF_CONFIG has index {place}, and its {len(hosts)} workers count from 0")
     if len(set(hosts)) != len(hosts) or not all(0 < port < 2**16 for port in ports):

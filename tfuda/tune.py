@@ -36,7 +36,9 @@ class Draws(keras_tuner.oracles.RandomSearchOracle):
 
     def populate_space(self, trial_id):
         if not int(trial_id):
-            return {"status": "RUNNING", "values": {}}
+            first = keras_tuner.HyperParameters()
+            first.merge(self.hyperparameters.space)
+            return {"status": "RUNNING", "values": first.values}
         return super().populate_space(trial_id)
 
     def create_trial(self, tuner_id):
@@ -47,6 +49,12 @@ class Draws(keras_tuner.oracles.RandomSearchOracle):
     def done(self) -> bool:
         """Is there neither a trial to begin nor one to go on with?"""
         return len(self.end_order) >= self.max_trials and not self.ongoing_trials
+
+
+def draws(space: keras_tuner.HyperParameters, trials: int, seed: int) -> Draws:
+    """Of so many trials; any seed, also 0, which keras-tuner would take for none, has draws of its own."""
+    objective = keras_tuner.Objective(VALIDATOR, "max")
+    return Draws(objective, trials, seed=1 + 100_003 * seed, hyperparameters=space)
 
 
 def role() -> str:
@@ -78,7 +86,7 @@ class Search(keras_tuner.Tuner):
         self.role, space = role(), keras_tuner.HyperParameters()
         sweep(space, get_config())  # known before the first trial has ended, as others may begin at once
         super().__init__(
-            Draws(keras_tuner.Objective(VALIDATOR, "max"), trials, seed=seed, hyperparameters=space),
+            draws(space, trials, seed),
             overwrite=False,
             directory=str(folder),
             project_name="search",
@@ -112,7 +120,7 @@ def _values(trial):
 
 
 def search(tuner: Search) -> tuple[str, float, dict] | None:
-    """Run what is left of a search: (id, validator, values) of the best trial; None where another process knows it."""
+    """Run what is left of a search: (id, validator, values) of the best trial; None if the chief knows it."""
     address = ":".join(os.environ.get(name, "") for name in VARIABLES[1:])
     wait = float(os.environ.get("TFUDA_WAIT", "600"))
     if tuner.role not in ("", "chief"):

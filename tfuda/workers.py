@@ -28,6 +28,11 @@ def first() -> bool:
     return not several() or tf.distribute.get_strategy().extended.should_checkpoint
 
 
+def at_once(steps: int) -> int:
+    """Steps that one call makes; between hosts one, because TensorFlow has no collectives in Keras's loop of several."""
+    return 1 if several() else steps
+
+
 @tf.function(reduce_retracing=True)
 def _given(values: tf.Tensor) -> tf.Tensor:
     """values [n] of the first worker, on every worker; n is the same on all of them."""
