@@ -109,10 +109,8 @@ for cell in cells:
 """
 
 
-MORE = [pytest.param(cell, marks=pytest.mark.slow) for cell in ("mstn+biwaa+metaalign", "gsda")]
-
-
-@pytest.mark.parametrize("cell", ["dannp+toalign", *MORE])
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", ["dannp+toalign", "mstn+biwaa+metaalign", "gsda"])
 def test_four_devices_end_where_one_ends(cell):
     found = f"import sys; sys.path[:0] = {[str(ROOT), str(ROOT / 'tests')]}"
     words = [sys.executable, "-c", f"{found}\n{FOUR}", cell]

@@ -29,7 +29,7 @@ def first() -> bool:
 
 
 def at_once(steps: int) -> int:
-    """Steps that one call makes; between hosts one, because TensorFlow has no collectives in Keras's loop of several."""
+    """Steps that one call makes; one on several hosts, whose collectives fail in Keras's loop of steps."""
     return 1 if several() else steps
 
 

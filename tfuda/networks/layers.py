@@ -9,7 +9,7 @@ from tfuda import ops
 
 
 def synchronised(network: keras.Model) -> keras.Model:
-    """The network, with every batch norm over the batches of all devices, where Keras has each device's for itself."""
+    """The network, with batch norm over the batches of all devices, where Keras has each device's for itself."""
     for layer in network._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = True
