@@ -130,7 +130,7 @@ def gathered(name="sgd", accumulate=2, **changes):
     return made
 
 
-@pytest.mark.parametrize("name", ["sgd", "adamw"])
+@pytest.mark.parametrize("name", ["sgd", pytest.param("adamw", marks=pytest.mark.slow)])
 def test_gathered_batches_make_the_step_of_one_large_batch(name, double):
     small = tiny.train(gathered(name, batch=4, steps=6))
     large = tiny.train(gathered(name, accumulate=1, batch=8, steps=3))

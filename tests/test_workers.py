@@ -16,6 +16,7 @@ from tfuda.data import augment
 from tfuda.data.pipeline import Streams
 from tfuda.data.view import View
 
+NORM = "source_only/norm"
 QUICK, SLOW = ["mstn+biwaa+metaalign"], ["dannp+toalign", "gsda", "hda+toalign", "tada", "daaa"]
 
 
@@ -34,7 +35,7 @@ def trained(folder, cells):
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
     """Folder of what both workers held at the end, and of a run as run/train.py makes it."""
-    return trained(tmp_path_factory.mktemp("both"), [*QUICK, "command"])
+    return trained(tmp_path_factory.mktemp("both"), [*QUICK, NORM, "command"])
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +61,12 @@ def test_two_workers_end_where_one_process_ends(held, double):
 def test_both_workers_hold_the_same_to_the_bit(held):
     _, first, second = held
     assert tiny.differing(first, second) == []
+
+
+def test_both_workers_evaluate_by_the_statistics_of_the_first_device(both):
+    first, second = (dict(np.load(both / f"source_only_norm.{name}.npz")) for name in ("first", "second"))
+    moving = [name for name in first if "moving_" in name]
+    assert len(moving) == 6 and tiny.differing(first, second) == []
 
 
 def test_one_worker_writes(both):

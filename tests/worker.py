@@ -20,7 +20,8 @@ WEIGHED = ("gsda", "mstn+biwaa+metaalign")  # by PADA, in cells that have no oth
 
 def config(cell):
     """A small run with all the memories and tables that a cell can have."""
-    made = tiny.config(cell, smooth=True, steps=5, segment=3)
+    plain = cell.removesuffix("/norm")  # which is with batch norm
+    made = tiny.config(plain, smooth=plain == cell, steps=5, segment=3)
     if cell in WEIGHED:
         made.options.pada, made.samplers.target = True, "balanced"
     return made
@@ -47,5 +48,5 @@ if __name__ == "__main__":
         result = experiment.train(command(), Workdir(folder / "run")) if "command" in cells else {}
         double()
         for cell in filter(lambda cell: cell != "command", cells):
-            np.savez(folder / f"{cell}.{name}.npz", **tiny.state(tiny.train(config(cell))))
+            np.savez(folder / f"{cell.replace('/', '_')}.{name}.npz", **tiny.state(tiny.train(config(cell))))
     print(result)
