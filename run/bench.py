@@ -29,7 +29,6 @@ MEMORY = flags.DEFINE_bool("memory", False, "peak memory too, each method in a p
 JSON = flags.DEFINE_bool("json", False, "print JSON instead of a table")
 WORKDIR = flags.DEFINE_string("workdir", "", "with --what=serving, the run whose Keras model knows the answers")
 MODEL = flags.DEFINE_string("model", "", "with --what=serving, a SavedModel of run/export.py")
-DEVICES = flags.DEFINE_string("devices", "", "one device; see run/train.py")
 
 
 def configured(cell):
@@ -47,7 +46,7 @@ def main(words):
     elif WHAT.value == "serving":
         rows, what = bench_serving.measure(MODEL.value, WORKDIR.value, ROUNDS.value)
     else:
-        with devices.strategy(DEVICES.value):
+        with devices.chosen():
             if WHAT.value == "step":
                 rows = bench.steps(configured, METHODS.value, BATCH.value, ROUNDS.value, MEMORY.value)
                 what = f"{BATCH.value} + {BATCH.value} images, {ROUNDS.value} rounds"

@@ -18,7 +18,6 @@ METHODS = flags.DEFINE_list("methods", None, "cells, separated by commas")
 TASKS = flags.DEFINE_list("tasks", ["report"], "tasks, or the name of a list of tasks in the config file")
 SEEDS = flags.DEFINE_integer("seeds", 1, "how many seeds, from 0")
 WORKDIR = flags.DEFINE_string("workdir", "runs/benchmark", "folder of all runs")
-DEVICES = flags.DEFINE_string("devices", "", "as for run/train.py")
 
 
 def main(words):
@@ -30,7 +29,7 @@ def main(words):
         raise ValueError(f"--config.{min(fixed)} is one value for all runs: name --tasks and --seeds instead")
     change, tuned = launch.overrides(), file.get("TUNED", ())
     runs = benchmark.grid(file["get_config"], METHODS.value, tasks, range(SEEDS.value), folder, change)
-    with devices.strategy(DEVICES.value):
+    with devices.chosen():
         rows, diverged = benchmark.perform(
             runs, lambda line: print(line, flush=True), lambda rows: benchmark.report(rows, folder, tuned)
         )

@@ -19,7 +19,6 @@ WORKDIR = flags.DEFINE_string("workdir", None, "folder of the pairs")
 SEED = flags.DEFINE_integer("seed", None, "short for --config.seed")
 THERE = flags.DEFINE_string("source_as_target", "", "folder with pictures of the source that another tool translated")
 BACK = flags.DEFINE_string("target_as_source", "", "the same of the target")
-DEVICES = flags.DEFINE_string("devices", "", "as for run/train.py")
 
 
 def main(words):
@@ -31,7 +30,7 @@ def main(words):
     for flag in (THERE, BACK):
         if flag.value:
             config.pairs[flag.name] = flag.value
-    with devices.strategy(DEVICES.value):
+    with devices.chosen():
         index = pairs.make(config, folder, "auto", say=print)
     for direction in pairs.DIRECTIONS:
         about = index[direction]

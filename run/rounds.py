@@ -20,7 +20,6 @@ WORKDIR = flags.DEFINE_string("workdir", None, "folder of all rounds")
 ROUNDS = flags.DEFINE_integer("rounds", 10, "how many; more of them later go on from these", lower_bound=1)
 LOADERS = flags.DEFINE_list("loaders", ["predicted"], "what balances the target's batches: predicted, random, oracle")
 SEED = flags.DEFINE_integer("seed", None, "short for --config.seed")
-DEVICES = flags.DEFINE_string("devices", "", "as for run/train.py")
 
 
 def main(words):
@@ -30,7 +29,7 @@ def main(words):
     if SEED.value is not None:
         config.seed = SEED.value
     rounds.check(config, folder, LOADERS.value)
-    with devices.strategy(DEVICES.value):
+    with devices.chosen():
         for loader in LOADERS.value:
             for row in rounds.series(config, folder, loader, ROUNDS.value, "auto", print):
                 rows = rounds.report([*rows, row], folder)

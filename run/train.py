@@ -17,7 +17,6 @@ SEED = flags.DEFINE_integer("seed", None, "short for --config.seed")
 BAD = flags.DEFINE_enum("on_bad_image", None, ["error", "skip"], "short for --config.on_bad_image")
 PRECISION = flags.DEFINE_enum("precision", None, list(precision.POLICIES), "short for --config.precision")
 ON_NAN = flags.DEFINE_enum("on_nan", None, guard.ON_NAN, "short for --config.on_nan")
-DEVICES = flags.DEFINE_string("devices", "", "gpu:0,gpu:1 for several; every GPU, else the CPU, when empty")
 
 
 def main(words):
@@ -30,10 +29,10 @@ def main(words):
         if flag.value is not None:
             config[flag.name] = flag.value
     folder = workdir.Workdir(WORKDIR.value)
-    with devices.strategy(DEVICES.value):
+    with devices.chosen(hosts=True) as writes:
         result = experiment.train(config, folder, verbose="auto", say=print)
     print(experiment.table(result))
-    return 1 if config.deliver and deliver.deliver(config, folder, print) else 0
+    return 1 if config.deliver and writes and deliver.deliver(config, folder, print) else 0
 
 
 if __name__ == "__main__":

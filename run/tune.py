@@ -2,7 +2,8 @@
 
     python run/tune.py --config=configs/digits.py:toalign --trials=6 --workdir=runs/tune
 
-Each trial is a run in WORKDIR/trialNN. The last line is the run/train.py command of the best one.
+Each trial is a run in WORKDIR/trialNN. The last line is the run/train.py command of the best one. Several processes
+search together where KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT are set: see tfuda/tune.py.
 """
 
 import pathlib
@@ -17,7 +18,6 @@ CONFIG = launch.config_flag()
 TRIALS = flags.DEFINE_integer("trials", 10, "how many settings to try, the config's own first")
 WORKDIR = flags.DEFINE_string("workdir", "runs/tune", "folder of the search")
 SEED = flags.DEFINE_integer("search_seed", 0, "seed of the draws of settings")
-DEVICES = flags.DEFINE_string("devices", "", "as for run/train.py")
 
 
 def main(words):
@@ -27,17 +27,20 @@ def main(words):
     if TRIALS.value < 1:
         raise ValueError(f"--trials={TRIALS.value}: a search needs at least one trial")
     folder = pathlib.Path(WORKDIR.value)
-    with devices.strategy(DEVICES.value):
+    with devices.chosen():
         tuner = tune.Search(CONFIG.value.copy_and_resolve_references, sweep, folder, TRIALS.value, SEED.value, print)
-        best, value, values = tune.search(tuner)
+        found = tune.search(tuner)
+    if found is None:
+        return
+    best, value, values = found
     print(f"\nbest: trial {best}, {tune.VALIDATOR} {value:.4f}, run in {folder / f'trial{best}'}")
     said = [word for word in sys.argv[1:] if word.lstrip("-").startswith("config")]
-    found = [f"--config.{key}={setting}" for key, setting in values.items()]
+    chosen = [f"--config.{key}={setting}" for key, setting in values.items()]
     config = CONFIG.value.copy_and_resolve_references()
     if stages.needed(config):
         stages.share(config, folder)
-        found += [f"--config.pairs.folder={config.pairs.folder}", f"--config.teacher={config.teacher}"]
-    print(" ".join(["python run/train.py", *map(shlex.quote, [*said, *found]), "--workdir=DIR"]))
+        chosen += [f"--config.pairs.folder={config.pairs.folder}", f"--config.teacher={config.teacher}"]
+    print(" ".join(["python run/train.py", *map(shlex.quote, [*said, *chosen]), "--workdir=DIR"]))
 
 
 if __name__ == "__main__":

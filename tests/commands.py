@@ -1,10 +1,12 @@
 """Commands as a user types them, on a small network, and what they leave behind."""
 
+import contextlib
 import csv
 import functools
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import tempfile
@@ -46,6 +48,32 @@ def fresh(name, *words, cwd=ROOT):
     """The same in a Python of its own, which imports all that it needs."""
     full = [sys.executable, str(ROOT / "run" / f"{name}.py"), *map(str, words)]
     return subprocess.run(full, capture_output=True, text=True, cwd=cwd, timeout=300, check=False)
+
+
+def free(count) -> list[int]:
+    """Ports that nobody listens on."""
+    with contextlib.ExitStack() as held:
+        doors = [held.enter_context(socket.socket()) for _ in range(count)]
+        for door in doors:
+            door.bind(("127.0.0.1", 0))
+        return [door.getsockname()[1] for door in doors]
+
+
+def on_hosts(*words, count=2) -> list[subprocess.Popen]:
+    """The same command on `count` hosts, which are processes here."""
+    hosts = [f"127.0.0.1:{port}" for port in free(count)]
+    clusters = [{"cluster": {"worker": hosts}, "task": {"type": "worker", "index": i}} for i in range(count)]
+    return [
+        subprocess.Popen(
+            [sys.executable, *map(str, words)],
+            env=os.environ | {"TF_CONFIG": json.dumps(cluster), "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for cluster in clusters
+    ]
 
 
 def train_words(workdir, *more, cell="dannp+toalign", steps=60, segment=20):

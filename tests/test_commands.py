@@ -79,7 +79,7 @@ def test_a_workdir_with_another_config_is_refused(trained):
 
 def test_a_mistake_leaves_no_config_behind_that_refuses_the_right_command(tmp_path):
     wrong = command("train", *train_words(tmp_path, "--config.augment.name=shfit"))
-    assert wrong.returncode == 2 and "has no 'shfit', did you mean 'shift'?" in wrong.stderr
+    assert wrong.returncode == 2 and "augment.name='shfit', did you mean 'shift'?" in wrong.stderr
     assert not (tmp_path / "config.json").exists()
 
 

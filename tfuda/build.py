@@ -12,7 +12,7 @@ from typing import Any
 import keras
 from ml_collections import ConfigDict
 
-from tfuda import limits, memory, ops, optim, precision, schedules
+from tfuda import limits, memory, ops, optim, precision, schedules, workers
 from tfuda import method as step
 from tfuda.data import augment, catalogue, check, domains, pipeline
 from tfuda.data import view as views
@@ -20,6 +20,7 @@ from tfuda.data.files import Files
 from tfuda.limits import NETWORKS
 from tfuda.names import defaults, near, resolve
 from tfuda.networks.base import Network
+from tfuda.networks.layers import synchronised
 
 READERS = ("digits", "folders", "lists", "mnist", "tfds")  # modules of tfuda.data with a `load`
 
@@ -121,7 +122,8 @@ def network(config: ConfigDict, of: domains.Task) -> Network:
     head, neck = method.head(len(of.classes)), method.neck(chosen.bottleneck, config.options)
     neck = chosen.bottleneck if neck is None else neck
     attention, shown = method.attention(config.options), method.shown(config.options)
-    return Network(backbone(**options), len(of.classes), size, head, neck, chosen.initial, seen, attention, shown)
+    made = Network(backbone(**options), len(of.classes), size, head, neck, chosen.initial, seen, attention, shown)
+    return synchronised(made) if chosen.synchronised else made
 
 
 def _elsewhere(option: str) -> bool:
@@ -151,8 +153,9 @@ def passes(text: str, streams: Iterable[str]) -> tuple[tuple[str, ...], ...]:
 
 
 def optimizer(config: ConfigDict, method: step.Method) -> keras.optimizers.Optimizer:
-    """By name: "sgd" is ours, with groups; any other is Keras's."""
+    """By name: "sgd" is ours, with groups; any other is Keras's. Either may gather gradients: see tfuda/optim.py."""
     chosen = config.optimizer
+    gather = optim.gathering(chosen.accumulate)
     start = chosen.rate * chosen.by_task.get(config.task, 1.0)
     decay = schedules.inverse_decay(start, chosen.gamma, chosen.power)
     span = method.rate_steps if chosen.per_step else 1
@@ -162,17 +165,13 @@ def optimizer(config: ConfigDict, method: step.Method) -> keras.optimizers.Optim
 
     if chosen.name == "sgd":
         groups = {True: (1.0, chosen.backbone_momentum), False: (chosen.new_layers, chosen.momentum)}
-        return optim.SGD(rate, lambda path: groups["backbone" in path], chosen.decay, chosen.nesterov)
-    known: dict[str, Callable] = {
-        name.lower(): kind
-        for name, kind in vars(keras.optimizers).items()
-        if inspect.isclass(kind) and issubclass(kind, keras.optimizers.Optimizer)
-    }
+        return optim.SGD(rate, lambda path: groups["backbone" in path], chosen.decay, chosen.nesterov, **gather)
+    known = optim.known()
     if chosen.name not in known:
         raise ValueError(f"unknown optimizer {chosen.name!r}{near(chosen.name, known)}")
     if chosen.new_layers != 1.0:
         raise ValueError(f"optimizer.new_layers needs optimizer.name=sgd: {chosen.name} has no groups")
-    return known[chosen.name](rate, weight_decay=chosen.decay or None)
+    return known[chosen.name](rate, weight_decay=chosen.decay or None, **gather)
 
 
 @precision.made
@@ -206,7 +205,7 @@ def method(config: ConfigDict, of: domains.Task | None = None, teacher: Network 
         streams={name: domain.origins for name, domain in of.streams.items()},
         **config.options.to_dict(),
     )
-    per = min(config.steps_per_execution, config.segment)
+    per = workers.at_once(min(config.steps_per_execution, config.segment))
     if config.samplers.target in ("balanced", "oracle"):
         made.follow(len(of.streams["target"]), memory.known_classes(config, of))
     made.compile(optimizer(config, made), jit_compile=config.jit, steps_per_execution=per)

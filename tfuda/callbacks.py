@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfuda import evaluate, health, validators
+from tfuda import evaluate, health, validators, workers
 from tfuda.data.domains import Task
 from tfuda.data.files import same
 from tfuda.guard import Diverged
@@ -51,7 +51,8 @@ class Journal(keras.callbacks.Callback):
         self.before = self.rows[-1]["seconds"] if self.rows else 0.0
         self.start = time.monotonic()
         self.observer: evaluate.Observer | None = None
-        self.events = tf.summary.create_file_writer(str(workdir.path / "events"))
+        writes, events = workers.first(), str(workdir.path / "events")
+        self.events = tf.summary.create_file_writer(events) if writes else tf.summary.create_noop_writer()
 
     def __enter__(self):
         return self
@@ -76,7 +77,7 @@ class Journal(keras.callbacks.Callback):
         if "target" not in seen or not same(unlabelled, self.task.tests["target"].images):
             seen["target"] = self.observer(unlabelled)
         found["infomax"] = validators.infomax(seen["target"].logits)
-        return {**found, **health.noted(self.model.meters), **health.vitals(seen["source"], seen["target"])}
+        return {**found, **health.noted(self.model.noted), **health.vitals(seen["source"], seen["target"])}
 
     def complaints(self) -> dict[str, str]:
         """{failure: sentence} of the rows so far."""
@@ -94,6 +95,8 @@ class Journal(keras.callbacks.Callback):
         step = int(self.model.step.numpy())
         if step % self.model.segment and step < self.model.steps:
             return  # stopped in mid-segment: no row that an undisturbed run would not have
+        if not workers.first():
+            return  # it waits for the first one at the next step
         measured = self.measure()
         logs.update({key: value for key, value in measured.items() if key not in health.COLUMNS})
         seconds = self.before + time.monotonic() - self.start
@@ -137,8 +140,8 @@ class Stoppable(keras.callbacks.Callback):
             signal.signal(number, handler)
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.caught:
-            self.model.stop_training = True
+        if self.model.stops(bool(self.caught)):
+            self.model.stop_training, self.caught = True, self.caught or signal.SIGTERM
 
     def on_train_end(self, logs=None):
         if self.caught:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
 
 from ml_collections import ConfigDict
 
-from tfuda import build, callbacks, limits, stages
+from tfuda import build, callbacks, limits, stages, workers
 from tfuda.callbacks import Stopped
 from tfuda.data.domains import Task
 from tfuda.method import Method
@@ -24,8 +25,10 @@ def train(
 ) -> dict:
     """Train, or go on training, or do nothing where all is done: the contents of result.json."""
     absolute(config)
-    with workdir.claim(config):
-        if result := workdir.finished():
+    with contextlib.ExitStack() as held:
+        workers.asked(lambda: held.enter_context(workdir.claim(config)))
+        workers.agree("config", config.to_json_best_effort(sort_keys=True))
+        if result := workers.asked(workdir.finished):
             say(f"{workdir.path} has a finished run; nothing to train")
             return result
         return _train(config, workdir, verbose, task, say)
@@ -46,7 +49,8 @@ def _train(config, workdir, verbose, task, say) -> dict:
     if build.untrained(config) and not config.options.get("copy"):
         say(f"training {config.network.name} from scratch; --config.weights=FILE starts from pretrained weights")
     manager = workdir.checkpoints(method)
-    if restore(manager):
+    if workers.asked(lambda: restore(manager)):
+        workers.give(method.state())
         say(f"resuming at step {int(method.step.numpy())} of {config.steps}")
     journal = callbacks.Journal(task, workdir, manager, int(method.step.numpy()), config.mean_class, say)
     with callbacks.Stoppable(manager) as stop, journal:
@@ -54,13 +58,17 @@ def _train(config, workdir, verbose, task, say) -> dict:
     if stop.caught and int(method.step.numpy()) < config.steps:
         step = int(method.step.numpy())
         raise Stopped(f"stopped at step {step} of {config.steps}; the same command resumes", stop.caught)
-    result = summary(config, journal.rows)
-    if skipped := int(method.skipped.numpy()):
-        result["skipped"] = skipped
-    if complaints := journal.complaints():
-        result["complaints"] = list(complaints.values())
-    write(workdir.result, json.dumps(result, indent=1) + "\n")
-    return result
+
+    def end() -> dict:
+        result = summary(config, journal.rows)
+        if skipped := int(method.skipped.numpy()):
+            result["skipped"] = skipped
+        if complaints := journal.complaints():
+            result["complaints"] = list(complaints.values())
+        write(workdir.result, json.dumps(result, indent=1) + "\n")
+        return result
+
+    return workers.asked(end)
 
 
 def summary(config: ConfigDict, rows: list[dict[str, float]]) -> dict:

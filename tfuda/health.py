@@ -52,10 +52,9 @@ def signs(method, gradients: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
     return {**found, "reversal": ops.share(method.reversal())}
 
 
-def noted(meters: dict) -> dict[str, float]:
-    """SIGNS of a segment, of its meters."""
-    found = {name: float(meters[name].result()) for name in SIGNS}
-    return {name: value**0.5 if name in NORMS else value for name, value in found.items()}
+def noted(means: dict[str, float]) -> dict[str, float]:
+    """SIGNS of a segment, of the means over its steps."""
+    return {name: float(value) ** (0.5 if name in NORMS else 1) for name, value in means.items()}
 
 
 # ---- at the end of a segment

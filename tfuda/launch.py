@@ -26,6 +26,8 @@ DEBUG = flags.DEFINE_bool("debug", False, "show the traceback of an error")
 
 DEFAULT: list[str] = []  # of --config, as the main's config_flag gave it
 
+SHARED = ("config", "debug", "devices", "strategy")  # flags that no main defines itself
+
 # What of a config follows from the cell's name, and would contradict it.
 CELL = ("cell", "method", "weigher", "combiner")
 
@@ -166,9 +168,8 @@ def usage() -> str:
     """The main's docstring and its own flags."""
     main = sys.modules["__main__"]
     lines = [(main.__doc__ or "").strip(), "", "flags:"]
-    own = {*flags.FLAGS.get_key_flags_for_module(main), flags.FLAGS["debug"]}
-    if "config" in flags.FLAGS:
-        own.add(flags.FLAGS["config"])
+    own = {*flags.FLAGS.get_key_flags_for_module(main)}
+    own |= {flags.FLAGS[name] for name in SHARED if name in flags.FLAGS}
     for flag in sorted(own, key=lambda flag: flag.name):
         default = "" if flag.default in (None, False, "") else f" (default {flag.default})"
         lines.append(f"  --{flag.name}: {flag.help}{default}")

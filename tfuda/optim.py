@@ -5,14 +5,42 @@
 
 Keras's own SGD keeps the rate inside the velocity and decouples the weight decay. The two agree only while the
 rate stands still; the released codes decay it at every step.
+
+`optimizer.accumulate` = N, ours and Keras's alike, is Keras's gradient_accumulation_steps: the mean gradient of N
+small batches makes one update, so that a small card trains with the gradient of a large batch. Steps, ramps, segments
+and the rate's schedule count small batches, so `steps` are N times as many. It is the large batch for what is a mean
+over samples, and not for what looks at a batch as a whole: batch norm, weights that sum to one over the batch,
+centroids and other memories (which move after every small batch), GSDA's |S - ΣS|, MMD. The last steps % N batches
+update nothing. One device only.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 
 import keras
 import tensorflow as tf
+
+from tfuda import ops
+
+
+def gathering(batches: int) -> dict[str, int]:
+    """The option of an optimizer that gathers the gradients of so many batches."""
+    if batches < 1:
+        raise ValueError(f"optimizer.accumulate={batches}: gradients of one batch at least make a step")
+    if batches > 1 and ops.replicas() > 1:  # Keras's tf.cond has no place for what replicas do together
+        raise ValueError(
+            f"optimizer.accumulate={batches} is for one device, and here are {ops.replicas()}: leave it out, and let "
+            "them share the batch"
+        )
+    return {"gradient_accumulation_steps": batches} if batches > 1 else {}
+
+
+def known() -> dict[str, Callable]:
+    """Keras's optimizers, by name."""
+    found = {name.lower(): kind for name, kind in vars(keras.optimizers).items() if inspect.isclass(kind)}
+    return {name: kind for name, kind in found.items() if issubclass(kind, keras.optimizers.Optimizer)}
 
 
 class SGD(keras.optimizers.SGD):

@@ -7,7 +7,9 @@ import math
 import keras
 import tensorflow as tf
 
-from tfuda import guard, ops
+from tfuda import guard, ops, workers
+
+ONLY_FIRST = tf.VariableAggregation.ONLY_FIRST_REPLICA
 
 
 class Together(keras.callbacks.CallbackList):
@@ -29,6 +31,18 @@ class Together(keras.callbacks.CallbackList):
     def on_train_begin(self, logs=None):
         pass
 
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch, self._loud(logs))
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._model.settle()
+        super().on_epoch_end(epoch, self._loud(logs))
+
+    def _loud(self, logs: dict) -> dict:
+        """Without what the model notes quietly, which it keeps."""
+        self._model.noted = {name: logs[name] for name in self._model.quiet}
+        return {name: value for name, value in logs.items() if name not in self._model.quiet}
+
     def on_train_end(self, logs=None):
         pass
 
@@ -45,9 +59,11 @@ class Segmented(keras.Model):
     segment: int  # steps in one Keras epoch
     step: keras.Variable
     meters: dict[str, keras.metrics.Mean]
-    quiet: frozenset[str] = frozenset()  # meters that `train_step` does not return
+    quiet: frozenset[str] = frozenset()  # meters that no progress bar shows
+    noted: dict[str, float]  # their results
 
     _inside = False  # is the next epoch the rest of a segment?
+    _wish: tf.Variable | None = None  # of a worker to stop, and after a step that of any worker
 
     def memory(self, name: str, shape: tuple, dtype: str = "", initializer="zeros"):
         """A variable that training does not touch, but checkpoints hold; the same on every replica."""
@@ -67,8 +83,12 @@ class Segmented(keras.Model):
 
     def agreed(self, shares: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Values over all replicas, of this replica's shares; scalars."""
-        values = ops.everywhere(tf.stack([tf.cast(value, ops.real()) for value in shares.values()]))
-        return dict(zip(shares, tf.unstack(values), strict=True))
+        wish = {} if self._wish is None else {"wish": self._wish.value()}
+        values = ops.everywhere(tf.stack([tf.cast(value, ops.real()) for value in {**shares, **wish}.values()]))
+        found = dict(zip([*shares, *wish], tf.unstack(values), strict=True))
+        if self._wish is not None:
+            self._wish.assign(tf.minimum(found.pop("wish"), 1.0))
+        return found
 
     def note(self, values: dict[str, tf.Tensor]) -> None:
         """End a step: count it, and put values over all replicas into the meters of their names."""
@@ -78,9 +98,8 @@ class Segmented(keras.Model):
 
     def results(self) -> dict[str, tf.Tensor]:
         """What `train_step` returns."""
-        several = tf.distribute.get_strategy().extended._in_multi_worker_mode()
-        found = {name: meter.result() for name, meter in self.meters.items() if name not in self.quiet}
-        return {n: v[None] for n, v in found.items()} if several else found  # Keras reduces axis 0 there
+        found = {name: meter.result() for name, meter in self.meters.items()}
+        return {n: v[None] for n, v in found.items()} if workers.several() else found  # Keras reduces axis 0 there
 
     def state(self) -> list[keras.Variable]:
         """All that a run needs to go on to the same bits: weights, seeds, memories, optimizer, open meters."""
@@ -97,12 +116,15 @@ class Segmented(keras.Model):
             return super().fit(streams, callbacks=[*callbacks], verbose=verbose, **options)
         every, self.stop_training = math.ceil(self.steps / self.segment), False
         together = Together([*callbacks], model=self, epochs=every, steps=self.segment, verbose=verbose)
+        if workers.several():
+            self._wish = tf.Variable(0.0, dtype=ops.real(), trainable=False, aggregation=ONLY_FIRST)
         together.begin()
         while (step := int(self.step.numpy())) < self.steps and not self.stop_training:
             epoch, self._inside = step // self.segment, step % self.segment > 0
             if (step or self.looks_first) and not self._inside:
                 self._between(streams)
-            data = streams.dataset(step, min((epoch + 1) * self.segment, self.steps), self._followed())
+                self.settle()
+            data = self._data(streams, step, min((epoch + 1) * self.segment, self.steps))
             options |= {"initial_epoch": epoch, "epochs": epoch + 1, "shuffle": False}
             try:
                 super().fit(data, callbacks=together, verbose=verbose, **options)
@@ -118,6 +140,33 @@ class Segmented(keras.Model):
     def diagnosed(self, streams) -> str:
         """Why the step after the last that counted was refused."""
         return f"training diverged: a term or a gradient is not finite in step {int(self.step.numpy()) + 1}"
+
+    def _data(self, streams, start: int, stop: int):
+        """The batches of steps start to stop; a worker of several makes its own rows of them alone."""
+        followed = self._followed()
+        if not workers.several():
+            return streams.dataset(start, stop, followed)
+
+        def mine(context):
+            count = context.num_input_pipelines
+            share = (context.input_pipeline_id, count, context.num_replicas_in_sync // count)
+            return streams.dataset(start, stop, followed, share)
+
+        return tf.distribute.get_strategy().distribute_datasets_from_function(mine)
+
+    def settle(self) -> None:
+        """Give all workers what the first found between steps, and the moving statistics of its first device."""
+        workers.give(self.non_trainable_variables)
+
+    def stops(self, wish: bool) -> bool:
+        """Is training to stop after this step, as this process wishes? All workers stop after the same step."""
+        if self._wish is None:
+            return wish
+        if float(self._wish.numpy()) > 0:
+            return True
+        if wish:
+            self._wish.assign(1.0)  # goes into the next step's sum
+        return False
 
     def _followed(self) -> dict:
         """Classes for a sampler, by stream."""

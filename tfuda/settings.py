@@ -38,6 +38,7 @@ def base(text: str) -> ConfigDict:
     config.rounds = ConfigDict({"rate": 0.2, "average": "normalised", "index": 0})  # run/rounds.py: tfuda/rounds.py
     config.augment = ConfigDict({"name": "none"})
     config.network = ConfigDict({"name": "small", "bottleneck": 0, "initial": "kaiming"})
+    config.network.synchronised = False  # batch norm over all devices, and not on each its own as in PyTorch
     config.network_options = ConfigDict()
     config.weights = ""  # file of pretrained weights, for networks that take one
     config.mean_class = False  # accuracy is reported as the mean over classes
@@ -55,6 +56,7 @@ def base(text: str) -> ConfigDict:
             "nesterov": True,
             "decay": 0.0,  # L2 in the gradient, on every variable
             "new_layers": 1.0,  # factor on the rate of everything but the backbone
+            "accumulate": 1,  # batches whose mean gradient makes one update, for small cards: tfuda/optim.py
         }
     )
     config.pairs = ConfigDict(  # run/pair.py: tfuda/translation/pairs.py

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import keras
 from ml_collections import ConfigDict
 
-from tfuda import build, ops, settings
+from tfuda import build, ops, settings, workers
 from tfuda.data.domains import Domain, Task
 from tfuda.names import near
 from tfuda.networks.base import Network
@@ -61,6 +61,11 @@ def prepare(config: ConfigDict, home: pathlib.Path, task: Task, verbose, say: Ca
         return Made(task)
     school = Workdir(place(config, config.teacher, home / "teacher"))
     folder = place(config, config.pairs.folder, home / "pairs")
+    if workers.several() and not (pairs.finished(folder) and school.finished()):
+        raise ValueError(
+            f"{config.method} on several hosts needs finished pairs in {folder} and a finished teacher in "
+            f"{school.path}: make them on one host, with run/pair.py and run/train.py"
+        )
     say(f"stage 1 of 3, pairs: {folder}")
     if pairs.finished(folder):  # `load` looks whether they are of these pictures
         say(f"{folder} has all pairs of task {config.task}; nothing to do")
@@ -171,5 +176,6 @@ def taught(config: ConfigDict, workdir: Workdir, task: Task, train: Callable) ->
     own.weights = own.prior = ""  # all is in the checkpoint
     method = build.method(own, task)
     restore(workdir.checkpoints(method))
+    workers.give(method.state())
     method.network.shown = build.kind(config).shown(config.options)
     return method.network

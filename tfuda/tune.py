@@ -1,11 +1,24 @@
-"""keras-tuner over a config's `sweep`, on a validator that reads no target label."""
+"""keras-tuner over a config's `sweep`, on a validator that reads no target label.
+
+By one process, or by several at once, as keras-tuner has it: the same command everywhere, with three variables.
+
+    KERASTUNER_TUNER_ID       "chief" for the process that hands out the trials, any other name for one that does them
+    KERASTUNER_ORACLE_IP      where the chief listens, and all others ask
+    KERASTUNER_ORACLE_PORT
+
+Settings are drawn in the order of the trials, whoever does them, so the trials are those of one process.
+"""
 
 from __future__ import annotations
 
+import os
 import pathlib
+import signal
 from collections.abc import Callable
 
+import grpc
 import keras_tuner
+from keras_tuner.src.distribute import oracle_client
 from ml_collections import ConfigDict
 
 from tfuda import callbacks, experiment, stages
@@ -13,9 +26,48 @@ from tfuda.workdir import Workdir
 
 VALIDATOR = "infomax"
 DIVERGED = -1.0  # worse than any value of it
+VARIABLES = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
 
 
-class Search(keras_tuner.RandomSearch):
+class Draws(keras_tuner.oracles.RandomSearchOracle):
+    """Random settings; the first are the config's own."""
+
+    asked = False  # has anybody wanted a trial?
+
+    def populate_space(self, trial_id):
+        if not int(trial_id):
+            first = keras_tuner.HyperParameters()
+            first.merge(self.hyperparameters.space)
+            return {"status": "RUNNING", "values": first.values}
+        return super().populate_space(trial_id)
+
+    def create_trial(self, tuner_id):
+        self.asked = True
+        return super().create_trial(tuner_id)
+
+    @property
+    def done(self) -> bool:
+        """Is there neither a trial to begin nor one to go on with?"""
+        return len(self.end_order) >= self.max_trials and not self.ongoing_trials
+
+
+def draws(space: keras_tuner.HyperParameters, trials: int, seed: int) -> Draws:
+    """Of so many trials; any seed, also 0, which keras-tuner would take for none, has draws of its own."""
+    objective = keras_tuner.Objective(VALIDATOR, "max")
+    return Draws(objective, trials, seed=1 + 100_003 * seed, hyperparameters=space)
+
+
+def role() -> str:
+    """What this process is in a search: "" for all of it, "chief", or the name of one that does trials."""
+    missing = [name for name in VARIABLES if not os.environ.get(name)]
+    if len(missing) == len(VARIABLES):
+        return ""
+    if missing:
+        raise ValueError(f"{missing[0]} is missing: a search by several processes needs {', '.join(VARIABLES)}")
+    return os.environ[VARIABLES[0]]
+
+
+class Search(keras_tuner.Tuner):
     """Every trial is a run with a workdir of its own, so a search that was killed goes on in mid-trial.
 
     The first trial has the defaults of the config; later ones draw from `sweep(hp, config)`.
@@ -31,10 +83,10 @@ class Search(keras_tuner.RandomSearch):
         say: Callable[[str], None] = lambda line: None,
     ):
         self.get_config, self.sweep, self.folder, self.say = get_config, sweep, folder, say
+        self.role, space = role(), keras_tuner.HyperParameters()
+        sweep(space, get_config())  # known before the first trial has ended, as others may begin at once
         super().__init__(
-            objective=keras_tuner.Objective(VALIDATOR, "max"),
-            max_trials=trials,
-            seed=seed,
+            draws(space, trials, seed),
             overwrite=False,
             directory=str(folder),
             project_name="search",
@@ -67,14 +119,51 @@ def _values(trial):
     return sorted(trial.hyperparameters.values.items())
 
 
-def search(tuner: Search) -> tuple[str, float, dict]:
-    """Run what is left of a search: (id, validator, values) of the best trial."""
+def search(tuner: Search) -> tuple[str, float, dict] | None:
+    """Run what is left of a search: (id, validator, values) of the best trial; None if the chief knows it."""
+    address = ":".join(os.environ.get(name, "") for name in VARIABLES[1:])
+    wait = float(os.environ.get("TFUDA_WAIT", "600"))
+    if tuner.role not in ("", "chief"):
+        tuner.say(f"{tuner.role}: asking the chief at {address} for trials")
+        _run(tuner, wait, f"{tuner.role}: the chief at {address} did not answer in {wait:.0f} s")
+        tuner.say(f"{tuner.role}: no trial is left; the chief names the best")
+        return None
     workdir, config = Workdir(tuner.folder), tuner.get_config()
     with workdir.claim(config):
         workdir.record(config)
-        try:
-            tuner.search(verbose=0)
-        except keras_tuner.errors.FatalError as error:
-            raise ValueError(str(error)) from None
+        if not tuner.role:
+            _run(tuner)
+        elif not tuner.oracle.done:
+            tuner.say(f"chief at {address}: waiting for others to do the trials")
+            _serve(tuner, wait, f"nobody asked the chief at {address} for a trial in {wait:.0f} s")
     best = tuner.oracle.get_best_trials(1)[0]
     return best.trial_id, best.score, dict(_values(best))
+
+
+def _run(tuner: Search, wait: float = 0, alone: str = "") -> None:
+    """Do trials until none is left."""
+    oracle_client.TIMEOUT = wait
+    try:
+        tuner.search(verbose=0)
+    except keras_tuner.errors.FatalError as error:
+        raise ValueError(str(error)) from None
+    except grpc.RpcError:
+        raise ValueError(alone) from None
+
+
+def _serve(tuner: Search, wait: float, alone: str) -> None:
+    """Hand out trials until all are done."""
+
+    def look(number, frame):
+        if not tuner.oracle.asked:
+            raise ValueError(alone)
+
+    before = signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, wait)
+    try:
+        tuner.search(verbose=0)
+    except RuntimeError as error:
+        raise ValueError(f"the chief cannot listen: {error}") from None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

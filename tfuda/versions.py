@@ -32,7 +32,8 @@ def check() -> None:
 
 def import_quietly() -> None:
     """TensorFlow's C++ notes about the machine stay off stderr; Python's errors are shown."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    level = "3" if "TF_CONFIG" in os.environ else "2"  # of a lost worker tfuda.devices speaks in one line
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", level)
     if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
         raise ImportError(f"tfuda needs Keras on TensorFlow: unset KERAS_BACKEND={os.environ['KERAS_BACKEND']}")
     if "tensorflow" in sys.modules:

@@ -20,6 +20,7 @@ import keras
 import tensorflow as tf
 from ml_collections import ConfigDict
 
+from tfuda import workers
 from tfuda.names import trusted
 from tfuda.segments import Segmented
 
@@ -95,8 +96,15 @@ def flat(tree: dict, prefix: str = "") -> dict:
     return found
 
 
+class Silent(tf.train.CheckpointManager):
+    """Of a worker that does not write."""
+
+    def save(self, *arguments, **options):
+        return None
+
+
 class Workdir:
-    """Creates or opens the folder of one run."""
+    """Creates or opens the folder of one run; of several workers the first alone writes there."""
 
     def __init__(self, path: str | os.PathLike):
         self.path = pathlib.Path(path)
@@ -106,6 +114,9 @@ class Workdir:
     @contextlib.contextmanager
     def claim(self, config: ConfigDict) -> Iterator[None]:
         """Hold this folder for a run with `config`, one process at a time; refuse one that holds another config."""
+        if not workers.first():
+            yield
+            return
         if (self.path / "config.json").exists():
             self._compare(json.loads(json.dumps(config.to_dict())))
         with contextlib.ExitStack() as stack:
@@ -122,7 +133,7 @@ class Workdir:
 
     def record(self, config: ConfigDict) -> None:
         """Write config.json, once all of the config has proved to be buildable; an older one stays."""
-        if (self.path / "config.json").exists():
+        if not workers.first() or (self.path / "config.json").exists():
             return
         about = {
             "config": config.to_dict(),
@@ -167,8 +178,11 @@ class Workdir:
     def checkpoints(self, method: Segmented, keep: int = 2) -> tf.train.CheckpointManager:
         """Of one flat list of all variables: a saved object graph or .weights.h5 loses dropout's seed states."""
         self._inside()
-        saved = tf.train.Checkpoint(state=[v.value for v in method.state()])
-        return tf.train.CheckpointManager(saved, plain(self.path / "checkpoints"), max_to_keep=keep)
+        several = workers.several()  # where what one worker reads or makes has to be its own
+        saved = tf.train.Checkpoint(state=[workers.parts(v)[0] if several else v.value for v in method.state()])
+        assert saved.save_counter is not None  # all workers make it, and the first alone would in `save`
+        kind = tf.train.CheckpointManager if workers.first() else Silent
+        return kind(saved, plain(self.path / "checkpoints"), max_to_keep=keep)
 
     def saved(self) -> str | None:
         """The newest checkpoint."""
@@ -207,6 +221,8 @@ class Workdir:
 
     def keep_rows(self, rows: list[dict[str, float]]) -> None:
         """Write metrics.csv anew."""
+        if not workers.first():
+            return
         names = list(rows[0]) if rows else []
         lines = [names, *([_number(row[name]) for name in names] for row in rows)]
         write(self.metrics, "".join(",".join(line) + "\n" for line in lines if line))

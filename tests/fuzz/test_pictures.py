@@ -6,7 +6,6 @@ import time
 import bombs
 import numpy as np
 import pytest
-import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 from said import profile
@@ -78,8 +77,8 @@ def test_a_model_answers_any_bytes_or_refuses_the_request_and_lives(amount, serv
         try:
             with check.hushed():
                 answer = served.files(encoded)
-        except tf.errors.InvalidArgumentError as error:
-            assert error.message
+        except ValueError as error:
+            assert "is refused: " in str(error)
         else:
             assert answer.shape == (len(encoded), 3) and np.isfinite(answer).all()
 
@@ -103,7 +102,7 @@ def test_bombs_are_refused_by_their_header_everywhere(name, tmp_path, served):
     with check.hushed():
         reason, _ = check.readable(str(path))
         assert reason and inspect_file.look(str(path)).findings[0].severity == "error"
-        with pytest.raises(tf.errors.InvalidArgumentError, match=r"header says"):
+        with pytest.raises(ValueError, match=r"is refused: .*header says"):
             served.files([bombs.GOOD["png"], data])
         with pytest.raises(ValueError, match="cannot be read"):
             check.picture(str(path))

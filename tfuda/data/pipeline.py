@@ -83,19 +83,37 @@ class Streams:
         """The batch of a step."""
         return next(iter(self.dataset(int(step), int(step) + 1)))
 
-    def dataset(self, start: int, stop: int, labels: Mapping[str, np.ndarray] | None = None) -> tf.data.Dataset:
-        """The batches of steps start to stop; labels: see `plan`, by stream."""
-        steps = tf.data.Dataset.range(start, stop)
-        parts = {name: self._stream(name, steps, (labels or {}).get(name)) for name in self.domains}
-        data = tf.data.Dataset.zip(parts).prefetch(2)
-        return data.apply(tf.data.experimental.assert_cardinality(stop - start))
+    def dataset(
+        self,
+        start: int,
+        stop: int,
+        labels: Mapping[str, np.ndarray] | None = None,
+        share: tuple[int, int, int] = (0, 1, 1),
+    ) -> tf.data.Dataset:
+        """The batches of steps start to stop; labels: see `plan`, by stream.
 
-    def _stream(self, name: str, steps: tf.data.Dataset, labels: np.ndarray | None) -> tf.data.Dataset:
-        plan = self.plan(name, labels)
+        share: (i, N, n) for the rows of worker i of N, cut into a batch for each of its n devices
+        """
+        place, count, devices = share
+        steps = tf.data.Dataset.range(start, stop)
+        parts = {name: self._stream(name, steps, (labels or {}).get(name), place, count) for name in self.domains}
+        data = tf.data.Dataset.zip(parts)
+        if devices > 1:
+            data = data.map(lambda batch: tf.nest.map_structure(lambda x: tf.stack(tf.split(x, devices)), batch))
+            data = data.unbatch()
+        return data.prefetch(2).apply(tf.data.experimental.assert_cardinality((stop - start) * devices))
+
+    def _stream(self, name: str, steps: tf.data.Dataset, labels, place: int, count: int) -> tf.data.Dataset:
+        """place, count: of the worker whose rows they are, and of all workers."""
+        plan, size = self.plan(name, labels), self.batch[name] // count
+        rows = slice(place * size, (place + 1) * size)
         seen = {key: self.tensors[name][key] for key in SEEN if key in self.tensors[name]}
 
+        def mine(step):
+            return {key: drawn[rows] for key, drawn in plan(step).items()}
+
         def whole(step):
-            found = plan(step)
+            found = mine(step)
             return {**found, **{key: tf.gather(images, found["index"]) for key, images in seen.items()}}
 
         def one(found):
@@ -103,15 +121,20 @@ class Streams:
             shown = {key: views.show(fetch(images, found["index"]), box, self.view) for key, images in seen.items()}
             return {**found, **shown}
 
+        def augmented(images, step):
+            rest = [[rows.start, self.batch[name] - rows.stop], [0, 0], [0, 0], [0, 0]]
+            images = tf.pad(images, rest) if count > 1 else images  # an augmentation draws for the whole batch
+            return self.augment(images, self._key(name, step) + AUGMENT)[rows]
+
         def finish(found, step):
             if self.augment is not None:
-                found |= {key: self.augment(found[key], self._key(name, step) + AUGMENT) for key in seen}
+                found |= {key: augmented(found[key], step) for key in seen}
             return {**found, "index": tf.cast(found["index"], tf.int32)}
 
         if not self.view.size:
             return steps.map(lambda step: finish(whole(step), step))
-        data = steps.map(plan).unbatch().map(one, num_parallel_calls=cores(), deterministic=True)
-        return tf.data.Dataset.zip(data.batch(self.batch[name], drop_remainder=True), steps).map(finish)
+        data = steps.map(mine).unbatch().map(one, num_parallel_calls=cores(), deterministic=True)
+        return tf.data.Dataset.zip(data.batch(size, drop_remainder=True), steps).map(finish)
 
     def _key(self, name: str, step: tf.Tensor) -> tf.Tensor:
         """Seed of all that is drawn for a stream in a step: int64 [2]."""

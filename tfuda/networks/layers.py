@@ -8,6 +8,14 @@ import tensorflow as tf
 from tfuda import ops
 
 
+def synchronised(network: keras.Model) -> keras.Model:
+    """The network, with batch norm over the batches of all devices, where Keras has each device's for itself."""
+    for layer in network._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = True
+    return network
+
+
 class Dropout(keras.layers.Dropout):
     """Keras's dropout, but the mask of the whole batch is drawn and each replica takes its rows.
 

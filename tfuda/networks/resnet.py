@@ -146,15 +146,17 @@ class Residual(keras.layers.Layer):
 class BatchNormalization(keras.layers.BatchNormalization):
     """Keras's, but the moving variance takes the unbiased variance of the batch: sum of squares / (n - 1).
 
-    n counts the positions of this replica's images, as PyTorch's does. x [B, h, w, C] -> [B, h, w, C].
+    n counts the positions of this replica's images, as PyTorch's does, or of all that are synchronised.
+    x [B, h, w, C] -> [B, h, w, C].
     """
 
     def call(self, x, training=False):
         if not (training and self.trainable):
             return super().call(x, training=False)
         x = keras.ops.cast(x, self.variable_dtype)
-        mean, variance = keras.ops.moments(x, [0, 1, 2])  # [C]
+        mean, variance = keras.ops.moments(x, [0, 1, 2], synchronized=self.synchronized)  # [C]
         n = keras.ops.cast(keras.ops.prod(keras.ops.shape(x)[:3]), x.dtype)
+        n = n * ops.replicas() if self.synchronized else n
         unbiased = variance * (n / keras.ops.maximum(n - 1, 1))
         for moving, value in ((self.moving_mean, mean), (self.moving_variance, unbiased)):
             moving.assign(moving * self.momentum + value * (1 - self.momentum))
