@@ -11,7 +11,7 @@ import sys
 
 from absl import flags
 
-from tfuda import export, launch, predict
+from tfuda import export, launch, predict, workdir
 
 MODEL = flags.DEFINE_string("model", None, "folder of the SavedModel")
 OUT = flags.DEFINE_string("out", "", "CSV to write, instead of stdout")
@@ -24,7 +24,7 @@ def main(words):
     with contextlib.ExitStack() as stack:
         out = sys.stdout
         if OUT.value:
-            out = stack.enter_context(open(OUT.value, "w", newline="", encoding="utf-8", errors="surrogateescape"))
+            out = stack.enter_context(workdir.whole(OUT.value, **predict.CSV))
         bad = predict.predict(model, words, out, lambda line: print(line, file=sys.stderr))
     return 1 if bad else 0
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pathlib
-import shutil
 import tempfile
 
 import numpy as np
@@ -95,7 +94,7 @@ def export(network: Network, classes: tuple[str, ...], out: str | os.PathLike, p
         tf.saved_model.save(served, str(ready), signatures)
         difference = parity(network, str(ready), probe)
         if out.exists():
-            shutil.rmtree(out)
+            os.replace(out, pathlib.Path(folder) / "old")  # a kill leaves the whole model, or none
         os.replace(ready, out)
     return difference
 

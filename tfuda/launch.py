@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import functools
 import io
 import itertools
@@ -18,6 +17,7 @@ from ml_collections import ConfigDict, config_flags
 
 from tfuda.callbacks import Stopped
 from tfuda.names import near
+from tfuda.workdir import no_room
 
 DEBUG = flags.DEFINE_bool("debug", False, "show the traceback of an error")
 
@@ -165,9 +165,9 @@ def usage() -> str:
 
 def sentence(error: Exception) -> str:
     """One line for a person."""
+    if full := no_room(error):
+        return full
     if isinstance(error, OSError) and error.strerror:
-        if error.errno == errno.ENOSPC:
-            return f"the disk is full: {error.filename or ''}"
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     text = " ".join(str(error).split())
     return text or type(error).__name__

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pathlib
+import tempfile
 from collections.abc import Callable
 
 import keras_tuner
+import tensorflow as tf
 from ml_collections import ConfigDict
 
 from tfuda import callbacks, experiment, stages
@@ -18,7 +20,9 @@ DIVERGED = -1.0  # worse than any value of it
 class Search(keras_tuner.RandomSearch):
     """Every trial is a run with a workdir of its own, so a search that was killed goes on in mid-trial.
 
-    The first trial has the defaults of the config; later ones draw from `sweep(hp, config)`.
+    The first trial has the defaults of the config; later ones draw from `sweep(hp, config)`. The draws follow from
+    the seed: a search starts anew each time, and takes from the workdirs what was trained before. keras-tuner's own
+    files, several that a kill leaves half-written or at odds, last no longer than the process.
     """
 
     def __init__(
@@ -31,12 +35,12 @@ class Search(keras_tuner.RandomSearch):
         say: Callable[[str], None] = lambda line: None,
     ):
         self.get_config, self.sweep, self.folder, self.say = get_config, sweep, folder, say
+        self.files = tempfile.TemporaryDirectory(prefix="tfuda-search-")
         super().__init__(
             objective=keras_tuner.Objective(VALIDATOR, "max"),
             max_trials=trials,
             seed=seed,
-            overwrite=False,
-            directory=str(folder),
+            directory=self.files.name,
             project_name="search",
         )
 
@@ -47,19 +51,21 @@ class Search(keras_tuner.RandomSearch):
         return config
 
     def run_trial(self, trial, *args, **options):
-        workdir = Workdir(self.folder / f"trial{trial.trial_id}")
-        config = self.configured(trial.hyperparameters)
+        number = int(trial.trial_id)  # without the zeros, which follow from the number of trials
+        workdir = Workdir(self.folder / f"trial{number}")
+        new, config = workdir.finished() is None, self.configured(trial.hyperparameters)
         settings = " ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in _values(trial))
         try:
             result = experiment.train(config, workdir, say=self.say if stages.needed(config) else (lambda line: None))
         except callbacks.Diverged as error:
-            self.say(f"trial {trial.trial_id}: {error}  {settings}")
+            self.say(f"trial {number}: {error}  {settings}")
             return {VALIDATOR: DIVERGED}
-        except (ValueError, OSError, ImportError) as error:  # every other trial would meet it too
+        except (ValueError, OSError, ImportError, tf.errors.OpError) as error:  # every other trial would meet it too
             raise keras_tuner.errors.FatalError(str(error)) from error
         chosen = max(row[VALIDATOR] for row in workdir.rows())
         accuracy = f", target {100 * result['selected']:.1f} % (not looked at)" if "selected" in result else ""
-        self.say(f"trial {trial.trial_id}: {VALIDATOR} {chosen:.4f}{accuracy}  {settings}")
+        if new:
+            self.say(f"trial {number}: {VALIDATOR} {chosen:.4f}{accuracy}  {settings}")
         return {VALIDATOR: chosen}
 
 
@@ -75,6 +81,6 @@ def search(tuner: Search) -> tuple[str, float, dict]:
         try:
             tuner.search(verbose=0)
         except keras_tuner.errors.FatalError as error:
-            raise ValueError(str(error)) from None
+            raise error.__cause__ or error from None
     best = tuner.oracle.get_best_trials(1)[0]
-    return best.trial_id, best.score, dict(_values(best))
+    return str(int(best.trial_id)), best.score, dict(_values(best))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import csv
+import errno
 import fcntl
 import functools
 import json
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -26,6 +28,12 @@ from tfuda.segments import Segmented
 PATHS = ("root", "lists", "source", "target", "labels", "photographs", "weights", "cache", "prior", "teacher")
 PATHS_OF_PAIRS = ("folder", "source_as_target", "target_as_source")
 
+FULL = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "a file is larger than its disk or ulimit -f allows",
+}
+
 
 def absolute(config: ConfigDict) -> None:
     """Paths of the config from the root: a run may be resumed and exported from another folder."""
@@ -35,15 +43,48 @@ def absolute(config: ConfigDict) -> None:
                 tree[key] = os.path.abspath(tree[key])
 
 
-def write(path: pathlib.Path, content: str | bytes) -> None:
-    """All or nothing: a kill leaves the old file or the new one."""
+@contextlib.contextmanager
+def whole(path: str | os.PathLike, mode: str = "wb", **options) -> Iterator[Any]:
+    """A file to write into, which has its name once all is on the disk: a kill leaves the old one or the new one."""
+    path = pathlib.Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():  # /dev/stdout, a pipe: nothing to replace
+        with open(path, mode, **options) as file:
+            yield file
+        return
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path} could not be written: there is no folder {path.parent}")
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
-    with os.fdopen(handle, "wb") as file:
+    try:
+        with os.fdopen(handle, mode, **options) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise OSError(error.errno, error.strerror, str(path)) from None
+        raise
+
+
+def write(path: pathlib.Path, content: str | bytes) -> None:
+    """A file of this content, all or nothing."""
+    with whole(path) as file:
         file.write(content if isinstance(content, bytes) else content.encode())
-        file.flush()
-        os.fsync(file.fileno())
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)
+
+
+def no_room(error: BaseException) -> str:
+    """A sentence for Python's and TensorFlow's errors of a full disk; "" for all others."""
+    text, number = str(error), getattr(error, "errno", None)
+    for known, what in FULL.items():
+        reason = os.strerror(known)
+        if number == known or (isinstance(error, tf.errors.OpError) and f"; {reason}" in text):
+            path = getattr(error, "filename", None) or text.partition(f"; {reason}")[0].rpartition("}} ")[2]
+            name = os.path.realpath(path.partition("_temp/")[0]) if number is None else path
+            return f"{what}: {name} could not be written; make room and run the same command again"
+    return ""
 
 
 @functools.cache
@@ -85,6 +126,8 @@ def flat(tree: dict, prefix: str = "") -> dict:
 class Workdir:
     """Creates or opens the folder of one run."""
 
+    held: os.stat_result | None = None  # the lock of a claim
+
     def __init__(self, path: str | os.PathLike):
         self.path = pathlib.Path(path)
         self.result = self.path / "result.json"
@@ -100,11 +143,27 @@ class Workdir:
                 self.path.mkdir(parents=True, exist_ok=True)
                 lock = stack.enter_context(open(self.path / ".lock", "w", encoding="utf-8"))
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self.held = os.fstat(lock.fileno())
             except BlockingIOError:
                 raise ValueError(f"another process is training in --workdir={self.path}") from None
             except OSError as error:
                 raise ValueError(f"cannot write to --workdir={self.path}: {error.strerror or error}") from None
+            self._sweep()
             yield
+
+    def _sweep(self) -> None:
+        """Delete what a process that was killed in the middle of writing left."""
+        saved = self.path / "checkpoints"
+        for path in [*saved.glob("checkpoint.tmp*"), *(p for p in self.path.glob(".*.????????") if p.is_file())]:
+            path.unlink()
+        for folder in saved.glob("*_temp"):
+            shutil.rmtree(folder)
+
+    def _check_held(self) -> None:
+        """Refuse to write into a folder that was deleted, and perhaps made anew by another run."""
+        lock = self.path / ".lock"
+        if self.held and not (lock.exists() and os.path.samestat(self.held, lock.stat())):
+            raise FileNotFoundError(f"--workdir={self.path} was deleted while this run was training in it")
 
     def record(self, config: ConfigDict) -> None:
         """Write config.json, once all of the config has proved to be buildable; an older one stays."""
@@ -162,6 +221,7 @@ class Workdir:
 
     def keep_rows(self, rows: list[dict[str, float]]) -> None:
         """Write metrics.csv anew."""
+        self._check_held()
         names = list(rows[0]) if rows else []
         lines = [names, *([_number(row[name]) for name in names] for row in rows)]
         write(self.metrics, "".join(",".join(line) + "\n" for line in lines if line))
