@@ -27,7 +27,7 @@ REFUSED = {
     ("daaa", "", "", "shots"): "no use for labelled target images",
     ("daaa", "", "", "pada"): "does not weigh the source's classes",
     ("source_only", "toalign", "", "single"): "cannot act on it",
-    ("afn", "", "metaalign", "single"): "aligns nothing",
+    ("source_only", "", "metaalign", "single"): "aligns nothing",
 }
 
 
