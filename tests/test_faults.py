@@ -63,6 +63,12 @@ def test_a_file_that_finds_no_room_stays_as_it_was_and_is_named(kind, tmp_path):
     assert path.stat().st_size > 100
 
 
+def test_a_file_that_cannot_be_made_is_named_by_its_own_name():
+    with pytest.raises(OSError, match=r"/proc/table\.csv") as error:
+        table("/proc/table.csv")
+    assert launch.sentence(error.value).endswith("/proc/table.csv")
+
+
 def test_a_full_disk_is_told_from_other_errors():
     message = "{{node}} /a b/ckpt-3_temp/part-0; No space left on device [Op]"
     full = tf.errors.ResourceExhaustedError(None, None, message)

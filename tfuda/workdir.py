@@ -53,8 +53,9 @@ def whole(path: str | os.PathLike, mode: str = "wb", **options) -> Iterator[Any]
         return
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path} could not be written: there is no folder {path.parent}")
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+    temporary = ""
     try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
         with os.fdopen(handle, mode, **options) as file:
             yield file
             file.flush()
@@ -64,7 +65,7 @@ def whole(path: str | os.PathLike, mode: str = "wb", **options) -> Iterator[Any]
     except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
-        if isinstance(error, OSError) and error.errno in FULL:
+        if isinstance(error, OSError) and error.errno and not (temporary and error.filename):
             raise OSError(error.errno, error.strerror, str(path)) from None
         raise
 
