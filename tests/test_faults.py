@@ -4,6 +4,7 @@ import contextlib
 import resource
 import shutil
 
+import keras_tuner
 import killing
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import tensorflow as tf
 import tiny
 from commands import SMALL, command, train_words
 
+from configs import digits
 from tfuda import benchmark, build, callbacks, evaluate, experiment, launch, plots, rounds, tune
 from tfuda.translation import pairs, store
 from tfuda.workdir import Workdir, no_room, whole, write
@@ -190,6 +192,20 @@ def test_what_a_killed_process_left_half_written_is_swept_away(tmp_path):
 
 def search(made, folder):
     tune.search(tune.Search(made.copy_and_resolve_references, lambda hp, config: None, folder, 1))
+
+
+def test_a_search_that_starts_anew_draws_the_same_trials_again(tmp_path):
+    """What a search that was killed goes on by."""
+
+    def drawn(seed, trials):
+        tuner, space = tune.Search(tiny.config, digits.sweep, tmp_path, trials, seed), keras_tuner.HyperParameters()
+        digits.sweep(space, tiny.config("dann"))
+        tuner.oracle.update_space(space)  # as the end of the first trial does
+        return [tuner.oracle.populate_space(str(i))["values"] for i in range(1, 5)]
+
+    first = drawn(0, 5)
+    assert drawn(0, 5) == drawn(0, 20) == first
+    assert not {*map(str, drawn(1, 5))} & {*map(str, first)} and len({*map(str, first)}) == 4
 
 
 STARTED = {

@@ -39,7 +39,7 @@ class Search(keras_tuner.RandomSearch):
         super().__init__(
             objective=keras_tuner.Objective(VALIDATOR, "max"),
             max_trials=trials,
-            seed=seed,
+            seed=1 + 100_000 * seed,  # keras-tuner counts up from it with every draw, and takes 0 for none
             directory=self.files.name,
             project_name="search",
         )
