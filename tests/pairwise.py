@@ -14,14 +14,14 @@ import pytest
 import tiny
 
 from tfuda import names, seams
+from tfuda.method import Method
 
 PROPERTIES = ("precision", "labels", "resume", "replicas")  # the cheapest first: it fills up rows
 SETTINGS = {
     "single": {},
     "several": {"task": "H+M-S"},
     "shots": {"shots": 1},
-    "partial": {"target_classes": 5},
-    "pada": {"target_classes": 5, "pada": True},
+    "partial": {"target_classes": 5},  # and PADA's weights, where the method takes them
 }
 
 
@@ -40,22 +40,23 @@ class Case(NamedTuple):
 
     def config(self, **changes):
         """A small network on the digits, in the case's setting."""
-        setting = dict(SETTINGS[self.setting])
-        pada = setting.pop("pada", False)
-        made = tiny.config(self.cell, **setting, **changes)
-        if pada:
+        made = tiny.config(self.cell, **SETTINGS[self.setting], **changes)
+        if self.setting == "partial" and "pada" not in self.kind._refuses:
             made.options.pada = True
         return made
+
+    @property
+    def kind(self) -> type[Method]:
+        return names.resolve(self.method, "methods")
 
 
 def legal(case: Case) -> bool:
     """Does the library take it?"""
-    kind = names.resolve(case.method, "methods")
-    if case.weigher and not seams.fits(kind, names.resolve(case.weigher, "weighers")):
+    if case.weigher and not seams.fits(case.kind, names.resolve(case.weigher, "weighers")):
         return False
-    if case.combiner and not names.resolve(case.combiner, "combiners").fits(kind):
+    if case.combiner and not names.resolve(case.combiner, "combiners").fits(case.kind):
         return False
-    return case.setting not in kind._refuses
+    return case.setting not in case.kind._refuses
 
 
 def pairs(row: Iterable) -> set[tuple]:

@@ -10,9 +10,8 @@ from commands import SMALL, command
 
 KILLS = 20
 TINY = ["--config.steps=12", "--config.segment=4", *SMALL]
-PAIRS = [
-    f"--config.pairs.{key}={value}" for key, value in {"steps": 8, "segment": 2, "width": 4, "blocks": 1}.items()
-]
+SIDES = ("source", "target")
+PAIRS = [f"--config.pairs.{setting}" for setting in ("steps=8", "segment=2", "batch=2", "width=4", "blocks=1")]
 
 
 def words(name, folder, data):
@@ -23,12 +22,7 @@ def words(name, folder, data):
     return [f"--workdir={folder}"] + {
         "train": [f"{digits}:toalign", "--config.steps=60", "--config.segment=2", *SMALL],
         "pair": [digits, *PAIRS, "--config.source_classes=2", "--config.target_classes=2"],
-        "pair_of_files": [
-            f"--config={minis.FOLDERS}",
-            f"--config.source={data}/a",
-            f"--config.target={data}/b",
-            *PAIRS,
-        ],
+        "pair_of_files": ["--config=configs/folders.py", *(f"--config.{k}={data}/{k}" for k in SIDES), *PAIRS],
         "tune": [f"{digits}:toalign", "--trials=3", *TINY],
         "rounds": [f"{digits}:biwaa", "--rounds=3", *TINY],
         "benchmark": [digits, "--methods=source_only,toalign[scale=8]", "--tasks=R-S,H-M", *TINY],
@@ -39,8 +33,8 @@ def words(name, folder, data):
 def data(tmp_path_factory, trained):
     """What a command works on: a finished run for the export, two folders of pictures for the pairs."""
     root = tmp_path_factory.mktemp("pictures")
-    minis.folders(root / "a", ("x", "y"), 6)
-    minis.folders(root / "b", ("x", "y"), 6, seed=1)
+    minis.folders(root / SIDES[0], ("x", "y"), 6)
+    minis.folders(root / SIDES[1], ("x", "y"), 6, seed=1)
     return {"export": trained[0], "pair_of_files": root}
 
 
@@ -71,4 +65,4 @@ def test_a_command_that_is_killed_at_random_moments_ends_where_others_end(name, 
     done = command(main, *told)
     assert (done.returncode, done.stderr) == (0, "")
     assert killing.content(folder) == expected
-    assert not [path for path in killing.names(folder) if killing.unfinished(path) and "_temp" in path]
+    assert not [path for path in killing.names(folder) if "_temp" in path]

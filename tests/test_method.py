@@ -33,15 +33,6 @@ def test_a_run_resumed_in_mid_segment_equals_an_undisturbed_one_to_the_bit(case,
     assert tiny.differing(tiny.state(whole), tiny.state(rest)) == []
 
 
-def test_a_run_that_is_stopped_ends_where_an_undisturbed_one_ends(tmp_path):
-    made, folder = tiny.config(), Workdir(tmp_path)
-    part = tiny.train(made, callbacks=[tiny.StopAt(3)])
-    assert int(part.step.numpy()) == 3
-    folder.checkpoints(part).save()
-    rest = tiny.train(made, checkpoint=folder.checkpoints)
-    assert tiny.differing(undisturbed(made.cell), tiny.state(rest)) == []
-
-
 def test_a_run_resumes_between_two_segments_too(tmp_path):
     made, folder = tiny.config(), Workdir(tmp_path)
     folder.checkpoints(tiny.train(made, callbacks=[tiny.StopAt(4)])).save()

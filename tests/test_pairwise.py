@@ -25,7 +25,6 @@ def test_every_method_and_every_seam_is_in_the_cover():
 
 REFUSED = {
     ("daaa", "", "", "shots"): "no use for labelled target images",
-    ("daaa", "", "", "pada"): "does not weigh the source's classes",
     ("source_only", "toalign", "", "single"): "cannot act on it",
     ("source_only", "", "metaalign", "single"): "aligns nothing",
 }
@@ -39,4 +38,15 @@ def test_what_the_product_leaves_out_the_library_refuses(names_, tmp_path):
     with pytest.raises(ValueError, match=REFUSED[names_]):
         if stages.needed(made):
             stages.check(made, tmp_path, build.task(made))
+        tiny.prepared(made)
+
+
+def test_partial_adaptation_weighs_classes_wherever_a_method_takes_it():
+    partial = [case for case in pairwise.product() if case.setting == "partial" and case.cell == case.method]
+    cases = {case.method: case for case in partial}
+    plain = [name for name, case in cases.items() if not case.config().options.pada]
+    assert {*cases} == {*names.modules("methods")} and plain == ["daaa"]
+    with pytest.raises(ValueError, match="does not weigh the source's classes"):
+        made = cases["daaa"].config()
+        made.options.pada = True
         tiny.prepared(made)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import pathlib
-import tempfile
+import shutil
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -76,6 +79,24 @@ class Served(tf.Module):
         return self.answer(self.each(lambda one: self.fit_size(views.decode(one)), encoded))
 
 
+@contextlib.contextmanager
+def beside(out: pathlib.Path) -> Iterator[pathlib.Path]:
+    """An empty folder next to `out`, of one process at a time; what one that was killed left there is deleted."""
+    part = out.with_name(f".{out.name}.part")
+    part.mkdir(exist_ok=True)
+    lock = os.open(part, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for left in part.iterdir():
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        yield part
+        shutil.rmtree(part)
+    except BlockingIOError:
+        raise ValueError(f"another process is writing --out={out}") from None
+    finally:
+        os.close(lock)
+
+
 def export(network: Network, classes: tuple[str, ...], out: str | os.PathLike, probe: np.ndarray | Files) -> float:
     """Write the SavedModel to `out` and read it back alone: the largest difference in probabilities.
 
@@ -85,16 +106,16 @@ def export(network: Network, classes: tuple[str, ...], out: str | os.PathLike, p
     if out.exists() and not (out / "saved_model.pb").is_file():
         raise ValueError(f"--out={out} exists and is no SavedModel: choose another folder")
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
-        listed = pathlib.Path(folder) / CLASSES
+    with beside(out) as folder:
+        listed = folder / CLASSES
         listed.write_text("".join(f"{name}\n" for name in classes), "utf-8")
         served = Served(network, str(listed))
         signatures = {"serving_default": served.serve, "serve_bytes": served.serve_bytes}
-        ready = pathlib.Path(folder) / "model"
+        ready = folder / "model"
         tf.saved_model.save(served, str(ready), signatures)
         difference = parity(network, str(ready), probe)
         if out.exists():
-            os.replace(out, pathlib.Path(folder) / "old")  # a kill leaves the whole model, or none
+            os.replace(out, folder / "old")  # a kill leaves the whole model, or none
         os.replace(ready, out)
     return difference
 
