@@ -13,7 +13,7 @@ import tiny
 from commands import SMALL, command, train_words
 
 from configs import digits
-from tfuda import benchmark, build, callbacks, evaluate, experiment, launch, plots, rounds, tune
+from tfuda import benchmark, build, callbacks, evaluate, experiment, export, launch, plots, rounds, tune
 from tfuda.translation import pairs, store
 from tfuda.workdir import Workdir, no_room, whole, write
 
@@ -188,6 +188,17 @@ def test_what_a_killed_process_left_half_written_is_swept_away(tmp_path):
         pass
     found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert found == {*kept, ".lock"}
+
+
+def test_an_export_has_a_folder_of_its_own_and_leaves_none(tmp_path):
+    (tmp_path / ".model.part" / "model").mkdir(parents=True)  # of one that was killed
+    with export.beside(tmp_path / "model") as folder:
+        assert not [*folder.iterdir()]
+        (folder / "half").write_text("")
+        with pytest.raises(ValueError, match="another process is writing --out="), export.beside(tmp_path / "model"):
+            pass
+        assert (folder / "half").exists()
+    assert not [*tmp_path.iterdir()]
 
 
 def search(made, folder):

@@ -84,17 +84,17 @@ def beside(out: pathlib.Path) -> Iterator[pathlib.Path]:
     """An empty folder next to `out`, of one process at a time; what one that was killed left there is deleted."""
     part = out.with_name(f".{out.name}.part")
     part.mkdir(exist_ok=True)
-    lock = os.open(part, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with contextlib.ExitStack() as stack:
+        lock = os.open(part, os.O_RDONLY)
+        stack.callback(os.close, lock)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"another process is writing --out={out}") from None
+        stack.callback(shutil.rmtree, part, ignore_errors=True)
         for left in part.iterdir():
             shutil.rmtree(left) if left.is_dir() else left.unlink()
         yield part
-        shutil.rmtree(part)
-    except BlockingIOError:
-        raise ValueError(f"another process is writing --out={out}") from None
-    finally:
-        os.close(lock)
 
 
 def export(network: Network, classes: tuple[str, ...], out: str | os.PathLike, probe: np.ndarray | Files) -> float:
