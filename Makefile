@@ -1,4 +1,4 @@
-# make setup | demo | test | test-slow | lint | addons | torch; each does all set-up that it needs.
+# make setup | demo | test | test-slow | soak | lint | addons | torch; each does all set-up that it needs.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -qq
 DEMO := demo
 
-.PHONY: setup demo test test-slow lint addons torch clean
+.PHONY: setup demo test test-slow soak lint addons torch clean
 
 setup: $(READY)
 
@@ -37,6 +37,9 @@ test: $(READY)
 
 test-slow: $(READY)
 	@$(BIN)/python -m pytest -m slow
+
+soak: $(READY)
+	@$(BIN)/python -m pytest -m soak -n 0 -rP tests/test_soak.py
 
 lint: $(READY)
 	@$(BIN)/ruff check .

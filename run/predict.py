@@ -24,7 +24,7 @@ def main(words):
     with contextlib.ExitStack() as stack:
         out = sys.stdout
         if OUT.value:
-            out = stack.enter_context(open(OUT.value, "w", newline="", encoding="utf-8", errors="surrogateescape"))
+            out = stack.enter_context(disk.whole(OUT.value, **predict.CSV))
         bad = predict.predict(model, words, out, lambda line: print(line, file=sys.stderr))
     return 1 if bad else 0
 

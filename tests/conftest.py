@@ -6,6 +6,7 @@ os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
 import tfuda  # noqa: F401  before TensorFlow, which it imports quietly
 import keras
+import minis
 import pytest
 import tensorflow as tf
 from commands import fresh, train_words
@@ -39,3 +40,22 @@ def trained(tmp_path_factory):
     """A finished run, and what its command printed."""
     workdir = tmp_path_factory.mktemp("trained") / "run"
     return workdir, fresh("train", *train_words(workdir))
+
+
+@pytest.fixture
+def cache(tmp_path_factory, monkeypatch):
+    """One for all tests: what was looked at is remembered."""
+    monkeypatch.setenv("TFUDA_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(scope="session")
+def miniature(tmp_path_factory):
+    """(config's name, task) -> keys of the config for a miniature of its data, made when asked for."""
+    made = {}
+
+    def get(name: str, task: str) -> dict:
+        if name not in made:
+            made[name] = minis.of_config(name, task, tmp_path_factory.mktemp(name))
+        return made[name]
+
+    return get

@@ -2,11 +2,16 @@
 
 import gzip
 import pathlib
+import runpy
 
 import numpy as np
+from ml_collections import ConfigDict
 from PIL import Image
 
 from tfuda.data import catalogue
+
+CONFIGS = sorted((pathlib.Path(__file__).parent.parent / "configs").glob("*.py"))
+PLACES = {"source": "photos", "target": "scans", "labels": "labels"}
 
 
 def picture(rng, k: int, side: tuple[int, int] = (18, 30)) -> Image.Image:
@@ -72,3 +77,35 @@ def mnist(root: pathlib.Path, each: int = 8) -> pathlib.Path:
         text = "".join(f"{i:08d}.png {label}\n" for i, label in enumerate(labels))
         home.with_name(f"mnist_m_{split}_labels.txt").write_text(text)
     return root
+
+
+def of_config(name: str, task: str, root: pathlib.Path) -> dict:
+    """The keys of a config for a miniature of its data, which is made below the root."""
+    if name in catalogue.names() and name != "mnist":
+        source, _, target = task.rpartition("-")
+        return {"root": str(archive(name, root, [*source.split("+"), target]))}
+    if name == "mnist":
+        return {"root": str(mnist(root))}
+    if name == "folders":
+        folders(root / "photos", ("a b", "ö"), 4)
+        folders(root / "scans", ("here", "and there"), 4, ending="png")
+        folders(root / "labels", ("a b", "ö"), 4, seed=1)
+        return {name: str(root / place) for name, place in PLACES.items()}
+    return {}
+
+
+def small(file: pathlib.Path, miniature, cell: str = "") -> ConfigDict:
+    """The config, with a small network and small images, for one step."""
+    get_config = runpy.run_path(str(file))["get_config"]
+    config = get_config(cell) if cell else get_config()
+    config.update(miniature(file.stem, config.task))
+    config.steps = config.segment = 1
+    if config.view.size:
+        config.view.update(resize=20, size=16)
+        config.network.name, config.network_options = "small", {"widths": (4, 8), "stride": 2}
+        config.network.bottleneck = min(config.network.bottleneck, 8)
+        config.batch = 4
+        config.batches.source = 6 if config.batches.source else 0
+    if "hidden" in config.options:
+        config.options.hidden = 8
+    return config

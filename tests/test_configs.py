@@ -1,6 +1,5 @@
 """Every config builds, names its tasks, and trains a step through its real reader, on a miniature of its data."""
 
-import pathlib
 import runpy
 
 import keras
@@ -11,62 +10,14 @@ import pytest
 from tfuda import build, names
 from tfuda.data import catalogue
 
-FILES = sorted((pathlib.Path(__file__).parent.parent / "configs").glob("*.py"))
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path_factory, monkeypatch):
-    folder = tmp_path_factory.getbasetemp() / "cache"  # one for all: what was looked at is remembered
-    monkeypatch.setenv("TFUDA_CACHE", str(folder))
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """{config's name: (its flags for a miniature of its data)}, made when asked for."""
-    made = {}
-
-    def get(name: str, task: str) -> dict:
-        if name not in made:
-            made[name] = make(name, task, tmp_path_factory.mktemp(name))
-        return made[name]
-
-    return get
-
-
-def make(name: str, task: str, root: pathlib.Path) -> dict:
-    if name in catalogue.names() and name != "mnist":
-        source, _, target = task.rpartition("-")
-        return {"root": str(minis.archive(name, root, [*source.split("+"), target]))}
-    if name == "mnist":
-        return {"root": str(minis.mnist(root))}
-    if name == "folders":
-        minis.folders(root / "photos", ("a b", "ö"), 4)
-        minis.folders(root / "scans", ("here", "and there"), 4, ending="png")
-        return {"source": str(root / "photos"), "target": str(root / "scans")}
-    return {}
-
-
-def small(file: pathlib.Path, data, cell: str = "") -> "build.ConfigDict":
-    """The config, with a small network and small images, for one step."""
-    get_config = runpy.run_path(str(file))["get_config"]
-    config = get_config(cell) if cell else get_config()
-    config.update(data(file.stem, config.task))
-    config.steps = config.segment = 1
-    if config.view.size:
-        config.view.update(resize=20, size=16)
-        config.network.name, config.network_options = "small", {"widths": (4, 8), "stride": 2}
-        config.network.bottleneck = min(config.network.bottleneck, 8)
-        config.batch = 4
-        config.batches.source = 6 if config.batches.source else 0
-    if "hidden" in config.options:
-        config.options.hidden = 8
-    return config
+FILES = minis.CONFIGS
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 @pytest.mark.parametrize("cell", ["", "cdane", "hda+toalign"])
-def test_a_config_builds_and_steps(file, cell, data):
-    config = small(file, data, cell)
+def test_a_config_builds_and_steps(file, cell, miniature):
+    config = minis.small(file, miniature, cell)
     task = build.task(config)
     method = build.method(config, task)
     method.fit(build.streams(config, task), verbose=0)
@@ -108,24 +59,24 @@ def test_a_paper_config_is_the_papers(name):
     assert (ours.optimizer.decay, cdan.optimizer.decay) == (5e-4, 1e-3)
 
 
-def test_semi_supervised_shots_are_those_of_the_lists(data):
-    config = small(FILES[0].with_name("domainnet126.py"), data)
+def test_semi_supervised_shots_are_those_of_the_lists(miniature):
+    config = minis.small(FILES[0].with_name("domainnet126.py"), miniature)
     task = build.task(config)
     shots, rest = task.streams["target_labelled"], task.streams["target"]
     assert len(shots) == len(rest) == 126 and sorted(shots.labels) == list(range(126))
     assert not set(shots.images.paths) & set(rest.images.paths) and rest.labels is None
 
 
-def test_several_sources_are_one_stream_that_knows_their_origin(data):
-    config = small(FILES[0].with_name("domainnet.py"), data)
+def test_several_sources_are_one_stream_that_knows_their_origin(miniature):
+    config = minis.small(FILES[0].with_name("domainnet.py"), miniature)
     streams = build.streams(config)
     assert streams.batch == {"source": 6, "target": 4}
     seen = np.concatenate([streams.load(step)["source"]["domain"] for step in range(6)])
     assert set(seen) == set(range(5))
 
 
-def test_partial_targets_keep_the_named_classes(data):
-    config = small(FILES[0].with_name("office31.py"), data)
+def test_partial_targets_keep_the_named_classes(miniature):
+    config = minis.small(FILES[0].with_name("office31.py"), miniature)
     config.partial = "caltech"
     task = build.task(config)
     kept = {task.classes[k] for k in task.tests["target"].labels}
@@ -140,8 +91,8 @@ def test_a_rate_by_task_is_a_factor():
     }
 
 
-def test_networks_by_name_and_options_that_belong_to_another(data):
-    config = small(FILES[0].with_name("office31.py"), data)
+def test_networks_by_name_and_options_that_belong_to_another(miniature):
+    config = minis.small(FILES[0].with_name("office31.py"), miniature)
     config.network.name = "resnet18"  # widths and stride stay, as they are the small network's
     network = build.network(config, build.task(config))
     assert [len(m.shape) for m in network(network.blank()).maps] == [4] * 5
@@ -151,8 +102,8 @@ def test_networks_by_name_and_options_that_belong_to_another(data):
         build.network(config, build.task(config))
 
 
-def test_a_cached_copy_gives_the_same_pictures(data, tmp_path):
-    config = small(FILES[0].with_name("office31.py"), data, "cdan")
+def test_a_cached_copy_gives_the_same_pictures(miniature, tmp_path):
+    config = minis.small(FILES[0].with_name("office31.py"), miniature, "cdan")
     plain = build.streams(config).load(3)
     config.cache = str(tmp_path / "copies")
     cached = build.streams(config).load(3)

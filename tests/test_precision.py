@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pairwise
 import pytest
 import tiny
 
@@ -33,7 +34,7 @@ def test_an_unknown_precision_is_named():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", HALVES)
-@pytest.mark.parametrize("cell", tiny.cells())
+@pytest.mark.parametrize("cell", pairwise.cells())
 def test_twenty_steps_are_finite(cell, precision):
     method = tiny.train(tiny.config(cell, steps=20, segment=10, precision=precision))
     assert int(method.step.numpy()) == 20

@@ -1,6 +1,7 @@
 """What holds for every method on several devices: the numbers of one."""
 
 import minis
+import pairwise
 import pytest
 import tensorflow as tf
 import tiny
@@ -9,12 +10,10 @@ from configs import folders
 from tfuda import build
 from tfuda.workdir import Workdir
 
-CELLS = tiny.cells()
 
-
-@pytest.mark.parametrize("cell", CELLS)
-def test_two_replicas_end_where_one_device_ends(cell, two_replicas, double):
-    made = tiny.config(cell, smooth=True, steps=5)
+@pytest.mark.parametrize("case", pairwise.cases("replicas"))
+def test_two_replicas_end_where_one_device_ends(case, two_replicas, double):
+    made = case.config(smooth=True, steps=5)
     alone = tiny.train(made)
     with two_replicas():
         both = tiny.train(made)

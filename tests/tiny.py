@@ -1,35 +1,13 @@
-"""Runs of a few steps for tests, and the list of all methods: a new one is picked up by itself."""
+"""Runs of a few steps for tests."""
+
+import dataclasses
 
 import keras
 import numpy as np
-import pytest
 
 from configs import digits
-from tfuda import build, names, seams, stages
+from tfuda import build, stages
 from tfuda.workdir import restore
-
-CONTAINED = {"cdan", "dann", "dannp", "mstn"}  # in cdane, mstn+biwaa and dannp+toalign
-COMBINED = ("dannp", "dannp+toalign", "gvb")  # all that aligns takes two steps in tests/combiners
-
-
-def cells() -> list:
-    """Every method of the library, every weigher on its own paper's, and one with every combiner.
-
-    All other pairs of a method and a weigher that fits are marked slow, and so is a method that another contains.
-    """
-    known, weighers = names.modules("methods"), names.modules("weighers")
-    pairs = [(method, weigher) for method in known for weigher in weighers if fits(method, weigher)]
-    own = {(names.says(names.resolve(weigher, "weighers"), "STANDS_ON", ""), weigher) for weigher in weighers}
-    combiners = names.modules("combiners")
-    combined = [f"{cell}+{combiner}" for cell in COMBINED for combiner in combiners]
-    quick = {f"{m}+{w}" for m, w in own} | {f"{COMBINED[0]}+{combiner}" for combiner in combiners}
-    quick |= {*known} - CONTAINED
-    every = [*known, *(f"{m}+{w}" for m, w in pairs), *combined]
-    return [pytest.param(cell, marks=() if cell in quick else pytest.mark.slow) for cell in dict.fromkeys(every)]
-
-
-def fits(method: str, weigher: str) -> bool:
-    return seams.fits(names.resolve(method, "methods"), names.resolve(weigher, "weighers"))
 
 
 def config(cell: str = "dannp+toalign", smooth: bool = False, **changes):
@@ -58,12 +36,22 @@ def prepared(made, task=None):
 
 
 def train(made, task=None, callbacks=(), checkpoint=None):
-    """A method trained by `fit`, from a checkpoint manager's newest where one is given."""
+    """A method trained by `fit`, from the newest checkpoint of `checkpoint(method)` where that is given."""
     task, method = prepared(made, task)
     if checkpoint:
         restore(checkpoint(method))
     method.fit(build.streams(made, task), callbacks=callbacks, verbose=0)
     return method
+
+
+def permuted(task):
+    """The task with other labels of the target, as evaluation alone would see them."""
+
+    def strange(domains):
+        labels = np.random.default_rng(0).permutation(domains["target"].known_labels)
+        return {**domains, "target": dataclasses.replace(domains["target"], labels=labels)}
+
+    return task._replace(tests=strange(task.tests), trains=strange(task.trains))
 
 
 def state(method) -> dict[str, np.ndarray]:
@@ -94,3 +82,15 @@ class StopAt(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.model.stop_training = int(self.model.step.numpy()) >= self.at
+
+
+class SaveAt(keras.callbacks.Callback):
+    """Saves after a step, as a run that is killed there would have, and lets training go on."""
+
+    def __init__(self, step: int, checkpoints):
+        super().__init__()
+        self.at, self.checkpoints = step, checkpoints
+
+    def on_train_batch_end(self, batch, logs=None):
+        if int(self.model.step.numpy()) == self.at:
+            self.checkpoints(self.model).save()

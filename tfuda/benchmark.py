@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from ml_collections import ConfigDict
 
 from tfuda import callbacks, experiment, stages
-from tfuda.workdir import Workdir, write
+from tfuda.disk import write
+from tfuda.workdir import Workdir
 
 FIELDS = ("cell", "task", "seed", "last", "selected", "oracle", "source", "seconds")
 

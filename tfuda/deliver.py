@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 from ml_collections import ConfigDict
 
 from tfuda import experiment, export, predict
+from tfuda.disk import whole
 from tfuda.workdir import Workdir
 
 
@@ -17,10 +17,8 @@ def deliver(config: ConfigDict, workdir: Workdir, say: Callable[[str], None]) ->
     if not (model / "saved_model.pb").is_file():
         _, task, method = experiment.load(workdir.path)
         export.export(method.network, task.classes, model, task.streams["target"].images[:64])
-    part = table.with_suffix(".part")
-    with part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as out:
+    with whole(table, **predict.CSV) as out:
         bad = predict.predict(export.Model(model), [config.target], out, say)
-    os.replace(part, table)
     say(f"model: {model}")
     say(f"predictions: {table}")
     return bad

@@ -12,8 +12,9 @@ from ml_collections import ConfigDict
 from tfuda import build, callbacks, limits, stages, workers
 from tfuda.callbacks import Stopped
 from tfuda.data.domains import Task
+from tfuda.disk import write
 from tfuda.method import Method
-from tfuda.workdir import Workdir, absolute, restore, write
+from tfuda.workdir import Workdir, absolute, restore
 
 
 def train(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import functools
 import io
 import itertools
@@ -19,6 +18,7 @@ from absl import flags, logging
 from ml_collections import ConfigDict, config_flags
 
 from tfuda.callbacks import Stopped
+from tfuda.disk import no_room
 from tfuda.guard import Diverged
 from tfuda.names import near
 
@@ -178,9 +178,9 @@ def usage() -> str:
 
 def sentence(error: Exception) -> str:
     """One line for a person."""
+    if full := no_room(error):
+        return full
     if isinstance(error, OSError) and error.strerror:
-        if error.errno == errno.ENOSPC:
-            return f"the disk is full: {error.filename or ''}"
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     text = " ".join(str(error).split())
     return textwrap.shorten(text, LONGEST, placeholder=" ...") or type(error).__name__

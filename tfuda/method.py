@@ -64,6 +64,7 @@ class Method(Segmented):
 
     _shares: dict[str, float] = {}  # of the streams in a batch, where they are not equal; config.batch is all of it
     _stages: tuple[str, ...] = ()  # what has to be made before the first step: tfuda/stages.py
+    _refuses: tuple[str, ...] = ()  # of "shots" and "pada", what it has no use for
     _reads: tuple[str, ...] = ()  # what `align` reads of `self.weigh`'s outputs: features, their norms, logits
     _look: Callable | None = None
     classes: keras.Variable | None = None  # of the target images, where a sampler follows them

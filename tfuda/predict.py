@@ -6,12 +6,14 @@ import csv
 import os
 import pathlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import TextIO
+from typing import Any, TextIO
 
 from tfuda.data.check import hushed, readable
 from tfuda.data.files import ENDINGS, below
 from tfuda.lite import Lite
 from tfuda.served import Model
+
+CSV: dict[str, Any] = {"mode": "w", "newline": "", "encoding": "utf-8", "errors": "surrogateescape"}  # of the file
 
 
 def pictures(paths: Iterable[str]) -> list[pathlib.Path]:

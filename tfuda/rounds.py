@@ -21,10 +21,9 @@ Table 5's switches: `beliefs.rate=1` for no A_r, `rounds.rate=1` for no A_i, `be
 from __future__ import annotations
 
 import csv
+import io
 import json
-import os
 import pathlib
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -32,8 +31,9 @@ import tensorflow as tf
 from ml_collections import ConfigDict
 
 from tfuda import benchmark, build, evaluate, experiment, memory, stages
+from tfuda.disk import write
 from tfuda.names import near
-from tfuda.workdir import PATHS, Workdir, flat, write
+from tfuda.workdir import PATHS, Workdir, flat
 
 LOADERS = ("predicted", "random", "oracle")
 FIELDS = ("loader", "round", "seed", "last", "selected", "oracle", "labels")
@@ -88,13 +88,9 @@ def average(predictions: Sequence[np.ndarray], rate: float, kind: str = "normali
 def save(path: pathlib.Path, beliefs: np.ndarray) -> None:
     """Beliefs [N, K] in a file, all or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "wb") as file:
-        np.savez(file, beliefs=beliefs.astype(np.float32))
-        file.flush()
-        os.fsync(file.fileno())
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)
+    out = io.BytesIO()
+    np.savez(out, beliefs=beliefs.astype(np.float32))
+    write(path, out.getvalue())
 
 
 def predictions(workdir: Workdir) -> np.ndarray:

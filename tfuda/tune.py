@@ -14,10 +14,12 @@ from __future__ import annotations
 import os
 import pathlib
 import signal
+import tempfile
 from collections.abc import Callable
 
 import grpc
 import keras_tuner
+import tensorflow as tf
 from keras_tuner.src.distribute import oracle_client
 from ml_collections import ConfigDict
 
@@ -45,11 +47,6 @@ class Draws(keras_tuner.oracles.RandomSearchOracle):
         self.asked = True
         return super().create_trial(tuner_id)
 
-    @property
-    def done(self) -> bool:
-        """Is there neither a trial to begin nor one to go on with?"""
-        return len(self.end_order) >= self.max_trials and not self.ongoing_trials
-
 
 def draws(space: keras_tuner.HyperParameters, trials: int, seed: int) -> Draws:
     """Of so many trials; any seed, also 0, which keras-tuner would take for none, has draws of its own."""
@@ -70,7 +67,9 @@ def role() -> str:
 class Search(keras_tuner.Tuner):
     """Every trial is a run with a workdir of its own, so a search that was killed goes on in mid-trial.
 
-    The first trial has the defaults of the config; later ones draw from `sweep(hp, config)`.
+    The first trial has the defaults of the config; later ones draw from `sweep(hp, config)`. The draws follow from
+    the seed: a search starts anew each time, and takes from the workdirs what was trained before. keras-tuner's own
+    files, several that a kill leaves half-written or at odds, last no longer than the process.
     """
 
     def __init__(
@@ -84,11 +83,14 @@ class Search(keras_tuner.Tuner):
     ):
         self.get_config, self.sweep, self.folder, self.say = get_config, sweep, folder, say
         self.role, space = role(), keras_tuner.HyperParameters()
+        if self.role == "chief" and all(Workdir(folder / f"trial{i}").finished() for i in range(trials)):
+            del os.environ[VARIABLES[0]]  # nothing is left to hand out
+            self.role = ""
         sweep(space, get_config())  # known before the first trial has ended, as others may begin at once
+        self.files = tempfile.TemporaryDirectory(prefix="tfuda-search-")
         super().__init__(
             draws(space, trials, seed),
-            overwrite=False,
-            directory=str(folder),
+            directory=self.files.name,
             project_name="search",
         )
 
@@ -99,19 +101,21 @@ class Search(keras_tuner.Tuner):
         return config
 
     def run_trial(self, trial, *args, **options):
-        workdir = Workdir(self.folder / f"trial{trial.trial_id}")
-        config = self.configured(trial.hyperparameters)
+        number = int(trial.trial_id)  # without the zeros, which follow from the number of trials
+        workdir = Workdir(self.folder / f"trial{number}")
+        new, config = workdir.finished() is None, self.configured(trial.hyperparameters)
         settings = " ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in _values(trial))
         try:
             result = experiment.train(config, workdir, say=self.say if stages.needed(config) else (lambda line: None))
         except callbacks.Diverged as error:
-            self.say(f"trial {trial.trial_id}: {error}  {settings}")
+            self.say(f"trial {number}: {error}  {settings}")
             return {VALIDATOR: DIVERGED}
-        except (ValueError, OSError, ImportError) as error:  # every other trial would meet it too
+        except (ValueError, OSError, ImportError, tf.errors.OpError) as error:  # every other trial would meet it too
             raise keras_tuner.errors.FatalError(str(error)) from error
         chosen = max(row[VALIDATOR] for row in workdir.rows())
         accuracy = f", target {100 * result['selected']:.1f} % (not looked at)" if "selected" in result else ""
-        self.say(f"trial {trial.trial_id}: {VALIDATOR} {chosen:.4f}{accuracy}  {settings}")
+        if new:
+            self.say(f"trial {number}: {VALIDATOR} {chosen:.4f}{accuracy}  {settings}")
         return {VALIDATOR: chosen}
 
 
@@ -133,11 +137,11 @@ def search(tuner: Search) -> tuple[str, float, dict] | None:
         workdir.record(config)
         if not tuner.role:
             _run(tuner)
-        elif not tuner.oracle.done:
+        else:
             tuner.say(f"chief at {address}: waiting for others to do the trials")
             _serve(tuner, wait, f"nobody asked the chief at {address} for a trial in {wait:.0f} s")
     best = tuner.oracle.get_best_trials(1)[0]
-    return best.trial_id, best.score, dict(_values(best))
+    return str(int(best.trial_id)), best.score, dict(_values(best))
 
 
 def _run(tuner: Search, wait: float = 0, alone: str = "") -> None:
@@ -146,7 +150,7 @@ def _run(tuner: Search, wait: float = 0, alone: str = "") -> None:
     try:
         tuner.search(verbose=0)
     except keras_tuner.errors.FatalError as error:
-        raise ValueError(str(error)) from None
+        raise error.__cause__ or error from None
     except grpc.RpcError:
         raise ValueError(alone) from None
 

@@ -21,6 +21,7 @@ import tensorflow as tf
 from ml_collections import ConfigDict
 
 from tfuda import workers
+from tfuda.disk import read_json, write
 from tfuda.names import trusted
 from tfuda.segments import Segmented
 
@@ -35,29 +36,6 @@ def absolute(config: ConfigDict) -> None:
         for key in keys:
             if tree.get(key):
                 tree[key] = os.path.abspath(tree[key])
-
-
-def write(path: pathlib.Path, content: str | bytes) -> None:
-    """All or nothing: a kill leaves the old file or the new one."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
-    with os.fdopen(handle, "wb") as file:
-        file.write(content if isinstance(content, bytes) else content.encode())
-        file.flush()
-        os.fsync(file.fileno())
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)
-
-
-def read_json(path: pathlib.Path, *needs: str) -> dict:
-    """An object of a file that may be anybody's; ValueError for what is none, or lacks one of the keys."""
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict) or not {*needs} <= {*found}:
-        with_keys = f" with {' and '.join(needs)}" if needs else ""
-        raise ValueError(f"{path} is damaged: no JSON object{with_keys}")
-    return found
 
 
 @functools.cache
@@ -106,6 +84,8 @@ class Silent(tf.train.CheckpointManager):
 class Workdir:
     """Creates or opens the folder of one run; of several workers the first alone writes there."""
 
+    held: os.stat_result | None = None  # the lock of a claim
+
     def __init__(self, path: str | os.PathLike):
         self.path = pathlib.Path(path)
         self.result = self.path / "result.json"
@@ -125,11 +105,27 @@ class Workdir:
                 self._links()
                 lock = stack.enter_context(open(self.path / ".lock", "a", encoding="utf-8"))
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self.held = os.fstat(lock.fileno())
             except BlockingIOError:
                 raise ValueError(f"another process is training in --workdir={self.path}") from None
             except OSError as error:
                 raise ValueError(f"cannot write to --workdir={self.path}: {error.strerror or error}") from None
+            self._sweep()
             yield
+
+    def _sweep(self) -> None:
+        """Delete what a process that was killed in the middle of writing left."""
+        saved = self.path / "checkpoints"
+        for path in [*saved.glob("checkpoint.tmp*"), *(p for p in self.path.glob(".*.????????") if p.is_file())]:
+            path.unlink()
+        for folder in saved.glob("*_temp"):
+            shutil.rmtree(folder)
+
+    def _check_held(self) -> None:
+        """Refuse to write into a folder that was deleted, and perhaps made anew by another run."""
+        lock = self.path / ".lock"
+        if self.held and not (lock.exists() and os.path.samestat(self.held, lock.stat())):
+            raise FileNotFoundError(f"--workdir={self.path} was deleted while this run was training in it")
 
     def record(self, config: ConfigDict) -> None:
         """Write config.json, once all of the config has proved to be buildable; an older one stays."""
@@ -223,6 +219,7 @@ class Workdir:
         """Write metrics.csv anew."""
         if not workers.first():
             return
+        self._check_held()
         names = list(rows[0]) if rows else []
         lines = [names, *([_number(row[name]) for name in names] for row in rows)]
         write(self.metrics, "".join(",".join(line) + "\n" for line in lines if line))

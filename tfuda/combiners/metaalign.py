@@ -72,8 +72,13 @@ class MetaAlign:
         self.task_alone, self.stale_discriminator = task_alone, stale_discriminator
         self.left: dict[int, keras.Variable] = {}  # of the discriminators' variables, by position
 
+    @staticmethod
+    def fits(kind: type[Method]) -> bool:
+        """Has a method a domain game?"""
+        return kind.align is not Method.align
+
     def make(self, method: Method) -> None:
-        if type(method).align is Method.align:
+        if not self.fits(type(method)):
             raise ValueError(
                 f"{type(method).__name__} aligns nothing, so metaalign has nothing to set the task against"
             )

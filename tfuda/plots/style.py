@@ -15,6 +15,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
+from tfuda.disk import whole
+
 DPI = 200
 # Okabe and Ito's, which the colour-blind can tell apart; ordered by contrast with white.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
@@ -53,7 +55,8 @@ def page(
         figure = Figure(figsize=(width, height), layout=layout)
         yield figure
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=DPI, format="png", metadata={"Software": None})
+        with whole(path) as file:
+            figure.savefig(file, dpi=DPI, format="png", metadata={"Software": None})
 
 
 def once(paths: Iterable[str]) -> list[str]:

@@ -28,8 +28,8 @@ from tfuda.data import npz_file, pipeline
 from tfuda.data.domains import Domain
 from tfuda.data.files import Files
 from tfuda.data.view import View
+from tfuda.disk import read_json, write
 from tfuda.translation.cyclegan import DIRECTIONS
-from tfuda.workdir import read_json, write
 
 MANY = 2000  # pictures from which on a line tells of every tenth
 PIXELS = 2**18  # in a batch that is translated at once

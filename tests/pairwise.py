@@ -1,0 +1,98 @@
+"""All pairs: the short list of tests in which every two values that go together meet at least once.
+
+Every test that holds for the whole grid is a property. `make test` runs the cover of method × weigher × combiner ×
+setting × property, `make test-slow` the rest of the product. All names are found in the library, and so is what goes
+together: seams.fits, a combiner's `fits`, a method's `_refuses`.
+"""
+
+import functools
+import itertools
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import pytest
+import tiny
+
+from tfuda import names, seams
+from tfuda.method import Method
+
+PROPERTIES = ("precision", "labels", "resume", "replicas")  # the cheapest first: it fills up rows
+SETTINGS = {
+    "single": {},
+    "several": {"task": "H+M-S"},
+    "shots": {"shots": 1},
+    "partial": {"target_classes": 5},  # and PADA's weights, where the method takes them
+}
+
+
+class Case(NamedTuple):
+    """One test of the grid; weigher and combiner may be ""."""
+
+    method: str
+    weigher: str
+    combiner: str
+    setting: str
+    property: str
+
+    @property
+    def cell(self) -> str:
+        return "+".join(filter(None, self[:3]))
+
+    def config(self, **changes):
+        """A small network on the digits, in the case's setting."""
+        made = tiny.config(self.cell, **SETTINGS[self.setting], **changes)
+        if self.setting == "partial" and "pada" not in self.kind._refuses:
+            made.options.pada = True
+        return made
+
+    @property
+    def kind(self) -> type[Method]:
+        return names.resolve(self.method, "methods")
+
+
+def legal(case: Case) -> bool:
+    """Does the library take it?"""
+    if case.weigher and not seams.fits(case.kind, names.resolve(case.weigher, "weighers")):
+        return False
+    if case.combiner and not names.resolve(case.combiner, "combiners").fits(case.kind):
+        return False
+    return case.setting not in case.kind._refuses
+
+
+def pairs(row: Iterable) -> set[tuple]:
+    """Every two values of a row, with their places."""
+    return {*itertools.combinations(enumerate(row), 2)}
+
+
+def cover(rows: list, pairs_of: Callable = pairs) -> list:
+    """Rows that hold every pair of all rows, chosen one after the other by how many new ones each brings."""
+    left, chosen = {pair for row in rows for pair in pairs_of(row)}, []
+    gains = {row: pairs_of(row) for row in rows}
+    while left:
+        best = max(rows, key=lambda row: len(gains[row] & left))
+        chosen.append(best)
+        left -= gains[best]
+    return chosen
+
+
+@functools.cache
+def product() -> list[Case]:
+    """Every legal case."""
+    seams_ = [["", *names.modules(package)] for package in ("weighers", "combiners")]
+    every = itertools.product(names.modules("methods"), *seams_, SETTINGS, PROPERTIES)
+    return [case for case in itertools.starmap(Case, every) if legal(case)]
+
+
+def cases(wanted: str) -> list:
+    """Parameters of a test that holds for the whole grid: what is not in the cover is slow."""
+    quick = {*cover(product())}
+    return [
+        pytest.param(case, marks=() if case in quick else pytest.mark.slow, id=f"{case.cell} {case.setting}")
+        for case in product()
+        if case.property == wanted
+    ]
+
+
+def cells() -> list[str]:
+    """Every legal METHOD+WEIGHER+COMBINER."""
+    return [*dict.fromkeys(case.cell for case in product())]
