@@ -11,7 +11,7 @@ import sys
 
 from absl import flags
 
-from tfuda import export, launch, predict
+from tfuda import disk, export, launch, predict
 
 MODEL = flags.DEFINE_string("model", None, "folder of a SavedModel, or a .tflite, of run/export.py")
 OUT = flags.DEFINE_string("out", "", "CSV to write, instead of stdout")

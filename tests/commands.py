@@ -44,10 +44,11 @@ def command(name, *words, cwd=ROOT, env=None):
         return subprocess.CompletedProcess(full, code, *said)
 
 
-def fresh(name, *words, cwd=ROOT):
+def fresh(name, *words, **options):
     """The same in a Python of its own, which imports all that it needs."""
     full = [sys.executable, str(ROOT / "run" / f"{name}.py"), *map(str, words)]
-    return subprocess.run(full, capture_output=True, text=True, cwd=cwd, timeout=300, check=False)
+    options = {"capture_output": True, "text": True, "cwd": ROOT, **options}
+    return subprocess.run(full, timeout=300, check=False, **options)
 
 
 def free(count) -> list[int]:

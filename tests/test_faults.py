@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tiny
-from commands import SMALL, command, train_words
+from commands import SMALL, command, fresh, train_words
 
 from configs import digits
-from tfuda import benchmark, build, callbacks, evaluate, experiment, export, launch, plots, rounds, tune
+from tfuda import benchmark, build, callbacks, evaluate, experiment, launch, plots, rounds, tune
 from tfuda.disk import no_room, whole, write
 from tfuda.translation import pairs, store
 from tfuda.workdir import Workdir
@@ -123,7 +123,7 @@ def test_a_training_command_on_a_full_disk_ends_in_a_sentence_and_resumes(name, 
     folder.mkdir()
     if name != "config.json":
         shutil.copy(trained[0] / "config.json", folder)
-    done = command("train", *train_words(folder), **small_files(room))
+    done = fresh("train", *train_words(folder), **small_files(room))
     one_sentence(done)
     assert name in done.stderr
     killing.content(folder)
@@ -155,7 +155,7 @@ def test_every_command_on_a_full_disk_ends_in_a_sentence_and_does_it_all_the_nex
         chosen = ["--config=configs/digits.py", "--domain=H", "--count=20"]
         assert command("images", *chosen, f"--out={pictures}").returncode == 0
         assert command("export", f"--workdir={trained[0]}", f"--out={tmp_path / 'model'}").returncode == 0
-    one_sentence(command(name, *words, **small_files(500 if name == "predict" else 4000)))
+    one_sentence(fresh(name, *words, **small_files(500 if name == "predict" else 4000)))
     killing.content(tmp_path)
     done = command(name, *words)
     assert (done.returncode, done.stderr) == (0, "")
@@ -189,17 +189,6 @@ def test_what_a_killed_process_left_half_written_is_swept_away(tmp_path):
         pass
     found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert found == {*kept, ".lock"}
-
-
-def test_an_export_has_a_folder_of_its_own_and_leaves_none(tmp_path):
-    (tmp_path / ".model.part" / "model").mkdir(parents=True)  # of one that was killed
-    with export.beside(tmp_path / "model") as folder:
-        assert not [*folder.iterdir()]
-        (folder / "half").write_text("")
-        with pytest.raises(ValueError, match="another process is writing --out="), export.beside(tmp_path / "model"):
-            pass
-        assert (folder / "half").exists()
-    assert not [*tmp_path.iterdir()]
 
 
 def search(made, folder):
