@@ -19,7 +19,7 @@ from tfuda import bench, bench_bank, bench_input, bench_serving, devices, launch
 
 CONFIG = launch.config_flag("configs/digits.py")
 CELLS = "dann,dann+toalign,dannp,dannp+toalign,cdan,cdane,cdane+toalign,hda,hda+toalign,gvb"
-METHODS = flags.DEFINE_list("methods", CELLS, "cells")
+METHODS = flags.DEFINE_list("methods", CELLS, "cells, or with a setting changed: dann~jit, dann~bfloat16, ...")
 WHAT = flags.DEFINE_enum("what", "step", ["step", "input", "bank", "serving"], "what to measure")
 NETWORK = flags.DEFINE_string("network", "", "another network than the config's, as resnet50")
 SIZE = flags.DEFINE_integer("size", 0, "another image size than the config's, as 224")

@@ -16,7 +16,7 @@ from commands import ROOT
 from PIL import Image
 
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT}
-RUNNING = ("seconds", "command")  # what two equal runs need not share
+RUNNING = ("seconds", "command", "commit")  # what two equal runs need not share
 
 
 def kill(name: str, words, folder: pathlib.Path, moment: Callable[[set[str], float], bool], number=signal.SIGKILL):

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from tfuda import build, guard
+from tfuda import build, experiment, guard
 from tfuda.callbacks import Journal
 from tfuda.method import Method
 from tfuda.networks.small import small
@@ -94,6 +94,15 @@ def test_skipped_steps_leave_no_trace_and_are_counted(two_replicas):
         assert int(method.skipped.numpy()) == 1 and int(method.step.numpy()) == made.steps
         assert all(np.isfinite(np.asarray(v, "f8")).all() for v in method.state())
     assert int(alone.meters["loss"].count.numpy()) == made.steps - 1
+
+
+def test_a_run_that_stopped_goes_on_without_that_step(tmp_path):
+    made, task, _ = of_fragile(steps=4, segment=2)
+    with pytest.raises(guard.Diverged, match=r"The checkpoint of step 2 is kept; lower optimizer.rate, or"):
+        experiment.train(made, Workdir(tmp_path), task=task)
+    made.on_nan = "skip"
+    result = experiment.train(made, Workdir(tmp_path), task=task)
+    assert result["skipped"] == 1 and "1 steps were skipped" in experiment.table(result)
 
 
 def test_to_be_ready_to_skip_changes_no_bit():

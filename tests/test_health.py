@@ -1,13 +1,15 @@
 """What tells whether a training is well: its numbers, and words where a known failure shows."""
 
 import json
+import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tiny
 
-from tfuda import build, evaluate, experiment, health
+from configs import digits
+from tfuda import bench, build, evaluate, experiment, health
 from tfuda.workdir import Workdir
 
 rng = np.random.default_rng(0)
@@ -102,6 +104,25 @@ def test_the_discriminators_share_of_right_verdicts():
     method.width = 2
     verdicts = {name: tf.concat([-value, value], -1) for name, value in verdicts.items()}
     assert float(method.seen_through(batch, verdicts)["discriminator"]) == pytest.approx(6 / 16)
+
+
+@pytest.mark.slow
+def test_health_costs_little(monkeypatch):
+    """The steps of both take turns; and what is looked at after a segment, beside a default segment of steps."""
+
+    def step():
+        return bench.one_step(digits.get_config("dannp+toalign"), 32)
+
+    watched, zero = step(), lambda method, gradients: dict.fromkeys(health.SIGNS, tf.zeros([]))
+    monkeypatch.setattr(health, "signs", zero)
+    times = bench.measure({"blind": step(), "watched": watched}, 25)
+    row = bench.ratios(times, "blind")[1]
+    domain = seen(rng.normal(size=[2000, 64]), rng.normal(size=[2000, 10]))
+    start = time.perf_counter()
+    health.vitals(domain, domain)
+    share = 1000 * (time.perf_counter() - start) / (100 * row["milliseconds"])
+    print(f"a step with its signs: {row['ratio']:.3f} ({row['low']:.3f} to {row['high']:.3f}); vitals {share:.3f}")
+    assert row["ratio"] < 1.1 and share < 0.05
 
 
 def test_the_result_of_a_sick_run_says_so(tmp_path):

@@ -33,10 +33,13 @@ def test_a_run_that_is_killed_while_it_writes_a_checkpoint_ends_where_one_that_i
     assert not list((workdir / "checkpoints").glob("*_temp"))
 
 
-def test_ctrl_c_leaves_a_checkpoint_in_mid_segment(trained, tmp_path):
+@pytest.mark.parametrize(
+    "number, expected", [(signal.SIGTERM, 0), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)]
+)
+def test_a_signal_leaves_a_checkpoint_in_mid_segment(number, expected, trained, tmp_path):
     workdir, words = tmp_path / "stopped", train_words(tmp_path / "stopped", "--config.steps_per_execution=10")
-    code, errors, _ = killing.kill("train", words, workdir, at("ckpt-1.index"), signal.SIGINT)
-    assert code == 130
+    code, errors, _ = killing.kill("train", words, workdir, at("ckpt-1.index"), number)
+    assert code == expected
     assert "the same command resumes" in errors and "Traceback" not in errors
     assert 20 <= int(errors.split("stopped at step ")[1].split()[0]) < 60
     assert command("train", *words).returncode == 0

@@ -15,8 +15,15 @@ import tensorflow as tf
 from ml_collections import ConfigDict
 
 from tfuda import build, stages
+from tfuda.names import near
 
 SUPERVISED = "supervised"  # source-only, on as many images as an adaptation step has in source and target
+VARIANTS = {  # CELL~WORD: the same cell with one setting changed
+    "jit": ("jit", True),
+    "bfloat16": ("precision", "bfloat16"),
+    "float16": ("precision", "float16"),
+    "skip": ("on_nan", "skip"),
+}
 FORWARD = "forward"  # in place of a cell: one pass of a frozen network over as many images
 
 
@@ -120,12 +127,26 @@ def add_peaks(rows: list[dict], configs: dict[str, tuple[ConfigDict, int]]) -> N
         row["peak_megabytes"] = apart(peak, row["method"], config.to_dict(), batch)
 
 
+def variant(configured: Callable[[str], ConfigDict], name: str) -> ConfigDict:
+    """The config of a cell, or of CELL~WORD with one of VARIANTS."""
+    cell, mark, word = name.partition("~")
+    config = configured(cell)
+    if mark:
+        if word not in VARIANTS:
+            raise ValueError(f"--methods={name}: {word!r} is no variant{near(word, VARIANTS)}")
+        key, value = VARIANTS[word]
+        config[key] = value
+    return config
+
+
 def steps(
     configured: Callable[[str], ConfigDict], cells: Iterable[str], batch: int, rounds: int, memory: bool
 ) -> list[dict]:
     """Rows of SUPERVISED and of every cell, or FORWARD, for `batch` images of each stream."""
     plain = configured("source_only"), 2 * batch
-    entries = {SUPERVISED: plain} | {cell: plain if cell == FORWARD else (configured(cell), batch) for cell in cells}
+    entries = {SUPERVISED: plain} | {
+        cell: plain if cell == FORWARD else (variant(configured, cell), batch) for cell in cells
+    }
     rows = ratios(measure({name: entry(name, *settings) for name, settings in entries.items()}, rounds))
     if memory:
         add_peaks(rows, entries)
