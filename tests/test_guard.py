@@ -102,7 +102,7 @@ def test_a_run_that_stopped_goes_on_without_that_step(tmp_path):
         experiment.train(made, Workdir(tmp_path), task=task)
     made.on_nan = "skip"
     result = experiment.train(made, Workdir(tmp_path), task=task)
-    assert result["skipped"] == 1 and "1 steps were skipped" in experiment.table(result)
+    assert result["skipped"] == 1 and "not finite: 1" in experiment.table(result)
 
 
 def test_to_be_ready_to_skip_changes_no_bit():

@@ -120,7 +120,7 @@ def table(result: dict) -> str:
         ]
     lines.append(f"  source {kind}            {100 * result['source']:5.1f} %")
     if "skipped" in result:
-        lines.append(f"  {result['skipped']} steps were skipped, because a term or a gradient was not finite")
+        lines.append(f"  skipped steps, whose terms or gradients were not finite: {result['skipped']}")
     return "\n".join([*lines, *(f"  {complaint}" for complaint in result.get("complaints", ()))])
 
 
