@@ -64,6 +64,8 @@ def content(folder: pathlib.Path) -> dict[str, object]:
             found[place] = answers(path.parent)
         elif path.parent.name in ("checkpoints", "assets", "variables") or path.name == "fingerprint.pb":
             continue  # read by the two above
+        elif path.suffix == ".json":
+            found[place] = tree(path, folder)
         else:
             found[place] = READ[path.suffix](path)
     return found
@@ -88,8 +90,10 @@ def table(path: pathlib.Path) -> list[dict[str, str]]:
     return [{key: value for key, value in zip(head, row) if key not in RUNNING} for row in rows]
 
 
-def tree(path: pathlib.Path) -> dict:
-    return {key: value for key, value in json.loads(path.read_text("utf-8")).items() if key not in RUNNING}
+def tree(path: pathlib.Path, folder: pathlib.Path) -> dict:
+    """JSON, paths counted from the folder."""
+    held = json.loads(path.read_text("utf-8").replace(str(folder), ""))
+    return {key: value for key, value in held.items() if key not in RUNNING}
 
 
 def arrays(path: pathlib.Path) -> dict[str, bytes]:
@@ -105,7 +109,6 @@ def lines(path: pathlib.Path) -> str:
 
 READ = {
     ".csv": table,
-    ".json": tree,
     ".md": lines,
     ".npy": lambda path: np.load(path).tobytes(),
     ".npz": arrays,

@@ -39,9 +39,8 @@ def blind(found):
 
 
 def left(folder):
-    """What stands in a folder, to the bit; config.json, which names the folder's own place, apart."""
-    found = killing.content(folder).items()
-    return {place: blind(held) for place, held in found if not place.endswith("config.json")}
+    """What stands in a folder, to the bit."""
+    return {place: blind(held) for place, held in killing.content(folder).items()}
 
 
 def parameters():
