@@ -3,6 +3,7 @@
 import os
 
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+os.environ["TFUDA_TRUST"] = "test_plots_biwaa,test_plots_daaa"  # whose runs name loaders of their own
 
 import tfuda  # noqa: F401  before TensorFlow, which it imports quietly
 import keras

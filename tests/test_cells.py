@@ -40,7 +40,7 @@ def test_options_of_all_three_seams():
         ("daaa[lagging]", "daaa option lagging='' is no bool"),
         ("daaa[lagging=0]", "daaa option lagging='0' is no bool"),
         ("daaa[lagging=None]", "daaa option lagging='None' is no bool"),
-        ("dann[trade_offs=3]", "dann option trade_offs='3' is several: name one, as trade_offs.domain"),
+        ("dann[trade_offs=3]", "dann option trade_offs='3' is several: name one, as trade_offs.discriminator"),
         ("dann[trade_offs.task.more=3]", r"dann has no option 'trade_offs\.task\.more'"),
         ("daaa+daaa", "tfuda.weighers"),
         ("dann+toalign+biwaa", "names two weighers, 'toalign' and 'biwaa'"),

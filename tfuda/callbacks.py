@@ -48,7 +48,7 @@ class Journal(keras.callbacks.Callback):
         self.mean_class, self.say = mean_class, say
         self.task, self.workdir, self.manager = task, workdir, manager
         self.rows = [row for row in workdir.rows() if row["step"] <= step]
-        self.before = self.rows[-1]["seconds"] if self.rows else 0.0
+        self.before = self.rows[-1].get("seconds", 0.0) if self.rows else 0.0
         self.start = time.monotonic()
         self.observer: evaluate.Observer | None = None
         writes, events = workers.first(), str(workdir.path / "events")

@@ -116,7 +116,7 @@ OPTIONS: dict[str, Range] = {
     "ramp_ahead": COUNT,
     "warmup": COUNT,
     "dropout": SHARE_BELOW_1,
-    "sure": SHARE,
+    "sure": NOT_BELOW_0,
     "threshold": SHARE,
     "keep": SHARE_BELOW_1,
     "epsilon": NOT_BELOW_0,
