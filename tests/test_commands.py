@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -9,6 +10,8 @@ import time
 import pytest
 from commands import ROOT, SMALL, command, fresh, rows, train_words
 from PIL import Image
+
+from tfuda import launch
 
 
 def test_train_prints_a_table_and_nothing_on_stderr(trained):
@@ -87,6 +90,12 @@ def test_a_diverged_run_says_so(tmp_path):
     done = command("train", *train_words(tmp_path, "--config.optimizer.rate=1e9", steps=20))
     assert done.returncode == 3 and done.stderr.count("\n") == 1
     assert "training diverged in step" in done.stderr and "lower optimizer.rate, or" in done.stderr
+
+
+def test_sigterm_where_there_is_nothing_to_save(capsys):
+    with pytest.raises(SystemExit) as ended:
+        launch.leave(signal.SIGTERM, None)
+    assert ended.value.code == 143 and "the same command goes on" in capsys.readouterr().err
 
 
 def test_a_workdir_that_cannot_be_written_is_named(tmp_path):

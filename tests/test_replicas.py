@@ -36,6 +36,11 @@ def test_an_odd_batch_on_two_replicas_is_refused(two_replicas):
         build.streams(made)
 
 
+def test_xla_on_several_cpus_is_refused(two_replicas):
+    with two_replicas(), pytest.raises(ValueError, match="jit=True on several CPUs fails in TensorFlow"):
+        build.method(tiny.config(jit=True))
+
+
 def test_shots_are_cut_to_equal_shares(two_replicas):
     made = tiny.config(shots=1, task="H-M", batch=12)
     with two_replicas():

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
+import tensorflow as tf
 from ml_collections import ConfigDict
 
 from tfuda import limits, memory, ops, optim, precision, schedules, workers
@@ -181,6 +182,8 @@ def method(config: ConfigDict, of: domains.Task | None = None, teacher: Network 
     teacher: for a method that trains with one
     """
     limits.check(config)
+    if config.jit and ops.replicas() > 1 and not tf.config.list_physical_devices("GPU"):
+        raise ValueError("jit=True on several CPUs fails in TensorFlow: leave it out, or train on one device")
     of = of or task(config)
     keras.utils.set_random_seed(seed(config))
     seams: dict[str, Any] = {}

@@ -48,8 +48,8 @@ def config_flag(default: str | None = None):
 def launch(main: Callable[[list[str]], int | None], needs: Sequence[str] = ()) -> None:
     """Parse the flags, run `main(the other words)`, exit with what it returns.
 
-    Exit codes: 0 done, or told by SIGTERM to leave, resumable; 1 done in part; 2 a mistake in what was asked for;
-    3 training diverged; 130 interrupted, resumable.
+    Exit codes: 0 done, or training stopped by SIGTERM, resumable; 1 done in part; 2 a mistake in what was asked for;
+    3 training diverged; 130 interrupted, resumable; 143 SIGTERM where there was nothing to save.
     """
     sys.path.insert(0, os.getcwd())  # so that mypackage.mine:Mine is found
     for stream in (sys.stdout, sys.stderr):  # names of files may hold anything
@@ -79,8 +79,9 @@ def launch(main: Callable[[list[str]], int | None], needs: Sequence[str] = ()) -
 
 
 def leave(number, frame) -> None:
-    """SIGTERM where no training runs that would have a checkpoint to save: callbacks.Stoppable."""
-    raise Stopped("stopped; the same command goes on", number)
+    """SIGTERM where no training runs that would save a checkpoint: callbacks.Stoppable."""
+    print("\nstopped; the same command goes on", file=sys.stderr)
+    sys.exit(128 + number)
 
 
 def quiet() -> None:
