@@ -17,7 +17,7 @@ from tfuda import build, experiment, names, rounds, tune
 from tfuda.workdir import Workdir
 
 CELLS = sorted({case.cell for case in pairwise.product() if "oracle" not in case.cell})
-QUICK = {("domainnet126", "hda+toalign")}
+QUICK = {("digits", "hda+toalign")}
 JUDGED = {"target_accuracy", "target_mean_class", "last", "selected", "oracle", "labels"}  # on the target's labels
 
 pytestmark = pytest.mark.usefixtures("cache")

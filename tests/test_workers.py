@@ -85,6 +85,7 @@ def disturbed(workdir, words, number, whom, checkpoint, codes):
     return [errors for _, errors in ended(processes, codes)]
 
 
+@pytest.mark.slow
 def test_a_job_that_was_stopped_and_killed_ends_where_an_undisturbed_one_ends(both, tmp_path):
     workdir = tmp_path / "run"
     words = train_words(workdir, cell="dann")
