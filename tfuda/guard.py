@@ -37,8 +37,8 @@ def finite(tensors: Iterable[tf.Tensor]) -> tf.Tensor:
 
 def squares(gradients: Iterable[tf.Tensor]) -> tf.Tensor:
     """Sum of the squares of all numbers, a scalar of ops.real(); infinite where a square is too large for that."""
-    each = (tf.reduce_sum(tf.square(tf.cast(gradient, ops.real()))) for gradient in gradients)
-    return tf.add_n([tf.zeros([], ops.real()), *each])
+    halves = (tf.nn.l2_loss(tf.cast(gradient, ops.real())) for gradient in gradients)
+    return 2.0 * tf.add_n([tf.zeros([], ops.real()), *halves])
 
 
 def refuse(good: tf.Tensor, step: tf.Tensor) -> tf.Operation:

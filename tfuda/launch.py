@@ -59,7 +59,8 @@ def launch(main: Callable[[list[str]], int | None], needs: Sequence[str] = ()) -
     signal.signal(signal.SIGTERM, leave)
     try:
         words = parse(needs)
-        tf.config.experimental.enable_op_determinism()
+        if not by_xla():
+            tf.config.experimental.enable_op_determinism()
         code = main(words[1:])
     except Stopped as stop:
         print(f"\n{stop}", file=sys.stderr)
@@ -76,6 +77,12 @@ def launch(main: Callable[[list[str]], int | None], needs: Sequence[str] = ()) -
         print(f"{os.path.basename(sys.argv[0])}: {sentence(error)}", file=sys.stderr)
         code = 3 if isinstance(error, Diverged) else 2
     sys.exit(code or 0)
+
+
+def by_xla() -> bool:
+    """Is anything compiled by XLA, which has no deterministic form of max pooling and other operations?"""
+    config, cells = (flags.FLAGS[name].value if name in flags.FLAGS else None for name in ("config", "methods"))
+    return bool(config and config.get("jit")) or any(cell.endswith("~jit") for cell in cells or ())
 
 
 def leave(number, frame) -> None:

@@ -82,7 +82,7 @@ def base(text: str) -> ConfigDict:
     )
     config.precision = "float32"  # or bfloat16, float16: tfuda/precision.py
     config.on_nan = "stop"  # or skip: tfuda/guard.py
-    config.jit = False
+    config.jit = False  # by XLA: slower on CPU, and equal bits are not promised
     if config.method == "daaa":
         config.passes = "joint"
     if (config.method, config.weigher) == ("mstn", "biwaa"):  # BIWAA itself, with all that its paper adds
