@@ -8,7 +8,7 @@ import pytest
 import tiny
 from commands import command, restored, rows, train_words
 
-from tfuda import experiment
+from tfuda import callbacks, experiment
 from tfuda.workdir import Workdir
 
 
@@ -44,6 +44,15 @@ def test_a_signal_leaves_a_checkpoint_in_mid_segment(number, expected, trained, 
     assert 20 <= int(errors.split("stopped at step ")[1].split()[0]) < 60
     assert command("train", *words).returncode == 0
     same_end(workdir, trained[0])
+
+
+def test_sigterm_twice_still_saves_and_a_second_ctrl_c_does_not_wait():
+    with callbacks.Stoppable(None) as stop:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert stop.caught == signal.SIGTERM
 
 
 def test_a_damaged_checkpoint_is_named(trained, tmp_path):

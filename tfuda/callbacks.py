@@ -126,9 +126,9 @@ class Stoppable(keras.callbacks.Callback):
         self.kept: dict[int, Any] = {}
 
     def _note(self, number, frame):
-        if self.caught:
+        if self.caught and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.caught = number
+        self.caught = self.caught or number
 
     def __enter__(self):
         for number in (signal.SIGINT, signal.SIGTERM):
