@@ -20,8 +20,10 @@ from tfuda.data import view as views
 from tfuda.data.files import Files
 from tfuda.limits import NETWORKS
 from tfuda.names import defaults, near, resolve
+from tfuda.networks import heads
 from tfuda.networks.base import Network
 from tfuda.networks.layers import synchronised
+from tfuda.seams import joint
 
 READERS = ("digits", "folders", "lists", "mnist", "tfds")  # modules of tfuda.data with a `load`
 
@@ -120,8 +122,11 @@ def network(config: ConfigDict, of: domains.Task) -> Network:
             "the images are files of any size: set config.view.resize and config.view.size, as 256 and 224"
         )
     size = (seen.size, seen.size) if seen.size else images.shape[1:3]
-    head, neck = method.head(len(of.classes)), method.neck(chosen.bottleneck, config.options)
-    neck = chosen.bottleneck if neck is None else neck
+    head, neck = method.head(len(of.classes), config.options), method.neck(chosen.bottleneck, config.options)
+    if neck is None:
+        neck = heads.neck(chosen.bottleneck, chosen.neck, chosen.initial)
+    elif chosen.neck != "linear":
+        raise ValueError(f"{config.method} has a bottleneck of its own: leave out network.neck={chosen.neck}")
     attention, shown = method.attention(config.options), method.shown(config.options)
     made = Network(backbone(**options), len(of.classes), size, head, neck, chosen.initial, seen, attention, shown)
     return synchronised(made) if chosen.synchronised else made
@@ -184,6 +189,8 @@ def method(config: ConfigDict, of: domains.Task | None = None, teacher: Network 
     limits.check(config)
     if config.jit and ops.replicas() > 1 and not tf.config.list_physical_devices("GPU"):
         raise ValueError("jit=True on several CPUs fails in TensorFlow: leave it out, or train on one device")
+    if config.optimizer.accumulate > 1 and kind(config)._combine is not joint:
+        raise ValueError(f"optimizer.accumulate: a step of {config.method} is several updates; leave it out")
     of = of or task(config)
     keras.utils.set_random_seed(seed(config))
     seams: dict[str, Any] = {}
@@ -191,13 +198,16 @@ def method(config: ConfigDict, of: domains.Task | None = None, teacher: Network 
         seams["weigh"] = functools.partial(
             resolve(config.weigher, "weighers"), **_known(config.weigher_options, config.weigher, "weighers")
         )
-    if config.combiner:
-        combiner = resolve(config.combiner, "combiners")
-        seams["combine"] = combiner(**_known(config.combiner_options, config.combiner, "combiners"))
+    for seam, name in (("combine", "combiner"), ("regulariser", "regulariser")):
+        if config[name]:
+            options = _known(config[f"{name}_options"], config[name], f"{name}s")
+            seams[seam] = resolve(config[name], f"{name}s")(**options)
     if believed := memory.beliefs(config, of):
         seams["pseudo"] = believed
-    if kind(config)._stages:
-        seams |= {"teacher": teacher, "targets": len(of.trains["target"])}
+    if "teacher" in kind(config)._stages:
+        seams["teacher"] = teacher
+    if "pairs" in kind(config)._stages:
+        seams["targets"] = len(of.trains["target"])
     made = kind(config)(
         network(config, of),
         **seams,

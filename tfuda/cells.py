@@ -1,4 +1,4 @@
-"""A cell of the grid method × weigher × combiner, written as a word: "dannp+toalign[scale=16]"."""
+"""A cell of the grid method × weigher × combiner × regulariser, written as a word: "dannp+toalign[scale=16]+mcc"."""
 
 from __future__ import annotations
 
@@ -9,33 +9,35 @@ import re
 from ml_collections import ConfigDict
 
 from tfuda import method as step
-from tfuda.names import defaults, modules, near, resolve, says
+from tfuda.names import SEAMS, defaults, modules, near, resolve, says
 
 # Method options that stand at the top of a config, because every benchmark sets them.
 OWN = ("steps", "segment", "passes", "on_nan")
 
 
 def cell(text: str) -> ConfigDict:
-    """ "dannp+toalign+metaalign" -> method, weigher, combiner, and the options of each with their defaults.
+    """ "dannp+toalign+metaalign+mcc" -> method, the three seams, and the options of each with their defaults.
 
-    A weigher alone stands on its paper's method: "toalign" is dannp+toalign, "biwaa" mstn+biwaa. Options may stand
-    in brackets behind a name: "dannp+toalign[scale=16]", "dann[entropic=True;trade_offs.domain=0.1]".
+    A weigher or a regulariser alone stands on its paper's method: "toalign" is dannp+toalign, "biwaa" mstn+biwaa,
+    "mcc" source_only+mcc. Options may stand in brackets behind a name: "dannp+toalign[scale=16]",
+    "dann[entropic=True;trade_offs.domain=0.1]".
     """
     parts = [part for part in re.split(r"\+(?![^\[]*\])", text) if part]
     if odd := [part for part in parts if not re.fullmatch(r"[^\[\]]+(\[[^\[\]]*\])?", part)]:
         raise ValueError(
             f"{odd[0]!r} in {text!r}: options stand in one pair of brackets behind a name, as dann[hidden=8]"
         )
-    if parts and _name(parts[0]) in modules("weighers"):
-        parts = [says(resolve(_name(parts[0]), "weighers"), "STANDS_ON", ""), *parts]
+    for package in ("weighers", "regularisers"):
+        if parts and _name(parts[0]) in modules(package):
+            parts = [says(resolve(_name(parts[0]), package), "STANDS_ON", ""), *parts]
     if not parts:
         raise ValueError(f"unknown name {text!r} in tfuda.methods{near(text, modules('methods'))}")
-    config = ConfigDict({"cell": "+".join(parts), "method": _name(parts[0]), "weigher": "", "combiner": ""})
+    config = ConfigDict({"cell": "+".join(parts), "method": _name(parts[0]), **dict.fromkeys(SEAMS, "")})
     kind = resolve(config.method, "methods")
     if not (inspect.isclass(kind) and issubclass(kind, step.Method)):
         raise ValueError(f"{config.method!r} is no tfuda.method.Method")
     config.options = _options(parts[0], {k: v for k, v in kind.options().items() if k not in OWN})
-    config.weigher_options, config.combiner_options = ConfigDict(), ConfigDict()
+    config.update({f"{seam}_options": ConfigDict() for seam in SEAMS})
     for part in parts[1:]:
         seam = _seam(_name(part))
         if config[seam]:
@@ -46,10 +48,13 @@ def cell(text: str) -> ConfigDict:
 
 
 def _seam(name: str) -> str:
-    """A combiner is a class and a weigher a function, where the name is not one of the library's."""
-    if ":" in name:
-        return "combiner" if inspect.isclass(resolve(name, "weighers")) else "weigher"
-    return "combiner" if name in modules("combiners") else "weigher"
+    """Which seam a name is for. Of a user's own, a class with a trade-off regularises, any other class combines."""
+    if ":" not in name:
+        return next((seam for seam in SEAMS if name in modules(seam + "s")), "weigher")
+    found = resolve(name, "weighers")
+    if not inspect.isclass(found):
+        return "weigher"
+    return "regulariser" if "trade_off" in defaults(found) else "combiner"
 
 
 def _name(part: str) -> str:

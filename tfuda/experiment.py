@@ -14,6 +14,7 @@ from tfuda.callbacks import Stopped
 from tfuda.data.domains import Task
 from tfuda.disk import write
 from tfuda.method import Method
+from tfuda.names import PARTS, SEAMS
 from tfuda.workdir import Workdir, absolute, restore
 
 
@@ -83,9 +84,7 @@ def summary(config: ConfigDict, rows: list[dict[str, float]]) -> dict:
         raise ValueError("the run has ended, but its metrics.csv is gone: delete the workdir and train again")
     chosen = max(rows, key=lambda row: row["infomax"])
     result = {
-        "method": config.method,
-        "weigher": config.weigher,
-        "combiner": config.combiner,
+        **{part: config[part] for part in PARTS},
         "task": config.task,
         "seed": config.seed,
         "steps": config.steps,
@@ -107,7 +106,7 @@ def summary(config: ConfigDict, rows: list[dict[str, float]]) -> dict:
 def table(result: dict) -> str:
     """The result as lines for a person."""
     lines = [f"{result['method']}"]
-    for seam in ("weigher", "combiner"):
+    for seam in SEAMS:
         lines[0] += f"+{result[seam]}" if result[seam] else ""
     lines[0] += f" on {result['task']}, seed {result['seed']}, {result['steps']} steps, {result['seconds']:.0f} s"
     kind = "mean over classes" if result["metric"] == "mean_class" else "accuracy"

@@ -102,7 +102,7 @@ def diagnose(method, streams, step: int) -> str:
     if layers and not said:
         said.append(f"the first layer whose output is not finite is {layers[0][0]}")
     wrong = [name for name, term in terms.items() if not finite([term])]
-    both = zip(method.trainable_variables, gradients, strict=True)
+    both = [pair for pair in zip(method.trainable_variables, gradients, strict=True) if pair[1] is not None]
     steep = [variable.path for variable, gradient in both if not finite([squares([gradient])])]
     said += [f"the first term that is not finite is {wrong[0]}"] if wrong else []
     said += [f"the first gradient that is not finite is that of {steep[0]}"] if steep and not wrong else []

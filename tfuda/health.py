@@ -42,6 +42,8 @@ def signs(method, gradients: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
     groups: dict[str, list[tf.Tensor]] = {name: [] for name in NORMS}
     network = {id(variable) for variable in method.network.trainable_variables}
     for variable, gradient in zip(method.trainable_variables, gradients, strict=True):
+        if gradient is None:
+            continue
         inside = NORMS[0] if "backbone" in variable.path else NORMS[1]
         groups[inside if id(variable) in network else NORMS[2]].append(gradient)
     scale = method.optimizer.scale_loss(tf.ones([], ops.real()))

@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
+ESTIMATORS = ("quad", "linear")
 FACTORS = (0.125, 0.25, 0.5, 1.0, 2.0)
 
 Kernel = Callable[[tf.Tensor], tf.Tensor]  # [n, d] -> [n, n]
@@ -62,8 +63,11 @@ def jmmd(
     kernels: one for each layer; the defaults are JAN's in tllib, for features and softmax(logits)
     estimator: as for `mmd`
     """
-    if estimator not in ("quad", "linear"):
+    if estimator not in ESTIMATORS:
         raise ValueError(f"estimator={estimator}: quad or linear")
+    counts = {x.shape[0] for x in (*as_, *bs)} - {None}
+    if len(counts) > 1 or 1 in counts:
+        raise ValueError(f"MMD compares as many images of each domain, at least 2: here are {sorted(counts)}")
     layers = [kernel(tf.concat([a, b], 0)) for a, b, kernel in zip(as_, bs, kernels, strict=True)]
     k = functools.reduce(tf.multiply, layers)  # [2N, 2N]
     rows = tf.shape(as_[0])[0]

@@ -20,7 +20,7 @@ from ml_collections import ConfigDict, config_flags
 from tfuda.callbacks import Stopped
 from tfuda.disk import no_room
 from tfuda.guard import Diverged
-from tfuda.names import near
+from tfuda.names import PARTS, near
 
 DEBUG = flags.DEFINE_bool("debug", False, "show the traceback of an error")
 
@@ -29,7 +29,7 @@ DEFAULT: list[str] = []  # of --config, as the main's config_flag gave it
 SHARED = ("config", "debug", "devices", "strategy")  # flags that no main defines itself
 
 # What of a config follows from the cell's name, and would contradict it.
-CELL = ("cell", "method", "weigher", "combiner")
+CELL = ("cell", *PARTS)
 
 LONGEST = 2000  # characters of a sentence, which may repeat what was given
 

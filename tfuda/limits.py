@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 
 from tfuda import guard, precision, settings
-from tfuda.names import near
+from tfuda.names import PARTS, SEAMS, near
+from tfuda.networks import heads
 
 NETWORKS = ("small", "resnet", "lenet", "mnist", "applications", "hub")
 SAMPLERS = ("uniform", "balanced", "oracle", "per_domain", "padded")
@@ -128,8 +129,17 @@ OPTIONS: dict[str, Range] = {
     "rate": NOT_BELOW_0,
     "multiplier": NOT_BELOW_0,
     "trade_offs.*": NOT_BELOW_0,
+    "trade_off": NOT_BELOW_0,
+    "temperature": POSITIVE,
+    "count": whole(1, 1000),
+    "ramp_height": NOT_BELOW_0,
+    "margin": POSITIVE,
+    "turns_of_backbone": whole(1, 100),
+    "depth": whole(0, 10),
+    "floor": NOT_BELOW_0,
+    "theta_rate": POSITIVE,
 }
-OWNERS = {"options": "method", "weigher_options": "weigher", "combiner_options": "combiner"}
+OWNERS = {"options": "method", **{f"{seam}_options": seam for seam in SEAMS}}
 
 OPEN = ("augment.", "network_options.", "options.")  # of which a benchmark's file chooses the keys
 
@@ -137,6 +147,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "samplers.*": SAMPLERS,
     "augment.name": AUGMENTS,
     "network.name": NETWORKS,
+    "network.neck": heads.NECKS,
     "on_bad_image": ("error", "skip"),
     "on_nan": guard.ON_NAN,
     "precision": (*precision.POLICIES,),
@@ -183,9 +194,9 @@ def _match(rules: dict[str, Range], key: str) -> Range | None:
 
 def complete(config: ConfigDict, where: str) -> None:
     """ValueError for a config of a file that lacks a setting, or has one of another type."""
-    parts = [config.get(key) for key in ("method", "weigher", "combiner")]
+    parts = [config.get(key) for key in PARTS]
     if not all(isinstance(part, str) for part in parts) or not parts[0]:
-        raise ValueError(f"{where} is damaged: it names no method, weigher and combiner")
+        raise ValueError(f"{where} is damaged: it names no {', '.join(PARTS)}")
     _complete(config, settings.base("+".join(filter(None, parts))), where)
 
 

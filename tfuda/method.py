@@ -7,7 +7,7 @@ Outputs(maps, features, logits, extras) per stream ── pseudo: pseudo-labels 
   │
   ├─ task         what the labels say
   ├─ align        the domain game, on what `weigh` shows of the outputs
-  └─ regularise   of any subset of the streams
+  └─ regularise   of any subset of the streams; and a regulariser
   ▼
 terms {name: this replica's share of the value} ── combine ── gradients ── one optimizer
   ▼
@@ -23,8 +23,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfuda import guard, health, losses, ops, pada, schedules, seams
-from tfuda.networks.base import Network, Outputs
+from tfuda import guard, health, losses, ops, options, pada, schedules, seams
+from tfuda.networks import layers
+from tfuda.networks.base import Network, Outputs, pieces
 from tfuda.seams import joint, latest, unweighed
 from tfuda.segments import Segmented
 
@@ -32,20 +33,14 @@ Batch = dict[str, dict[str, tf.Tensor]]
 Terms = dict[str, tf.Tensor]
 
 
-def pieces(outputs: Outputs, sizes: list[tf.Tensor]) -> list[Outputs]:
-    """Outputs of several streams' images together, cut up: `sizes` images each."""
-    if len(sizes) == 1:
-        return [outputs]
-    flat = [tf.split(x, sizes) for x in tf.nest.flatten(outputs)]  # a slice's gradient would be as large as the whole
-    return [tf.nest.pack_sequence_as(outputs, list(part)) for part in zip(*flat, strict=True)]
-
-
 class Method(Segmented):
     """A network in training. Class attributes are options; a paper overrides the blanks.
 
     network: images -> Outputs
     weigh: (network, batch, outputs) -> outputs that the domain game sees
-    combine: (method, batch) -> (gradients, terms, batch, outputs)
+    combine: (method, batch) -> (gradients, terms, batch, outputs); a variable whose gradient is None stays. None for
+        the method's own, which is `joint` but where its players move in turns
+    regulariser: (batch, outputs) -> scalar share of its term, or None where it has none of these streams
     pseudo: (batch, outputs) -> batch with target["pseudo"]; its `remember(batch)`, where there is one, ends a step.
         `make(method)` of these two, where there is one, comes after the method's
     streams: {name: of how many domains} that batches will bring, where the game depends on it; None for one
@@ -61,11 +56,13 @@ class Method(Segmented):
     sure = 0.0  # target images below this confidence have no class for the sampler
     on_nan = "stop"  # or "skip": tfuda/guard.py
     ramp_steps = 0  # the reversal ramp's horizon; 0 for `steps`, 10000 for CDAN's, HDA's and GVB's code
+    ramp_height = 1.0  # where the reversal's ramp ends
 
     _shares: dict[str, float] = {}  # of the streams in a batch, where they are not equal; config.batch is all of it
     _stages: tuple[str, ...] = ()  # what has to be made before the first step: tfuda/stages.py
     _refuses: tuple[str, ...] = ()  # of "shots" and "pada", what it has no use for
     _reads: tuple[str, ...] = ()  # what `align` reads of `self.weigh`'s outputs: features, their norms, logits
+    _combine: Callable = staticmethod(joint)
     _look: Callable | None = None
     classes: keras.Variable | None = None  # of the target images, where a sampler follows them
     _found = True  # are they the network's own?
@@ -74,16 +71,19 @@ class Method(Segmented):
         self,
         network: Network,
         weigh: Callable = unweighed,
-        combine: Callable = joint,
+        combine: Callable | None = None,
         pseudo: Callable = latest,
         streams: dict[str, int] | None = None,
-        **options,
+        regulariser: Callable | None = None,
+        **chosen,
     ):
         super().__init__(name=type(self).__name__.lower())
-        self._set_options(options)
-        seams.check(type(self), weigh)
+        options.put(self, chosen)
+        combine = combine or type(self)._combine
         self.network, self.weigh, self.combine, self.pseudo = network, weigh, combine, pseudo
-        self.streams = streams or {"source": 1, "target": 1}
+        self.streams, self.regulariser = streams or {"source": 1, "target": 1}, regulariser
+        seams.check(self)
+        self.trade_offs = {**self.trade_offs, **seams.trade_off(regulariser)}
         self.step = self.memory("step", (), "int64")  # optimizer.iterations stalls when float16 overflows
         self.quiet = frozenset(health.SIGNS)
         names = ("loss", *self.trade_offs, *health.SIGNS)
@@ -107,30 +107,13 @@ class Method(Segmented):
     @classmethod
     def options(cls) -> dict:
         """Every option of this method with its default."""
-        plain = (bool, int, float, str, tuple, dict)
-        bases = [base for base in reversed(cls.__mro__) if issubclass(base, Method)]
-        found = {name: value for base in bases for name, value in vars(base).items()}
-        return {n: v for n, v in found.items() if isinstance(v, plain) and not n.startswith("_")}
-
-    def _set_options(self, options: dict) -> None:
-        known = self.options()
-        for name, value in options.items():
-            if name not in known:
-                raise ValueError(f"{type(self).__name__} has no option {name!r}: it has {', '.join(known)}")
-            if name == "trade_offs":
-                strange = set(value) - set(self.trade_offs)
-                if strange:
-                    raise ValueError(
-                        f"{type(self).__name__} has no term {min(strange)!r}: it has {', '.join(self.trade_offs)}"
-                    )
-                value = {**self.trade_offs, **value}
-            setattr(self, name, value)
+        return options.of(cls, Method)
 
     # ---- the blanks that a paper fills in
 
     @classmethod
-    def head(cls, classes: int) -> keras.layers.Layer | None:
-        """A head of the paper's own for the network; None for one linear layer."""
+    def head(cls, classes: int, options: Mapping | None = None) -> keras.layers.Layer | None:
+        """A head of the paper's own for the network, for the options; None for one linear layer."""
         return None
 
     @classmethod
@@ -147,6 +130,10 @@ class Method(Segmented):
     def shown(cls, options: Mapping) -> str:
         """Which maps the network's outputs have, one of tfuda.networks.base.SHOWN."""
         return "stages"
+
+    def extended(self, outputs: Outputs) -> Outputs:
+        """What a pass of the network gives, with what the method's own layers add to its extras."""
+        return outputs
 
     def make(self, probe: Outputs) -> None:
         """Create every further layer and memory; `probe` is the Outputs of one image."""
@@ -193,7 +180,8 @@ class Method(Segmented):
 
     def reversal(self, ahead: int = 0) -> tf.Tensor:
         """Coefficient of the gradient reversal, scalar; CDAN's and HDA's discriminators count one ahead."""
-        return schedules.ramp(tf.cast(self.step.value + ahead, ops.real()) / (self.ramp_steps or self.steps))
+        progress = tf.cast(self.step.value + ahead, ops.real()) / (self.ramp_steps or self.steps)
+        return self.ramp_height * schedules.ramp(progress)
 
     @property
     def rate_steps(self) -> int:
@@ -215,16 +203,20 @@ class Method(Segmented):
         passes = [[name for name in names if name in batch] for names in self.passes]
         for names in [*filter(None, passes), *([name] for name in batch if name not in grouped)]:
             images = [batch[name]["image"] for name in names]
-            whole = self.network(tf.concat(images, 0), training=True, reversal=reversal)
-            outputs |= dict(zip(names, pieces(whole, [tf.shape(part)[0] for part in images]), strict=True))
+            sizes = [tf.shape(part)[0] for part in images]
+            with layers.parts(sizes):
+                whole = self.extended(self.network(tf.concat(images, 0), training=True, reversal=reversal))
+            outputs |= dict(zip(names, pieces(whole, sizes), strict=True))
         return self.pseudo(batch, outputs) if "target" in outputs else batch, outputs
 
+    def beside(self, batch: Batch, outputs: dict[str, Outputs]) -> Terms:
+        """What `regularise` and the regulariser say of the streams in `outputs`."""
+        more = self.regulariser(batch, outputs) if self.regulariser else None
+        named = {} if more is None else dict.fromkeys(seams.trade_off(self.regulariser), more)
+        return {**self.regularise(batch, outputs), **named}
+
     def terms(self, batch: Batch, outputs: dict[str, Outputs]) -> Terms:
-        return {
-            **self.task(batch, outputs),
-            **self.align(batch, outputs),
-            **self.regularise(batch, outputs),
-        }
+        return {**self.task(batch, outputs), **self.align(batch, outputs), **self.beside(batch, outputs)}
 
     def total(self, terms: Terms) -> tf.Tensor:
         """The sum of all terms, each times its trade-off."""
@@ -238,6 +230,12 @@ class Method(Segmented):
         sources = sources or [v.value for v in self.trainable_variables]  # ZERO fails on keras.Variable
         return tape.gradient(loss, sources, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
+    def move(self, gradients: list[tf.Tensor | None]) -> None:
+        """One update by the optimizer; a variable without gradient stays as it is."""
+        both = zip(gradients, self.trainable_variables, strict=True)
+        moving = [(gradient, variable) for gradient, variable in both if gradient is not None]
+        self.optimizer.apply(*map(list, zip(*moving, strict=True)))
+
     def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         kept = guard.keep(self._undone) if self.on_nan == "skip" else []
         gradients, terms, batch, outputs = self.combine(self, batch)
@@ -245,7 +243,7 @@ class Method(Segmented):
         good = guard.finite([tf.stack([*values.values()])])
         ready = [] if kept else [guard.refuse(good, self.step.value)]
         with tf.control_dependencies([*terms.values(), *ready]):  # else the call that meets the data's end counts
-            self.optimizer.apply(gradients, self.trainable_variables)
+            self.move(gradients)
             self.remember(batch, outputs)
             getattr(self.pseudo, "remember", lambda batch: None)(batch)
             self.note(values)

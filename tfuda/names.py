@@ -14,6 +14,8 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+SEAMS = ("weigher", "combiner", "regulariser")
+PARTS = ("method", *SEAMS)
 NAMED: set[str] = set()  # packages whose code this process was told to use
 CODE = re.compile(r"(?:^|\+)\s*([^\[\]+:.]*)[^\[\]+:]*:")  # package.module:Name, alone or as a part of a cell
 
@@ -74,17 +76,17 @@ def named(config: Mapping, inside: bool = False) -> Iterator[str]:
     for key, value in config.items():
         if isinstance(value, Mapping):
             yield from named(value, key in ("network", "augment", "samplers"))
-        elif isinstance(value, str) and (inside or key in ("cell", "method", "weigher", "combiner", "data")):
+        elif isinstance(value, str) and (inside or key in ("cell", "data", *PARTS)):
             yield value
 
 
 def says(thing: Callable, name: str, default):
-    """What the module of a weigher states about it, as STANDS_ON."""
+    """What the module of a weigher or a regulariser states about it, as STANDS_ON."""
     plain = getattr(thing, "func", thing)  # of a functools.partial
     return getattr(sys.modules[plain.__module__], name, default)
 
 
 def defaults(function: Callable) -> dict:
-    """Keyword options of a weigher, a combiner or an augmentation, with their defaults."""
+    """Keyword options of a seam or an augmentation, with their defaults."""
     parameters = inspect.signature(function).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}

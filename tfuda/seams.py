@@ -1,4 +1,4 @@
-"""The plain part of each seam of a step, and which weigher fits which method."""
+"""The plain part of each seam of a step, and what fits which method."""
 
 from __future__ import annotations
 
@@ -34,10 +34,26 @@ def fits(kind: type, weigh: Callable) -> bool:
     return bool({*kind._reads} & {*says(weigh, "CHANGES", kind._reads)})  # type: ignore[attr-defined]
 
 
-def check(kind: type, weigh: Callable) -> None:
-    """Refuse a weigher that could change nothing."""
-    if weigh is unweighed or fits(kind, weigh):
-        return
+def trade_off(regulariser: Callable | None) -> dict[str, float]:
+    """{name of its term: factor} of a regulariser."""
+    return {type(regulariser).__name__.lower(): regulariser.trade_off} if regulariser else {}  # type: ignore[attr-defined]
+
+
+def check(method) -> None:
+    """Refuse what could change nothing: a weigher that the game does not read, weights or shots that it ignores."""
+    kind, weigh = type(method), method.weigh
+    if method.pada and "pada" in kind._refuses:
+        raise ValueError(f"{kind.__name__} does not weigh the source's classes: leave out options.pada")
+    if "target_labelled" in method.streams and "shots" in kind._refuses:
+        raise ValueError(f"{kind.__name__} has no use for labelled target images: leave out --config.shots")
+    if not {*trade_off(method.regulariser)}.isdisjoint(method.trade_offs):
+        raise ValueError(f"{kind.__name__} has a term {min(trade_off(method.regulariser))!r} of its own")
+    if weigh is not unweighed and not fits(kind, weigh):
+        refuse(kind, weigh)
+
+
+def refuse(kind: type, weigh: Callable) -> None:
+    """Say why a weigher does not fit."""
     name, reads = getattr(weigh, "func", weigh).__name__, kind._reads  # type: ignore[attr-defined]
     if not reads:
         raise ValueError(f"{kind.__name__} aligns nothing that a weigher shows, so {name} cannot act on it")

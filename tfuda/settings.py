@@ -38,6 +38,7 @@ def base(text: str) -> ConfigDict:
     config.rounds = ConfigDict({"rate": 0.2, "average": "normalised", "index": 0})  # run/rounds.py: tfuda/rounds.py
     config.augment = ConfigDict({"name": "none"})
     config.network = ConfigDict({"name": "small", "bottleneck": 0, "initial": "kaiming"})
+    config.network.neck = "linear"  # what the bottleneck is: tfuda/networks/heads.py
     config.network.synchronised = False  # batch norm over all devices, and not on each its own as in PyTorch
     config.network_options = ConfigDict()
     config.weights = ""  # file of pretrained weights, for networks that take one

@@ -22,7 +22,7 @@ from ml_collections import ConfigDict
 
 from tfuda import build, ops, settings, workers
 from tfuda.data.domains import Domain, Task
-from tfuda.names import near
+from tfuda.names import PARTS, SEAMS, near
 from tfuda.networks.base import Network
 from tfuda.translation import pairs
 from tfuda.workdir import Workdir, restore
@@ -40,12 +40,17 @@ def needed(config: ConfigDict) -> bool:
     return bool(build.kind(config)._stages)
 
 
+def wants(config: ConfigDict, stage: str) -> bool:
+    """Is this stage, "pairs" or "teacher", one of the method's?"""
+    return stage in build.kind(config)._stages
+
+
 def check(config: ConfigDict, home: pathlib.Path, task: Task) -> None:
     """Find a mistake in the config before hours of stages."""
     school = Workdir(place(config, config.teacher, home / "teacher"))
     if (school.path / "config.json").exists():
         fitting(config, school)
-    if "target_labelled" in task.streams:
+    if "target_labelled" in task.streams and "shots" in build.kind(config)._refuses:
         raise ValueError(f"{config.method} has no use for labelled target images: leave out --config.shots")
     blank = untaught(config, task).task
     build.streams(config, blank), build.method(config, blank)
@@ -61,21 +66,27 @@ def prepare(config: ConfigDict, home: pathlib.Path, task: Task, verbose, say: Ca
         return Made(task)
     school = Workdir(place(config, config.teacher, home / "teacher"))
     folder = place(config, config.pairs.folder, home / "pairs")
-    if workers.several() and not (pairs.finished(folder) and school.finished()):
+    ready = school.finished() and (pairs.finished(folder) or not wants(config, "pairs"))
+    if workers.several() and not ready:
+        before = f"finished pairs in {folder} and " if wants(config, "pairs") else ""
         raise ValueError(
-            f"{config.method} on several hosts needs finished pairs in {folder} and a finished teacher in "
-            f"{school.path}: make them on one host, with run/pair.py and run/train.py"
+            f"{config.method} on several hosts needs {before}a finished teacher in {school.path}: make "
+            f"{'them on one host, with run/pair.py and' if before else 'it on one host, with'} run/train.py"
         )
-    say(f"stage 1 of 3, pairs: {folder}")
-    if pairs.finished(folder):  # `load` looks whether they are of these pictures
-        say(f"{folder} has all pairs of task {config.task}; nothing to do")
-    else:
-        pairs.make(ConfigDict(config.to_dict()), Workdir(folder), verbose, task, say)
-    translated = {name: pairs.load(folder, name, task.streams[name[:6]]) for name in pairs.DIRECTIONS}
-    say(f"stage 2 of 3, source network: {school.path}")
+    several = 1 + len(build.kind(config)._stages)
+    made = task
+    if wants(config, "pairs"):
+        say(f"stage 1 of {several}, pairs: {folder}")
+        if pairs.finished(folder):  # `load` looks whether they are of these pictures
+            say(f"{folder} has all pairs of task {config.task}; nothing to do")
+        else:
+            pairs.make(ConfigDict(config.to_dict()), Workdir(folder), verbose, task, say)
+        translated = {name: pairs.load(folder, name, task.streams[name[:6]]) for name in pairs.DIRECTIONS}
+        made = paired(config, task, translated)
+    say(f"stage {several - 1} of {several}, source network: {school.path}")
     teacher = taught(config, school, task, train)
-    say(f"stage 3 of 3, {config.method}: {home}")
-    return Made(paired(config, task, translated), teacher)
+    say(f"stage {several} of {several}, {config.method}: {home}")
+    return Made(made, teacher)
 
 
 def untaught(config: ConfigDict, task: Task) -> Made:
@@ -83,6 +94,8 @@ def untaught(config: ConfigDict, task: Task) -> Made:
     if not needed(config):
         return Made(task)
     keras.utils.set_random_seed(build.seed(config))
+    if not wants(config, "pairs"):
+        return Made(task, build.network(config, task))
     same = dict(zip(pairs.DIRECTIONS, (task.streams["source"], task.streams["target"]), strict=True))
     return Made(paired(config, task, same), build.network(config, task))
 
@@ -95,8 +108,9 @@ def place(config: ConfigDict, chosen: str, default: pathlib.Path) -> pathlib.Pat
 
 def share(config: ConfigDict, folder: pathlib.Path) -> None:
     """Let all runs of a folder use the same stages, as far as the config does not say otherwise."""
-    if needed(config):
+    if wants(config, "pairs"):
         config.pairs.folder = config.pairs.folder or str(folder / "pairs" / "{task}-{seed}")
+    if needed(config):
         config.teacher = config.teacher or str(folder / "teacher" / "{task}-{seed}")
 
 
@@ -139,7 +153,7 @@ def schooled(config: ConfigDict, task: Task) -> ConfigDict:
     replicas, fewest = ops.replicas(), min(len(task.streams[name]) for name in ("source", "target"))
     made = ConfigDict(config.to_dict())
     plain = settings.base("source_only")
-    for key in ("cell", "method", "options", "weigher", "weigher_options", "combiner", "combiner_options", "passes"):
+    for key in ("cell", "options", "passes", *PARTS, *(f"{seam}_options" for seam in SEAMS)):
         made[key] = plain[key]
     made.teacher, made.pairs, made.deliver = "", plain.pairs, False
     made.samplers.target = "uniform"  # so that no table of the target's is in its checkpoint

@@ -43,6 +43,7 @@ import tensorflow as tf
 from tfuda import ops
 from tfuda.method import Batch, Method, Terms
 from tfuda.networks.base import Outputs
+from tfuda.seams import joint
 
 
 class Look(NamedTuple):
@@ -74,14 +75,14 @@ class MetaAlign:
 
     @staticmethod
     def fits(kind: type[Method]) -> bool:
-        """Has a method a domain game?"""
-        return kind.align is not Method.align
+        """Has a method a task and a domain game, and no turns of its own?"""
+        return kind.align is not Method.align and kind._combine is joint and "task" in kind.trade_offs
 
     def make(self, method: Method) -> None:
-        if not self.fits(type(method)):
-            raise ValueError(
-                f"{type(method).__name__} aligns nothing, so metaalign has nothing to set the task against"
-            )
+        if not self.fits(kind := type(method)):
+            why = "has no task" if "task" not in kind.trade_offs else "aligns nothing"
+            why = why if kind._combine is joint else "has turns of its own"
+            raise ValueError(f"{kind.__name__} {why}, so metaalign cannot set task and alignment against each other")
         if self.stale_discriminator:
             network = {id(variable) for variable in method.network.trainable_variables}
             for i, variable in enumerate(method.trainable_variables):
@@ -115,7 +116,7 @@ class MetaAlign:
         batch, outputs = method.forward(batch)
         shown = method.forward(alone)[1] if self.task_alone else {name: outputs[name] for name in labelled}
         task, align = method.task(batch, shown), method.align(batch, outputs)
-        regular, beside = method.regularise(batch, outputs), method.regularise(batch, shown)
+        regular, beside = method.beside(batch, outputs), method.beside(batch, shown)
 
         def total(terms: Terms) -> tf.Tensor:
             return method.optimizer.scale_loss(method.total(terms))

@@ -117,8 +117,6 @@ class DAAA(Method):
 
     def __init__(self, network: Network, *seams, teacher: Network | None = None, targets: int = 0, **options):
         super().__init__(network, *seams, **options)
-        if self.pada:
-            raise ValueError("daaa does not weigh the source's classes: leave out options.pada")
         _known("pooling", self.pooling, POOLING)
         _known("distance", self.distance, {**DISTANCES, **BETWEEN_SETS})
         self.learns = any(name.startswith("target") for name in self.parts.split("+"))

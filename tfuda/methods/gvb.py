@@ -42,7 +42,7 @@ class GVB(HDA):
     trade_offs = {**DANNP.trade_offs, "generator_bridge": 1.0, "discriminator_bridge": 1.0}
 
     @classmethod
-    def head(cls, classes):
+    def head(cls, classes, options=None):
         return HeuristicHead(classes, slopes=(0,), fundament=0)
 
     def make(self, probe):

@@ -77,7 +77,7 @@ class HDA(DANNP):
     strength = 0.0
 
     @classmethod
-    def head(cls, classes):
+    def head(cls, classes, options=None):
         return HeuristicHead(classes)
 
     def make(self, probe):

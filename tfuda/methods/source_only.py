@@ -2,8 +2,9 @@
 
     L = mean over labelled images of CE(logits, label)
 
-The target is never forwarded, so moving statistics of batch norm are the source's alone. With a labelled target
-stream (semi-supervised) it learns from source and shots together: "S + T" in the papers' tables.
+The target is never forwarded, so moving statistics of batch norm are the source's alone; but for a regulariser, which
+reads it. With a labelled target stream (semi-supervised) it learns from source and shots together: "S + T" in the
+papers' tables.
 """
 
 from __future__ import annotations
@@ -13,4 +14,5 @@ from tfuda.method import Method
 
 class SourceOnly(Method):
     def forward(self, batch):
-        return super().forward({name: stream for name, stream in batch.items() if "label" in stream})
+        read = {name: stream for name, stream in batch.items() if "label" in stream or self.regulariser}
+        return super().forward(read)

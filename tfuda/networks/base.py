@@ -22,6 +22,14 @@ class Outputs(NamedTuple):
     extras: dict = {}  # what a paper's own network adds
 
 
+def pieces(outputs: Outputs, sizes: list[tf.Tensor]) -> list[Outputs]:
+    """Outputs of several streams' images together, cut up: `sizes` images each."""
+    if len(sizes) == 1:
+        return [outputs]
+    flat = [tf.split(x, sizes) for x in tf.nest.flatten(outputs)]  # a slice's gradient would be as large as the whole
+    return [tf.nest.pack_sequence_as(outputs, list(part)) for part in zip(*flat, strict=True)]
+
+
 SHOWN = ("stages", "blocks", "layers")
 
 

@@ -26,7 +26,12 @@ def stacked(name: str, inputs: int, outputs: int) -> keras.Initializer:
 
 
 def mlp(
-    hidden: int, outputs: int, dropout: float = 0.5, depth: int = 2, initial: str = "kaiming"
+    hidden: int,
+    outputs: int,
+    dropout: float = 0.5,
+    depth: int = 2,
+    initial: str = "kaiming",
+    name: str = "discriminator",
 ) -> keras.Sequential:
     """[B, d] -> logits [B, outputs]: depth × (linear, ReLU, dropout), then linear; no batch norm (M-A0.5)."""
     layers: list[keras.layers.Layer] = []
@@ -38,4 +43,4 @@ def mlp(
             Dropout(dropout, dtype=ops.real(), name=f"dropout_{i}"),
         ]
     last = keras.layers.Dense(outputs, kernel_initializer=initializer(initial), dtype=ops.real(), name="verdict")
-    return keras.Sequential([*layers, last], name="discriminator")
+    return keras.Sequential([*layers, last], name=name)

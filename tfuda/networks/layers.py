@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+
 import keras
 import tensorflow as tf
 
@@ -16,21 +20,41 @@ def synchronised(network: keras.Model) -> keras.Model:
     return network
 
 
+_passing = threading.local()  # replicas are threads
+
+
+@contextlib.contextmanager
+def parts(sizes: Sequence[tf.Tensor]) -> Iterator[None]:
+    """In here rows come from several streams that share a pass, so many of each."""
+    _passing.sizes = sizes
+    try:
+        yield
+    finally:
+        _passing.sizes = ()
+
+
 class Dropout(keras.layers.Dropout):
     """Keras's dropout, but the mask of the whole batch is drawn and each replica takes its rows.
 
-    So one replica and N give the same numbers (Keras's own gives every replica the same mask). The state of the
-    seed generator is a variable of the layer and goes into the checkpoint, so a resumed run draws on.
+    So one replica and N give the same numbers (Keras's own gives every replica the same mask), also where streams
+    share a pass: one stream's whole batch comes before the next one's. The state of the seed generator is a variable
+    of the layer and goes into the checkpoint, so a resumed run draws on.
     x [..., B, d] -> [..., B, d].
     """
 
     def call(self, x, training=False):
         if not training or not self.rate:
             return x
-        rows, shape = tf.shape(x)[-2], tf.shape(x)
-        whole = tf.concat([shape[:-2], [rows * ops.replicas()], shape[-1:]], 0)
+        rows, shape, count = tf.shape(x)[-2], tf.shape(x), ops.replicas()
+        whole = tf.concat([shape[:-2], [rows * count], shape[-1:]], 0)
         with tf.control_dependencies([x]):  # else the call that meets the end of the data draws too
             seed = tf.cast(self.seed_generator.next(), tf.int32)
-        first = ops.rank() * rows
-        draw = tf.random.stateless_uniform(whole, seed)[..., first : first + rows, :]  # [..., B, d]
+        draw = tf.random.stateless_uniform(whole, seed)
+        if count > 1:
+            mine, before = [], 0
+            for size in getattr(_passing, "sizes", ()) or [rows]:
+                first = before * count + ops.rank() * size
+                mine.append(draw[..., first : first + size, :])
+                before += size
+            draw = tf.concat(mine, -2)  # [..., B, d]
         return tf.where(draw >= self.rate, x / (1.0 - self.rate), tf.zeros_like(x))

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
 from tfuda.disk import whole
+from tfuda.names import PARTS
 
 DPI = 200
 # Okabe and Ito's, which the colour-blind can tell apart; ordered by contrast with white.
@@ -71,7 +72,7 @@ def class_colours(count: int) -> list:
 
 def run_name(config: ConfigDict) -> str:
     """dannp+toalign+metaalign; of package.module:Name the last part."""
-    parts = [config[seam] for seam in ("method", "weigher", "combiner")]
+    parts = [config[part] for part in PARTS]
     return "+".join(part.rpartition(":")[2] for part in parts if part)
 
 

@@ -15,10 +15,10 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from ml_collections import ConfigDict
 
 from tfuda import cells
+from tfuda.names import PARTS
 from tfuda.plots import history, points, style
 from tfuda.workdir import flat
 
-SEAMS = ("method", "weigher", "combiner")
 DECADES = 2  # of values; where they span more, the axis is logarithmic
 NAMED = 6  # tasks up to which each has its colour
 AVERAGE = "average of the tasks"
@@ -44,7 +44,7 @@ def swept(names: Iterable[str]) -> Sweep:
     configs = {name: cells.cell(name.partition("@")[0]) for name in names}
     kinds: dict[tuple, list[str]] = {}
     for name, config in configs.items():
-        kinds.setdefault((*(config[seam] for seam in SEAMS), name.partition("@")[2]), []).append(name)
+        kinds.setdefault((*(config[part] for part in PARTS), name.partition("@")[2]), []).append(name)
     families = [family for family in kinds.values() if len(family) > 1]
     if not families:
         raise ValueError(f"no two cells of {', '.join(configs)} differ in an option alone")

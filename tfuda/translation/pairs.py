@@ -22,6 +22,7 @@ from tfuda.data import pipeline
 from tfuda.data.domains import Domain, Task
 from tfuda.data.files import Files
 from tfuda.data.view import View
+from tfuda.names import PARTS, SEAMS
 from tfuda.plots import translations
 from tfuda.translation import store
 from tfuda.translation.bringing import bring
@@ -33,7 +34,7 @@ __all__ = ["DIRECTIONS", "bring", "finished", "load", "make"]
 
 # Keys of a config that pairs do not depend on: what trains a classifier, and what measures it.
 CLASSIFIER = (
-    *("cell", "method", "weigher", "combiner", "options", "weigher_options", "combiner_options", "optimizer"),
+    *("cell", *PARTS, "options", *(f"{seam}_options" for seam in SEAMS), "optimizer"),
     *("steps", "segment", "steps_per_execution", "batch", "batches", "passes", "samplers", "augment", "prior"),
     *("beliefs", "rounds", "network", "network_options", "weights", "mean_class", "deliver", "source_test", "labels"),
     *("teacher", "on_nan"),

@@ -1,0 +1,54 @@
+"""ADDA: Adversarial Discriminative Domain Adaptation (Tzeng et al., CVPR 2017), https://arxiv.org/abs/1702.05464
+
+    M_s   a source network that does not learn any more: the teacher of tfuda/stages.py
+    M_t   starts as M_s; its head stays what it is
+    L     trade_off L_domain, the game of DANN between f_s = M_s(x_s) and f_t = M_t(x_t)
+
+So no image of the source passes through the network in training, and nothing but the game moves it.
+
+Departures:
+- The paper plays with inverted labels and two optimizers; here, as in tllib, one reversal, whose coefficient goes to
+  2 in tllib: `ramp_height=2`, `ramp_steps=10000`.
+- The discriminator has dropout as everywhere here, where tllib's has batch norm.
+- The source network is trained by a run of its own, by the same recipe, as long as this one (config.teacher); tllib
+  takes three epochs.
+"""
+
+from __future__ import annotations
+
+from tfuda.method import Method
+from tfuda.methods.dann import DANN
+from tfuda.networks.base import Network
+
+
+class ADDA(DANN):
+    """The target's features are moved to where the source's stand.
+
+    teacher: M_s, which training needs and nothing else
+    """
+
+    trade_offs = {name: value for name, value in DANN.trade_offs.items() if name != "task"}
+    copy = True  # start as M_s
+
+    _stages = ("teacher",)
+    _refuses = ("shots",)
+
+    def __init__(self, network: Network, *seams, teacher: Network | None = None, **options):
+        super().__init__(network, *seams, **options)
+        network.head.trainable = False
+        self.guide = None
+        if teacher is not None:
+            teacher.trainable = False
+            self.guide = lambda images: teacher(images, training=False)  # a model would be saved with this one
+            if self.copy:
+                network.set_weights(teacher.get_weights())
+
+    def forward(self, batch):
+        if self.guide is None:
+            raise ValueError("adda trains with a teacher: pass one to build.method, as tfuda/stages.py makes it")
+        mine = {name: stream for name, stream in batch.items() if name != "source"}
+        found, outputs = Method.forward(self, mine)
+        return {**batch, **found}, {"source": self.guide(batch["source"]["image"]), **outputs}
+
+    def task(self, batch, outputs):
+        return {}

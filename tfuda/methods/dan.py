@@ -1,0 +1,41 @@
+"""DAN: Learning Transferable Features with Deep Adaptation Networks (Long et al., ICML 2015),
+https://arxiv.org/abs/1502.02791
+
+    L    L_task + trade_off MK-MMD(f_s, f_t)           kernels and estimators: tfuda/kernels.py
+
+Features alone are aligned, under a sum of five Gaussian kernels, by no discriminator. The paper aligns several layers
+and learns the kernels' weights; here, as in tllib, one layer and equal weights. `estimator=quad` takes all pairs, the
+default "linear" N of them. Labelled target images join the task alone. Both domains bring equally many images.
+"""
+
+from __future__ import annotations
+
+from tfuda import kernels, ops
+from tfuda.method import Method
+
+
+class DAN(Method):
+    """Means of both domains' features in a kernel's space are pulled together."""
+
+    trade_offs = {"task": 1.0, "discrepancy": 1.0}
+    estimator = "linear"
+
+    _reads: tuple[str, ...] = ("features",)
+    _refuses = ("pada",)
+
+    def make(self, probe):
+        if self.estimator not in kernels.ESTIMATORS:
+            raise ValueError(f"no estimator={self.estimator!r}: choose {' or '.join(kernels.ESTIMATORS)}")
+
+    def layers_of(self, stream):
+        """What is compared of Outputs: a list of [B, d_l]."""
+        return [stream.features]
+
+    def distance(self, source, target):
+        """Of both domains' layers [N, d_l]: a scalar."""
+        return kernels.mmd(*source, *target, estimator=self.estimator)
+
+    def align(self, batch, outputs):
+        seen = self.weigh(self.network, batch, outputs)
+        whole = [[ops.gathered(x) for x in self.layers_of(seen[name])] for name in ("source", "target")]
+        return {"discrepancy": ops.share(self.distance(*whole))}

@@ -1,0 +1,44 @@
+"""ENT: entropy minimisation (Grandvalet and Bengio, NIPS 2004) as the baseline of MME, https://arxiv.org/abs/1904.06487
+
+    logits    a cosine classifier's: networks/heads.py
+    task      CE over source and labelled target
+    entropy   H(p) of the unlabelled target
+    L         L_task + 0.1 entropy
+
+Two updates in a step, as MME (methods/mme.py), which is this with the head against it; options are described there.
+"""
+
+from __future__ import annotations
+
+from tfuda import losses, ops
+from tfuda.method import Method
+from tfuda.networks.heads import CosineHead
+from tfuda.turns import Turn, turns
+
+
+class ENT(Method):
+    """Sure predictions on the target."""
+
+    trade_offs = {"task": 1.0, "entropy": 0.1}
+    hidden = 512
+    temperature = 0.05
+    alternating = True
+
+    _combine = staticmethod(turns)
+
+    @classmethod
+    def head(cls, classes, options=None):
+        options = options or cls.options()
+        return CosineHead(classes, options["hidden"], options["temperature"])
+
+    def plan(self):
+        """Labelled images, then all others; or all at once."""
+        if not self.alternating:
+            return [Turn({"task": 1.0, "align": 1.0, "beside": 1.0})]
+        labelled = Turn({"task": 1.0}, reads=lambda stream: "label" in stream)
+        return [labelled, Turn({"align": 1.0, "beside": 1.0}, reads=lambda stream: "label" not in stream)]
+
+    def regularise(self, batch, outputs):
+        if "target" not in outputs:
+            return {}
+        return {"entropy": ops.mean(losses.entropy(outputs["target"].logits))}

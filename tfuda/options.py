@@ -1,0 +1,29 @@
+"""The options of a method are its class attributes: which there are, and how an instance takes others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+PLAIN = (bool, int, float, str, tuple, dict)
+
+
+def of(kind: type, base: type) -> dict[str, Any]:
+    """Every option of a class with its default; `base` is where options begin."""
+    bases = [one for one in reversed(kind.__mro__) if issubclass(one, base)]
+    found = {name: value for one in bases for name, value in vars(one).items()}
+    return {n: v for n, v in found.items() if isinstance(v, PLAIN) and not n.startswith("_")}
+
+
+def put(method: Any, options: Mapping[str, Any]) -> None:
+    """Set options of one method; of `trade_offs` those that are named, the others stay."""
+    known, kind = method.options(), type(method).__name__
+    for name, value in options.items():
+        if name not in known:
+            raise ValueError(f"{kind} has no option {name!r}: it has {', '.join(known)}")
+        if name == "trade_offs":
+            strange = set(value) - set(method.trade_offs)
+            if strange:
+                raise ValueError(f"{kind} has no term {min(strange)!r}: it has {', '.join(method.trade_offs)}")
+            value = {**method.trade_offs, **value}
+        setattr(method, name, value)

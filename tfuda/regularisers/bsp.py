@@ -1,0 +1,49 @@
+"""BSP: Transferability vs. Discriminability: Batch Spectral Penalization for Adversarial Domain Adaptation (Chen et
+al., ICML 2019), https://proceedings.mlr.press/v97/chen19i.html
+
+    bsp   Σ_domains Σ_{j <= k} σ_j(F)²         F features of the domain's images in the batch, [B, d]; k = 1
+
+    d σ_j² / d F = 2 σ_j u_j v_jᵀ
+
+An adversarial game leaves transferable directions with large singular values and starves those that tell classes
+apart; this keeps the largest down. The paper adds it to DANN and CDAN ("dann+bsp", "cdane+bsp") with 2e-4.
+
+The gradient is written down, because the general derivative of a singular value decomposition divides by differences
+of squares of singular values; where σ_k = σ_{k+1} it is one of the subgradients. The public implementation trains
+three epochs on the source before the game; here the reversal's ramp does that, or --config.weights of such a run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import tensorflow as tf
+
+from tfuda import ops
+
+STANDS_ON = "dann"  # "bsp" alone is dann+bsp
+
+
+def largest_squares(x: tf.Tensor, count: int = 1) -> tf.Tensor:
+    """Sum of the squares of the largest `count` singular values of x [m, n], a scalar."""
+
+    @tf.custom_gradient
+    def spectral(x):
+        sizes, u, v = tf.linalg.svd(x)
+        sizes, u, v = sizes[:count], u[:, :count], v[:, :count]
+        slope = 2.0 * tf.matmul(u * sizes, v, transpose_b=True)  # [m, n]
+        return tf.reduce_sum(sizes**2), lambda upstream: upstream * slope
+
+    return spectral(x)
+
+
+@dataclasses.dataclass(frozen=True)
+class BSP:
+    """The largest singular values of each domain's features, kept down."""
+
+    trade_off: float = 2e-4
+    count: int = 1
+
+    def __call__(self, batch, outputs):
+        found = [largest_squares(ops.gathered(stream.features), self.count) for stream in outputs.values()]
+        return ops.share(tf.add_n(found))
