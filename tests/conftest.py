@@ -26,6 +26,14 @@ def two_replicas():
 
 
 @pytest.fixture
+def eager():
+    """Without tracing, which is most of the time of a few steps."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
 def double():
     """All that is made is float64: rounding cannot hide a mistake, nor batch norm of small features magnify it."""
     before = keras.config.floatx(), keras.config.dtype_policy()

@@ -1,8 +1,9 @@
 """All pairs: the short list of tests in which every two values that go together meet at least once.
 
 Every test that holds for the whole grid is a property. `make test` runs the cover of method × weigher × combiner ×
-setting × property, `make test-slow` the rest of the product. All names are found in the library, and so is what goes
-together: seams.fits, a combiner's `fits`, a method's `_refuses`.
+regulariser × setting × property, `make test-slow` the rest of the product; but of the regularisers, which act on
+every method alike, no more than the cover. All names are found in the library, and so is what goes together:
+seams.fits, a combiner's `fits`, a method's `_refuses`.
 """
 
 import functools
@@ -26,17 +27,18 @@ SETTINGS = {
 
 
 class Case(NamedTuple):
-    """One test of the grid; weigher and combiner may be ""."""
+    """One test of the grid; a seam may be ""."""
 
     method: str
     weigher: str
     combiner: str
+    regulariser: str
     setting: str
     property: str
 
     @property
     def cell(self) -> str:
-        return "+".join(filter(None, self[:3]))
+        return "+".join(filter(None, self[:4]))
 
     def config(self, **changes):
         """A small network on the digits, in the case's setting."""
@@ -78,21 +80,30 @@ def cover(rows: list, pairs_of: Callable = pairs) -> list:
 @functools.cache
 def product() -> list[Case]:
     """Every legal case."""
-    seams_ = [["", *names.modules(package)] for package in ("weighers", "combiners")]
+    seams_ = [["", *names.modules(f"{seam}s")] for seam in names.SEAMS]
     every = itertools.product(names.modules("methods"), *seams_, SETTINGS, PROPERTIES)
     return [case for case in itertools.starmap(Case, every) if legal(case)]
 
 
 def cases(wanted: str) -> list:
     """Parameters of a test that holds for the whole grid: what is not in the cover is slow."""
-    quick = {*cover(product())}
     return [
-        pytest.param(case, marks=() if case in quick else pytest.mark.slow, id=f"{case.cell} {case.setting}")
-        for case in product()
+        pytest.param(case, marks=() if case in quick() else pytest.mark.slow, id=f"{case.cell} {case.setting}")
+        for case in wide()
         if case.property == wanted
     ]
 
 
+@functools.cache
+def quick() -> frozenset[Case]:
+    return frozenset(cover(product()))
+
+
+def wide() -> list[Case]:
+    """The product without regularisers, and the cover."""
+    return [case for case in product() if not case.regulariser or case in quick()]
+
+
 def cells() -> list[str]:
-    """Every legal METHOD+WEIGHER+COMBINER."""
-    return [*dict.fromkeys(case.cell for case in product())]
+    """Every legal METHOD+WEIGHER+COMBINER, and each with a regulariser that the cover has."""
+    return [*dict.fromkeys(case.cell for case in wide())]

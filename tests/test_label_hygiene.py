@@ -10,7 +10,6 @@ import killing
 import minis
 import pairwise
 import pytest
-import tensorflow as tf
 import tiny
 
 from tfuda import build, experiment, names, rounds, tune
@@ -21,14 +20,6 @@ QUICK = {("digits", "hda+toalign")}
 JUDGED = {"target_accuracy", "target_mean_class", "last", "selected", "oracle", "labels"}  # on the target's labels
 
 pytestmark = pytest.mark.usefixtures("cache")
-
-
-@pytest.fixture
-def eager():
-    """Without tracing, which is most of the time of a few steps."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 def blind(found):

@@ -68,7 +68,7 @@ def test_a_run_on_pictures_that_follows_its_own_classes_resumes_to_the_bit(pictu
 
 
 @pytest.mark.parametrize("case", pairwise.cases("labels"))
-def test_permuted_target_labels_change_no_bit_of_training_and_selection(case, tmp_path):
+def test_permuted_target_labels_change_no_bit_of_training_and_selection(case, eager, tmp_path):
     made = case.config(steps=3, segment=2, source_test=50)
     task, teacher = stages.untaught(made, build.task(made))
     assert task.streams["target"].labels is None

@@ -14,6 +14,21 @@ HALVES = ("bfloat16", "float16")
 
 
 @pytest.mark.parametrize("precision", HALVES)
+@pytest.mark.parametrize(
+    "cell", ["hda", "gsda", "mcd", "mdd", "mme", "symnets", "afn", "iwan", "jan[adversarial=True]"]
+)
+def test_no_layer_behind_the_pool_rounds_its_inputs(cell, precision):
+    made = tiny.config(cell, precision=precision)
+    made.network.bottleneck = 5
+    _, method = tiny.prepared(made)
+    roots = [method.network.pool, method.network.bottleneck, method.network.head]
+    roots += [layer for layer in method.layers if layer is not method.network]
+    behind = [layer for root in roots for layer in root._flatten_layers()]
+    rounding = [layer.name for layer in behind if layer.compute_dtype != "float32"]
+    assert len(behind) > 2 and rounding == []
+
+
+@pytest.mark.parametrize("precision", HALVES)
 def test_the_backbone_alone_computes_in_half_precision(precision):
     made = tiny.config("mstn+biwaa", precision=precision)
     task, method = tiny.prepared(made)

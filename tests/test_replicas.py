@@ -48,6 +48,7 @@ def test_shots_are_cut_to_equal_shares(two_replicas):
     assert len(batch["target_labelled"]["label"]) == 10
 
 
+@pytest.mark.slow
 def test_pictures_in_files_are_shared_out_as_arrays_are(tmp_path, monkeypatch, two_replicas):
     monkeypatch.setenv("TFUDA_CACHE", str(tmp_path / "cache"))
     minis.folders(tmp_path / "photos", ("a", "b"), 10)

@@ -24,7 +24,11 @@ def at(part: str):
 
 def test_a_run_that_is_killed_while_it_writes_a_checkpoint_ends_where_one_that_is_not_ends(trained, tmp_path):
     workdir, words = tmp_path / "killed", train_words(tmp_path / "killed")
-    code, *_ = killing.kill("train", words, workdir, at("ckpt-2_temp"))
+    for _ in range(5):  # the moment is short, and the machine may be busy
+        shutil.rmtree(workdir, ignore_errors=True)
+        code, *_ = killing.kill("train", words, workdir, at("ckpt-2_temp"))
+        if code == -signal.SIGKILL:
+            break
     assert code == -signal.SIGKILL and not (workdir / "result.json").exists()
     assert killing.content(workdir)["checkpoints/checkpoint"]
     done = command("train", *words)

@@ -23,7 +23,7 @@ def config(cell: str = "dannp+toalign", smooth: bool = False, **changes):
     if "region_hidden" in made.options:
         made.options.region_hidden = 8
     if "turns_of_backbone" in made.options:
-        made.options.turns_of_backbone = 2
+        made.options.update(turns_of_backbone=1, depth=1)
     if made.combiner == "metaalign":
         made.combiner_options.rate = 2.0  # an inner rate of 0.1, as in the paper; 5 would magnify rounding
     for key, value in changes.items():

@@ -30,7 +30,7 @@ import tensorflow as tf
 
 from tfuda import losses, ops
 from tfuda.method import Method
-from tfuda.networks.layers import Dropout
+from tfuda.networks.layers import Dropout, chain
 
 
 class Embedding(keras.layers.Layer):
@@ -85,7 +85,7 @@ class AFN(Method):
                 raise ValueError("afn's blocks and dropout are of its embedding: set network.bottleneck to its units")
             return None
         layers = [Embedding(units, dropout, f"embedding_{i}") for i in range(blocks)]
-        return keras.Sequential(layers, name="bottleneck")
+        return chain(layers, "bottleneck")
 
     def make(self, probe):
         if self.radius <= 0 or self.step_size <= 0:

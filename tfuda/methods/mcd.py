@@ -32,7 +32,7 @@ from tfuda import ops
 from tfuda.method import Method
 from tfuda.networks.discriminators import initializer
 from tfuda.networks.heads import block
-from tfuda.networks.layers import Dropout
+from tfuda.networks.layers import Dropout, chain
 from tfuda.turns import Turn, turns
 
 
@@ -43,7 +43,7 @@ def classifier(classes: int, hidden: int, depth: int, dropout: float, initial: s
         layers.append(Dropout(dropout, dtype=ops.real(), name=f"dropout_{i}"))
         layers += block(hidden, norm=True, dropout=0.0, initial=initial, name=f"hidden_{i}")
     last = keras.layers.Dense(classes, kernel_initializer=initializer(initial), dtype=ops.real(), name="logits")
-    return keras.Sequential([*layers, last], name=name)
+    return chain([*layers, last], name)
 
 
 def absence(logits: tf.Tensor) -> tf.Tensor:

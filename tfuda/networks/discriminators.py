@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 
 from tfuda import ops
-from tfuda.networks.layers import Dropout
+from tfuda.networks.layers import Dropout, chain
 
 INITIALIZERS = {"kaiming": (2.0, "fan_in"), "xavier": (1.0, "fan_avg")}
 
@@ -43,4 +43,4 @@ def mlp(
             Dropout(dropout, dtype=ops.real(), name=f"dropout_{i}"),
         ]
     last = keras.layers.Dense(outputs, kernel_initializer=initializer(initial), dtype=ops.real(), name="verdict")
-    return keras.Sequential([*layers, last], name=name)
+    return chain([*layers, last], name)

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfuda import ops
 from tfuda.networks.discriminators import initializer
-from tfuda.networks.layers import Dropout
+from tfuda.networks.layers import Dropout, chain
 
 NECKS = ("linear", "norm", "dropout", "norm+dropout")
 
@@ -37,7 +37,7 @@ def neck(units: int, kind: str, initial: str) -> keras.layers.Layer | int:
         return units
     if not units:
         raise ValueError(f"network.neck={kind} is of a bottleneck: set network.bottleneck to its units")
-    return keras.Sequential(block(units, "norm" in kind, 0.5 * ("dropout" in kind), initial), name="bottleneck")
+    return chain(block(units, "norm" in kind, 0.5 * ("dropout" in kind), initial), "bottleneck")
 
 
 def kaiming(slope: float) -> keras.Initializer:

@@ -20,6 +20,13 @@ def synchronised(network: keras.Model) -> keras.Model:
     return network
 
 
+def chain(layers: Sequence[keras.layers.Layer], name: str) -> keras.Sequential:
+    """Layers one after the other, of ops.real(): a plain Sequential made under mixed precision rounds its inputs."""
+    made = keras.Sequential([*layers], name=name)
+    made.dtype_policy = keras.dtype_policies.DTypePolicy(ops.real())
+    return made
+
+
 _passing = threading.local()  # replicas are threads
 
 
