@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from tfuda import export, served
+from tfuda import export, names, served
 
 
 def test_what_half_precision_cannot_hold_is_kept_whole():
@@ -35,7 +35,25 @@ def test_a_network_that_tflite_cannot_run_is_a_sentence_and_leaves_nothing(mixed
     assert list(tmp_path.iterdir()) == []
 
 
-NETWORKS = [(cell, "small") for cell in ("dannp", "hda", "gvb", "tada")]
+def parts(name: str) -> tuple:
+    """Kinds of head, bottleneck and attention that a method brings."""
+    kind = names.resolve(name, "methods")
+    options = kind.options()
+    return tuple(map(type, (kind.head(3, options), kind.neck(5, options), kind.attention(options))))
+
+
+@pytest.mark.parametrize("name", {parts(name): name for name in names.modules("methods")}.values())
+def test_every_kind_of_network_that_a_method_brings_is_exported(name, tmp_path):
+    made = tiny.config(name)
+    made.network.bottleneck = 5
+    task, method = tiny.prepared(made)
+    images = task.streams["target"].images[:4]
+    method.network(tf.constant(images), training=True)  # moving statistics of its own
+    row = export.export(method.network, task.classes, tmp_path / "model", images)
+    assert float(row["largest_difference"]) < 1e-4 and row["equal_labels"] == "100.0 %"
+
+
+NETWORKS = [(name, "small") for name in names.modules("methods")]
 NETWORKS += [("dannp", name) for name in ("lenet", "mnist", "resnet18", "resnet50", "applications")]
 
 
