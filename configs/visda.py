@@ -9,8 +9,8 @@ that is `hda@hda`. GSDA 81.5 (its Table 4). SAFN (`afn`) has two blocks, a step 
 
 Further methods to compare with: DAN 59.8, ResNet-50; with ResNet-101, MCD 71.9 and BSP 75.9 (GSDA Table 4). Those of
 tllib keep their own rates and train on centre crops, with --config.network.name=resnet101, as its scripts; `mcc`, and
-`bnm` like it, at 2e-4 with a bottleneck of 256, MCC's temperature 3, MCD's trade-off 1, MDD's batch 36. SymNets' 200
-epochs would be 238000 steps: here 10000, our number.
+`bnm` like it, at 2e-4 with a bottleneck of 256, MCC's temperature 3, MCD's trade-off 1, PADA's 0.4, MDD's batch 36.
+SymNets' 200 epochs would be 238000 steps: here 10000, our number.
 
 Partial adaptation to the first 6 classes:
 
@@ -51,6 +51,8 @@ def get_config(cell="toalign"):
         config.options.trade_offs.update(entropy=0.2, synchrony=10.0)
     if config.method == "mcd":
         config.options.trade_offs.discrepancy = 1.0
+    if config.method == "pada":
+        config.options.trade_offs.domain = 0.4
     if config.regulariser == "mcc":
         config.regulariser_options.temperature = 3.0
     if config.method == "afn":

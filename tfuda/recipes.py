@@ -18,10 +18,10 @@
     dan, jan, adda, mcd, mdd, bsp, mcc, bnm, pada, iwan     tllib's: tfuda/recipes_tllib.py
 
 Which one follows from the method (with `+metaalign`, from that; `dann+biwaa` trains as BIWAA's code), or stands
-behind an @: "hda+toalign@hda". A regulariser brings its own recipe where it is the paper: on the method that it stands
-on, DANN, CDAN and CDAN+E, without a further seam ("mcc", "dann+bsp", "cdane+mcc"). It is added to any other cell as
-that cell is trained: "hda+toalign+mcc" has HDA's recipe, "dann+toalign+mcc" ToAlign's. PADA's recipe is that of the
-name `pada`; `dann[pada=True]`, the same method, trains as DANN.
+behind an @: "hda+toalign@hda". A regulariser brings its own recipe where it is the paper: to the method that it
+stands on, to DANN, CDAN and CDAN+E, where there is no further seam ("mcc", "dann+bsp", "cdane+mcc"). To any other
+cell it is added, and the recipe stays: "hda+toalign+mcc" has HDA's, "dann+toalign+mcc" ToAlign's. PADA's is that of
+the method `pada`; `dann[pada=True]`, the same game, trains as DANN.
 
 HDA and ToAlign on it are by default as ToAlign's repository trains them, on equal terms: whether its paper's rows of
 HDA were run there or quoted cannot be told (METHODS A9.9), but for VisDA's, which HDA's own code gave.
@@ -118,8 +118,7 @@ def biwaa(config: ConfigDict) -> None:
     config.samplers.source = "balanced"
     if config.weigher == "biwaa":
         config.beliefs.rate = 0.9
-    if "ramp_steps" in config.options:
-        config.options.ramp_steps, config.options.epsilon, config.options.initial = 20_000, 0.0, "xavier"
+    put(config, ramp_steps=20_000, epsilon=0.0, initial="xavier")
 
 
 def afn(config: ConfigDict) -> None:
@@ -135,7 +134,7 @@ def gsda(config: ConfigDict) -> None:
     config.steps, config.segment = 10_000, 500
     config.view.test = "center"
     config.samplers.update(source="balanced", target="balanced")
-    config.options.initial = "xavier"
+    put(config, initial="xavier")
 
 
 def tada(config: ConfigDict) -> None:
@@ -143,7 +142,7 @@ def tada(config: ConfigDict) -> None:
     cdan(config)
     config.steps, config.segment = 10_000, 500
     config.view.test = "center"
-    config.options.update(ramp_ahead=0, ramp_steps=0)
+    put(config, ramp_ahead=0, ramp_steps=0)
     config.optimizer.update(momentum=0.95, backbone_momentum=0.95, gamma=10.0, per_step=False, decay=5e-4)
 
 
@@ -151,7 +150,7 @@ def daaa(config: ConfigDict) -> None:
     """METHODS B7; 15 posteriors are our number."""
     toalign(config)
     config.steps, config.segment = 15_000, 1000
-    config.options.update(copy=True, wait=False)
+    put(config, copy=True, wait=False)
 
 
 def mada(config: ConfigDict) -> None:
@@ -178,8 +177,12 @@ def mme(config: ConfigDict) -> None:
 def by_steps(config: ConfigDict) -> None:
     """What CDAN's, HDA's and GVB's codes share: rate and ramp know nothing of the run's length."""
     config.optimizer.gamma, config.optimizer.per_step, config.optimizer.decay = 1e-3, True, 1e-3
-    if "ramp_ahead" in config.options:
-        config.options.ramp_ahead, config.options.ramp_steps = 1, 10_000
+    put(config, ramp_ahead=1, ramp_steps=10_000)
+
+
+def put(config: ConfigDict, **options) -> None:
+    """Set those options that the method has: a recipe may train any."""
+    config.options.update({name: value for name, value in options.items() if name in config.options})
 
 
 RECIPES = {

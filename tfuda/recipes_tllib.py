@@ -1,15 +1,17 @@
 """How the Transfer-Learning-Library (tllib) trains its methods: what tfuda/recipes.py has of it (METHODS B8).
 
 In common: rate (1 + gamma i)^-0.75 by steps, the backbone's a tenth of what its command line says; Nesterov; both
-domains in one pass; a bottleneck of 256 with batch norm and ReLU; random resized crop of 224 out of 256 with flip, one
-centre crop in evaluation; the reversal's ramp over 10000 steps; 20 epochs of 500 steps. The rest is in the table.
+domains in one pass; a bottleneck of 256 with batch norm and ReLU; random resized crop of 224 out of 256 with flip,
+one centre crop in evaluation; the reversal's ramp over 10000 steps; 20 epochs of 500 steps. The table has the rest,
+and a data set's own numbers are in its file of configs/.
 
 Choices where tllib says otherwise or nothing:
-- Steps. Its scripts for MDD, ADDA, BSP and PADA take epochs of 1000, and those for Office-Home 30 (MCC's too), so
-  20000 to 30000 steps, and report the best epoch by the target's labels; here 10000 for all and the last one, on equal
-  terms.
+- Steps. Its scripts for MDD, ADDA, BSP and PADA take epochs of 1000, and many of those for Office-Home 30 epochs:
+  20000 to 30000 steps, of which the best epoch by the target's labels is reported. Here 10000 for all, and the last
+  one.
 - BNM is not in it: trained as MCC.
-- It trains ADDA's and BSP's network on the source for three epochs first; see methods/adda.py and regularisers/bsp.py.
+- ADDA's and BSP's networks learn the source for three epochs first: see methods/adda.py and regularisers/bsp.py.
+- PADA's temperature of class weights is 0.01 in its scripts for Office-Home, and 0.1 here (tfuda/pada.py).
 
 MCD moves backbone and heads at one constant rate, the backbone without momentum, and has no bottleneck: its heads are
 deep.
