@@ -8,10 +8,21 @@ CDAN+E 87.7. CDAN's code takes 3e-4 for A-D and D-W; HDA's (`hda@hda`) and GVB's
 ToAlign does not report this set. BIWAA's tables 1 and 4: MSTN 86.5, BIWAA 89.7 (`biwaa`), its ten rounds 90.5
 (run/rounds.py), DANN with its weights 87.7 (`dann+biwaa`), AFN 85.7, with its weights 87.5 (`afn+biwaa`); its code
 takes 3e-4 where CDAN's does. GSDA 89.7 (Table 2; `gsda`; its four rows of Table 1 are in methods/gsda.py), TADA 88.4
-(Table 1; `tada`). Partial adaptation to the ten classes shared with Caltech: --config.partial=caltech,
-for GSDA with --config.options.trade_offs.synchrony=10 and entropy=0.2; PADA is 'dann[pada=True]'.
-DAAA 87.2 (Table 2; `daaa`; its rows and ablations are in methods/daaa.py), which trains its generators first, at
---config.pairs.size=256, and the source network: see tfuda/stages.py.
+(Table 1; `tada`). DAAA 87.2 (Table 2; `daaa`; its rows and ablations are in methods/daaa.py), which trains its
+generators first, at --config.pairs.size=256, and the source network: see tfuda/stages.py.
+
+Further methods to compare with, averages as others quote them: DAN 80.4, JAN 84.3, ADDA 82.9, MADA 85.2 (TADA Table
+1, GSDA Table 2; DAN is 72.9 in BIWAA Table 1), SymNets 88.4, BSP 88.5, on which method is not said (GSDA Table 2),
+MDD 88.9, MCD 86.5 (BIWAA Table 1; 83.0 in GSDA Table 2), JAN-A 84.6 (DAAA Table 2; 'jan[adversarial=True]'). `mcc`
+and `bnm` are in none of these tables. `adda` trains its source network first, or takes --config.teacher.
+
+Partial adaptation to the ten classes shared with Caltech:
+
+    python run/train.py --config=configs/office31.py:pada --config.partial=caltech --config.task=A-W \\
+        --config.root=/data/office31 --config.weights=resnet50.weights.h5 --workdir=runs/partial
+
+likewise `iwan`; `gsda` with --config.options.trade_offs.synchrony=10 and entropy=0.2. Class weights are PADA's recipe
+of tllib; 'dann[pada=True]' is the same method in DANN's, and other methods take pada=True alike.
 """
 
 from tfuda import recipes

@@ -6,8 +6,9 @@ import keras
 import minis
 import numpy as np
 import pytest
+import tiny
 
-from tfuda import build, names
+from tfuda import build, names, recipes_tllib
 from tfuda.data import catalogue
 
 FILES = minis.CONFIGS
@@ -22,6 +23,32 @@ def test_a_config_builds_and_steps(file, cell, miniature):
     method = build.method(config, task)
     method.fit(build.streams(config, task), verbose=0)
     assert int(method.step.numpy()) == 1 and np.isfinite(float(method.meters["loss"].result()))
+
+
+COMPARED = [*recipes_tllib.TABLE, "jan[adversarial=True]", "mada", "symnets", "ent", "mme", "dann+mcc", "cdane+bnm"]
+COMPARED += ["cdane+bsp", "hda+toalign+mcc"]
+CHOSEN = {("office_home", "mdd"), ("visda", "mcc"), ("domainnet126", "mme")}
+EACH = [(file, cell) for file in ("office31", "office_home", "visda", "domainnet126") for cell in COMPARED]
+
+
+@pytest.mark.parametrize(
+    "name, cell", [pytest.param(*each, marks=[] if each in CHOSEN else pytest.mark.slow) for each in EACH]
+)
+def test_a_method_to_compare_with_builds_and_steps_by_its_recipe(name, cell, miniature, eager):
+    config = minis.small(FILES[0].with_name(f"{name}.py"), miniature, cell)
+    task, method = tiny.prepared(config)
+    method.fit(build.streams(config, task), verbose=0)
+    assert int(method.step.numpy()) == 1 and np.isfinite(float(method.meters["loss"].result()))
+
+
+@pytest.mark.parametrize("cell", ["pada", "iwan"])
+def test_partial_methods_step_on_the_named_classes(cell, miniature, eager):
+    config = minis.small(FILES[0].with_name("office31.py"), miniature, cell)
+    config.partial = "caltech"
+    task, method = tiny.prepared(config)
+    assert len(set(task.tests["target"].labels)) == 10
+    method.fit(build.streams(config, task), verbose=0)
+    assert np.isfinite(float(method.meters["domain"].result())) and method.pada == (cell == "pada")
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

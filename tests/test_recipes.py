@@ -3,9 +3,10 @@
 import importlib
 import types
 
+import keras_tuner
 import pytest
 
-from tfuda import build, recipes
+from tfuda import build, recipes, recipes_tllib
 
 
 def config(file, cell):
@@ -21,9 +22,32 @@ def test_a_recipe_follows_from_the_method_or_stands_behind_an_at():
     expected += ["gsda", "tada", "tada"]
     cells += ("biwaa", "mstn", "dann+biwaa", "cdane+biwaa", "afn", "afn+biwaa", "dann")
     expected += ["biwaa", "biwaa", "biwaa", "cdan", "afn", "afn", "toalign"]
+    cells += ("ent", "mme", "jan[adversarial=True]", "mada+biwaa", "pada", "dann[pada=True]")
+    expected += ["mme", "mme", "jan", "mada", "pada", "toalign"]
     assert [recipes.name(cell) for cell in cells] == expected
     with pytest.raises(ValueError, match="unknown recipe 'had' of 'hda@had', did you mean 'hda'"):
         recipes.name("hda@had")
+
+
+def test_a_regulariser_brings_its_recipe_to_the_bare_methods_alone():
+    for cell in ("bsp", "dann+bsp", "cdane+bsp", "cdan+bsp"):
+        assert recipes.name(cell) == "bsp"
+    for cell in ("mcc", "source_only+mcc", "dann+mcc", "dann+mcc[temperature=2]"):
+        assert recipes.name(cell) == "mcc"
+    cells = ("bnm", "hda+toalign+mcc", "dann+toalign+mcc", "dann+biwaa+bnm", "dann+metaalign+mcc", "mada+mcc")
+    assert [recipes.name(cell) for cell in cells] == ["bnm", "toalign", "toalign", "biwaa", "metaalign", "mada"]
+    assert recipes.name("dann+mcc@cdan") == "cdan" and recipes.name("dann@mcc") == "mcc"
+
+
+def test_an_added_regulariser_leaves_the_recipe_as_it_is():
+    plain, added = config("office_home", "hda+toalign"), config("office_home", "hda+toalign+mcc")
+    assert added.regulariser == "mcc" and not plain.regulariser
+    for key in plain:
+        assert key in ("cell", "regulariser", "regulariser_options") or added[key] == plain[key], key
+
+
+def test_a_combiner_of_one_s_own_has_the_recipe_of_its_method():
+    assert recipes.name("gvb+tfuda.combiners.metaalign:MetaAlign") == "gvb"
 
 
 def test_the_name_of_a_cell_tells_its_recipe():
@@ -112,6 +136,125 @@ def test_gsda_s_and_tada_s_recipes():
     assert (visda.groups, visda.trade_offs.entropy, visda.trade_offs.synchrony) == (4, 0.2, 10.0)
     assert (tada.optimizer.momentum, tada.optimizer.backbone_momentum, tada.optimizer.gamma) == (0.95, 0.95, 10.0)
     assert (tada.options.trade_offs.entropy, tada.options.ramp_steps) == (0.1, 0)
+
+
+def numbers(file, cell):
+    """Rate of the backbone, gamma, decay, batch, bottleneck and neck."""
+    made = config(file, cell)
+    chosen, network = made.optimizer, made.network
+    return (chosen.rate, chosen.gamma, chosen.decay, made.batch, network.bottleneck, network.neck)
+
+
+def test_tllib_s_recipes_on_office31():
+    assert {cell: numbers("office31", cell) for cell in ("dan", "jan", "adda", "mcd", "mdd", "pada", "iwan")} == {
+        "dan": (3e-4, 3e-4, 5e-4, 32, 256, "dropout"),
+        "jan": (3e-4, 3e-4, 5e-4, 32, 256, "norm"),
+        "adda": (1e-4, 3e-4, 1e-3, 32, 256, "norm"),
+        "mcd": (1e-3, 0.0, 5e-4, 32, 0, "linear"),
+        "mdd": (4e-4, 2e-4, 5e-4, 32, 1024, "norm+dropout"),
+        "pada": (2e-4, 1e-3, 1e-3, 36, 256, "norm"),
+        "iwan": (1e-4, 1e-3, 1e-3, 36, 256, "norm"),
+    }
+    assert numbers("office31", "bsp") == (3e-4, 1e-3, 1e-3, 32, 256, "norm")
+    assert numbers("office31", "mcc") == numbers("office31", "bnm") == (5e-4, 1e-3, 1e-3, 36, 1024, "norm")
+
+
+@pytest.mark.parametrize("cell", [*recipes_tllib.TABLE])
+def test_what_tllib_s_recipes_have_in_common(cell):
+    made = config("office_home", cell)
+    assert (made.steps, made.segment, made.passes, made.optimizer.per_step) == (10_000, 500, "joint", True)
+    assert (made.view.resize, made.view.size, made.view.train, made.view.flip) == (256, 224, "resized_crop", True)
+    assert made.view.test == "center" and made.options.ramp_steps == 10_000
+    assert made.optimizer.new_layers == (1.0 if cell == "mcd" else 10.0)
+
+
+def test_the_reversal_ends_at_2_in_adda_at_a_tenth_in_mdd_and_at_1_elsewhere():
+    heights = {cell: config("office31", cell).options.ramp_height for cell in ("adda", "mdd", "pada", "cdane+bsp")}
+    assert heights == {"adda": 2.0, "mdd": 0.1, "pada": 1.0, "cdane+bsp": 1.0}
+
+
+def test_mcd_moves_all_at_one_constant_rate_and_the_backbone_without_momentum():
+    made = config("office31", "mcd")
+    optimizer = build.optimizer(made, types.SimpleNamespace(rate_steps=made.steps, rate_progress=0.5))
+    assert [optimizer.groups(f"network/{name}/kernel") for name in ("backbone_0", "head")] == [(1.0, 0.0), (1.0, 0.9)]
+    assert not optimizer.nesterov and float(optimizer.learning_rate) == pytest.approx(1e-3)
+
+
+def test_trade_offs_and_widths_by_data_set():
+    files = ("office31", "office_home", "visda")
+    assert [config(file, "mcd").options.trade_offs.discrepancy for file in files] == [10.0, 30.0, 1.0]
+    assert [config(file, "mcc").network.bottleneck for file in files] == [1024, 2048, 256]
+    mdd = [config(file, "mdd") for file in files]
+    assert [(made.network.bottleneck, made.options.hidden) for made in mdd] == [(1024,) * 2, (2048,) * 2, (1024,) * 2]
+    assert [config(file, "dann+mcc").regulariser_options.temperature for file in files] == [2.5, 2.5, 3.0]
+    assert [config(file, "symnets").steps for file in files] == [4400, 6800, 10_000]
+
+
+def test_rates_on_visda_are_those_of_a_recipe_s_own_code_where_it_has_some():
+    rates = {cell: config("visda", cell).optimizer.rate for cell in ("mcc", "bnm", "dan", "mada", "symnets", "cdan")}
+    assert rates == {"mcc": 2e-4, "bnm": 2e-4, "dan": 3e-4, "mada": 3e-4, "symnets": 1e-3, "cdan": 3e-4}
+    assert config("visda", "mcd").optimizer.rate == 1e-3 and config("visda", "mdd").batch == 36
+    assert config("visda", "mcd").view.train == "center"
+    assert config("visda", "pada").options.trade_offs.domain == 0.4
+
+
+def test_symnets_mme_s_and_mada_s_recipes():
+    assert numbers("office31", "symnets") == (1e-3, 10.0, 1e-4, 128, 0, "linear")
+    assert not config("office31", "symnets").optimizer.per_step
+    assert numbers("office31", "mada") == (1e-3, 1e-3, 1e-3, 36, 256, "linear")
+    mada = config("office31", "mada")
+    assert (mada.steps, mada.view.train, mada.view.test) == (10_000, "resized_crop", "center")
+    assert (mada.options.ramp_steps, mada.options.ramp_ahead, mada.samplers.source) == (10_000, 1, "uniform")
+    for cell in ("ent", "mme"):
+        made = config("domainnet126", cell)
+        assert numbers("domainnet126", cell) == (1e-3, 1e-4, 5e-4, 24, 0, "linear")
+        assert (made.network.name, made.shots, made.steps) == ("resnet34", 3, 50_000)
+        assert (made.optimizer.per_step, made.optimizer.new_layers, made.view.train) == (True, 10.0, "crop")
+        assert made.passes == "source+target_labelled,target" and made.batches.target == 48
+
+
+def test_methods_that_refuse_shots_get_none():
+    shots = {cell: config("domainnet126", cell).shots for cell in ("adda", "daaa", "dan", "dann+mcc")}
+    assert shots == {"adda": 0, "daaa": 0, "dan": 3, "dann+mcc": 3}
+    assert config("domainnet126", "adda").passes == "joint" and config("domainnet126", "daaa").batch == 60
+
+
+@pytest.mark.parametrize("file", ["office31", "office_home", "visda", "domainnet126"])
+@pytest.mark.parametrize("recipe", [*recipes.RECIPES])
+def test_no_recipe_sets_an_option_that_a_method_lacks(file, recipe):
+    for method in ("source_only", "mcd", "symnets", "afn+biwaa", "daaa"):
+        made = config(file, f"{method}@{recipe}")
+        assert {*made.options} <= {*build.kind(made).options()}, method
+        assert {*made.options.trade_offs} == {*build.kind(made).trade_offs}, method
+
+
+def test_the_search_weighs_the_game_and_the_regulariser_and_starts_from_the_config():
+    cells = {
+        "dann+bsp": {"options.trade_offs.domain": 1.0, "regulariser_options.trade_off": 2e-4},
+        "mcd": {"options.trade_offs.discrepancy": 30.0},
+        "mdd": {"options.trade_offs.margin": 1.0},
+        "mme": {"options.trade_offs.minimax": 0.1},
+        "iwan": {"options.trade_offs.domain": 3.0, "options.trade_offs.entropy": 0.1},
+        "afn": {},  # its entropy is off
+        "mcc": {"regulariser_options.trade_off": 1.0},
+    }
+    for cell, wanted in cells.items():
+        made, space = config("office_home", cell), keras_tuner.HyperParameters()
+        before = made.to_dict()
+        made.lock()
+        recipes.sweep(space, made)
+        assert made.to_dict() == before, cell  # the first draw
+        assert {key: value for key, value in space.values.items() if key != "optimizer.rate"} == wanted, cell
+        for drawn in space.space:
+            assert drawn.min_value <= drawn.default <= drawn.max_value
+
+
+def test_a_schedule_is_left_out_of_the_search():
+    made, space = config("office_home", "dan"), keras_tuner.HyperParameters()
+    with made.ignore_type():
+        made.options.trade_offs.discrepancy = "ramp"
+    recipes.trade_offs(space, made)
+    assert not space.values and made.options.trade_offs.discrepancy == "ramp"
 
 
 def test_a_recipe_sets_no_option_that_a_method_lacks():

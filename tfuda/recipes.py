@@ -12,24 +12,34 @@
     gsda      as CDAN's for 10000 steps, balanced batches on both sides, one centre crop; most of it is not stated
     tada      as CDAN's for 10000 steps, momentum .95, rate (1 + 10 p)^-0.75, one centre crop
     daaa      JAN's rate (1 + 10 p)^-0.75, anew every 1000 steps, 60 images of 4 kinds; starts as the source network
+    mada      as CDAN's for 10000 steps, one centre crop, as GSDA (our choice)
+    symnets   SymNets': rate (1 + 10 p)^-0.75, decay 1e-4, 128 images of each domain, 200 epochs
+    mme       MME's, and ENT's: rate (1 + 0.0001 i)^-0.75, decay 5e-4, 24 images, twice as many unlabelled ones
+    dan, jan, adda, mcd, mdd, bsp, mcc, bnm, pada, iwan     tllib's: tfuda/recipes_tllib.py
 
 Which one follows from the method (with `+metaalign`, from that; `dann+biwaa` trains as BIWAA's code), or stands
-behind an @: "hda+toalign@hda". HDA and ToAlign on it are by default as ToAlign's repository trains them, on equal
-terms: whether its paper's rows of HDA were run there or quoted cannot be told (METHODS A9.9), but for VisDA's, which
-HDA's own code gave.
+behind an @: "hda+toalign@hda". A regulariser brings its own recipe where it is the paper: to the method that it
+stands on, to DANN, CDAN and CDAN+E, where there is no further seam ("mcc", "dann+bsp", "cdane+mcc"). To any other
+cell it is added, and the recipe stays: "hda+toalign+mcc" has HDA's, "dann+toalign+mcc" ToAlign's. PADA's is that of
+the method `pada`; `dann[pada=True]`, the same game, trains as DANN.
 
-New layers learn ten times faster than the backbone, but in AFN's.
+HDA and ToAlign on it are by default as ToAlign's repository trains them, on equal terms: whether its paper's rows of
+HDA were run there or quoted cannot be told (METHODS A9.9), but for VisDA's, which HDA's own code gave.
+
+New layers learn ten times faster than the backbone, but in AFN's and MCD's.
 """
 
 from __future__ import annotations
 
 from ml_collections import ConfigDict
 
-from tfuda import cells, settings
-from tfuda.names import near
+from tfuda import cells, recipes_tllib, settings
+from tfuda.names import near, resolve
 
 BY_METHOD = {"cdan": "cdan", "cdane": "cdan", "gvb": "gvb", "mstn": "biwaa", "afn": "afn"}
-BY_METHOD |= {"gsda": "gsda", "tada": "tada", "daaa": "daaa"}
+BY_METHOD |= {"gsda": "gsda", "tada": "tada", "daaa": "daaa", "ent": "mme"}
+BARE = ("source_only", "dann", "cdan", "cdane")  # methods that a regulariser makes a paper's of
+SWEPT = ("domain", "discrepancy", "margin", "minimax", "entropy")
 
 
 def name(cell: str) -> str:
@@ -38,9 +48,11 @@ def name(cell: str) -> str:
     if chosen and chosen not in RECIPES:
         raise ValueError(f"unknown recipe {chosen!r} of {cell!r}{near(chosen, RECIPES)}")
     made = cells.cell(text)
+    bare = made.method in BARE and not made.weigher
     weighed = "biwaa" if made.weigher == "biwaa" else "toalign"
     own = made.method if made.method in RECIPES and made.method != "hda" else weighed
-    return chosen or made.combiner or BY_METHOD.get(made.method, own)
+    wanted = (chosen, made.combiner, made.regulariser if bare else "", BY_METHOD.get(made.method, own))
+    return next(recipe for recipe in wanted if recipe in RECIPES)
 
 
 def paper(cell: str, data: str, depth: int = 50) -> ConfigDict:
@@ -106,8 +118,7 @@ def biwaa(config: ConfigDict) -> None:
     config.samplers.source = "balanced"
     if config.weigher == "biwaa":
         config.beliefs.rate = 0.9
-    if "ramp_steps" in config.options:
-        config.options.ramp_steps, config.options.epsilon, config.options.initial = 20_000, 0.0, "xavier"
+    put(config, ramp_steps=20_000, epsilon=0.0, initial="xavier")
 
 
 def afn(config: ConfigDict) -> None:
@@ -123,7 +134,7 @@ def gsda(config: ConfigDict) -> None:
     config.steps, config.segment = 10_000, 500
     config.view.test = "center"
     config.samplers.update(source="balanced", target="balanced")
-    config.options.initial = "xavier"
+    put(config, initial="xavier")
 
 
 def tada(config: ConfigDict) -> None:
@@ -131,7 +142,7 @@ def tada(config: ConfigDict) -> None:
     cdan(config)
     config.steps, config.segment = 10_000, 500
     config.view.test = "center"
-    config.options.update(ramp_ahead=0, ramp_steps=0)
+    put(config, ramp_ahead=0, ramp_steps=0)
     config.optimizer.update(momentum=0.95, backbone_momentum=0.95, gamma=10.0, per_step=False, decay=5e-4)
 
 
@@ -139,14 +150,39 @@ def daaa(config: ConfigDict) -> None:
     """METHODS B7; 15 posteriors are our number."""
     toalign(config)
     config.steps, config.segment = 15_000, 1000
-    config.options.update(copy=True, wait=False)
+    put(config, copy=True, wait=False)
+
+
+def mada(config: ConfigDict) -> None:
+    """METHODS B9 has the method alone; the recipe is our choice, GSDA's without its sampling."""
+    cdan(config)
+    config.steps, config.segment = 10_000, 500
+    config.view.test = "center"
+
+
+def symnets(config: ConfigDict) -> None:
+    """METHODS B9. Epochs are the larger domain's: at most 200 x (2817 // 128 = 22) = 4400 steps on Office-31."""
+    config.steps, config.segment, config.batch = 4400, 440, 128
+    config.optimizer.decay = 1e-4
+
+
+def mme(config: ConfigDict) -> None:
+    """METHODS B9; the authors' loader of unlabelled images has batches of twice the size."""
+    config.steps, config.segment, config.batch = 50_000, 1000, 24
+    config.optimizer.update(gamma=1e-4, per_step=True, decay=5e-4)
+    if config.method in ("ent", "mme"):  # others may want as many of each
+        config.batches.target = 48
 
 
 def by_steps(config: ConfigDict) -> None:
     """What CDAN's, HDA's and GVB's codes share: rate and ramp know nothing of the run's length."""
     config.optimizer.gamma, config.optimizer.per_step, config.optimizer.decay = 1e-3, True, 1e-3
-    if "ramp_ahead" in config.options:
-        config.options.ramp_ahead, config.options.ramp_steps = 1, 10_000
+    put(config, ramp_ahead=1, ramp_steps=10_000)
+
+
+def put(config: ConfigDict, **options) -> None:
+    """Set those options that the method has: a recipe may train any."""
+    config.options.update({name: value for name, value in options.items() if name in config.options})
 
 
 RECIPES = {
@@ -160,13 +196,28 @@ RECIPES = {
     "gsda": gsda,
     "tada": tada,
     "daaa": daaa,
+    "mada": mada,
+    "symnets": symnets,
+    "mme": mme,
+    **recipes_tllib.RECIPES,
 }
+
+
+def takes_shots(config: ConfigDict) -> bool:
+    """Has the method a use for labelled target images?"""
+    return "shots" not in resolve(config.method, "methods")._refuses
 
 
 def sweep(hp, config: ConfigDict) -> None:
     """keras-tuner's space; the defaults are the config's."""
     config.optimizer.rate = hp.Float("optimizer.rate", 1e-4, 1e-2, sampling="log", default=config.optimizer.rate)
-    if "domain" in config.options.get("trade_offs", {}):
-        default = config.options.trade_offs.domain
-        name = "options.trade_offs.domain"
-        config.options.trade_offs.domain = hp.Float(name, 0.1, 2.0, sampling="log", default=default)
+    trade_offs(hp, config)
+
+
+def trade_offs(hp, config: ConfigDict) -> None:
+    """Into keras-tuner's space: what weighs the method's game and the regulariser, from a tenth to ten times it."""
+    places = [("options.trade_offs", config.options.get("trade_offs", {}), name) for name in SWEPT]
+    for path, tree, name in [*places, ("regulariser_options", config.regulariser_options, "trade_off")]:
+        default = tree.get(name)
+        if isinstance(default, float) and default:  # no schedule, and no term that is only looked at
+            tree[name] = hp.Float(f"{path}.{name}", default / 10, default * 10, sampling="log", default=default)
