@@ -215,9 +215,9 @@ def sweep(hp, config: ConfigDict) -> None:
 
 
 def trade_offs(hp, config: ConfigDict) -> None:
-    """Into keras-tuner's space: what weighs the method's game and the regulariser, from a tenth to ten times it."""
+    """Into keras-tuner's space: what weighs the method's game and the regulariser, from a tenth to twice it."""
     places = [("options.trade_offs", config.options.get("trade_offs", {}), name) for name in SWEPT]
     for path, tree, name in [*places, ("regulariser_options", config.regulariser_options, "trade_off")]:
         default = tree.get(name)
         if isinstance(default, float) and default:  # no schedule, and no term that is only looked at
-            tree[name] = hp.Float(f"{path}.{name}", default / 10, default * 10, sampling="log", default=default)
+            tree[name] = hp.Float(f"{path}.{name}", default / 10, default * 2, sampling="log", default=default)
