@@ -34,6 +34,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Callable
 
 from ml_collections import ConfigDict
 
@@ -207,7 +208,7 @@ def put(config: ConfigDict, options: dict, place: str = "options") -> None:
             tree[last] = value
 
 
-RECIPES = {
+RECIPES: dict[str, Callable[[ConfigDict], None]] = {
     "toalign": toalign,
     "cdan": cdan,
     "hda": hda,
