@@ -40,7 +40,7 @@ def get_config(cell="toalign"):
     if own == "symnets":  # 200 epochs of Product: 4439 // 128 = 34 steps
         config.steps, config.segment = 6800, 680
     if config.method == "mdd":
-        config.options.hidden = 2048
+        recipes.put(config, {"hidden": 2048})
     if config.method == "mcd":
-        config.options.trade_offs.discrepancy = 30.0
+        recipes.put(config, {"trade_offs.discrepancy": 30.0})
     return config

@@ -46,16 +46,13 @@ def get_config(cell="toalign"):
         config.steps = 15_002
     if own == "afn":  # METHODS B3: 50 epochs over the target
         config.steps, config.segment, config.optimizer.rate, config.view.train = 86_500, 1730, 1e-3, "center"
-    if config.method == "gsda":
-        config.options.groups = 4
-        config.options.trade_offs.update(entropy=0.2, synchrony=10.0)
-    if config.method == "mcd":
-        config.options.trade_offs.discrepancy = 1.0
-    if config.method == "pada":
-        config.options.trade_offs.domain = 0.4
+    by_method = {
+        "gsda": {"groups": 4, "trade_offs.entropy": 0.2, "trade_offs.synchrony": 10.0},
+        "afn": {"step_size": 0.3, "blocks": 2, "trade_offs.norm": 0.01},
+        "mcd": {"trade_offs.discrepancy": 1.0},
+        "pada": {"trade_offs.domain": 0.4},
+    }
+    recipes.put(config, by_method.get(config.method, {}))
     if config.regulariser == "mcc":
-        config.regulariser_options.temperature = 3.0
-    if config.method == "afn":
-        config.options.update(step_size=0.3, blocks=2)
-        config.options.trade_offs.norm = 0.01
+        recipes.put(config, {"temperature": 3.0}, "regulariser_options")
     return config

@@ -105,7 +105,7 @@ def small(file: pathlib.Path, miniature, cell: str = "") -> ConfigDict:
         config.network.name, config.network_options = "small", {"widths": (4, 8), "stride": 2}
         config.network.bottleneck = min(config.network.bottleneck, 8)
         config.batch = 4
-        config.batches.source = 6 if config.batches.source else 0
+        config.batches.update({name: 6 for name, size in config.batches.items() if size})
     if "hidden" in config.options:
         config.options.hidden = 8
     return config

@@ -41,7 +41,7 @@ def test_a_method_to_compare_with_builds_and_steps_by_its_recipe(name, cell, min
     assert int(method.step.numpy()) == 1 and np.isfinite(float(method.meters["loss"].result()))
 
 
-@pytest.mark.parametrize("cell", ["pada", "iwan"])
+@pytest.mark.parametrize("cell", ["pada", pytest.param("iwan", marks=pytest.mark.slow)])
 def test_partial_methods_step_on_the_named_classes(cell, miniature, eager):
     config = minis.small(FILES[0].with_name("office31.py"), miniature, cell)
     config.partial = "caltech"

@@ -249,6 +249,14 @@ def test_the_search_weighs_the_game_and_the_regulariser_and_starts_from_the_conf
             assert drawn.min_value <= drawn.default <= drawn.max_value
 
 
+def test_what_stands_in_brackets_is_neither_the_recipe_s_nor_the_data_set_s():
+    assert config("office31", "dann[trade_offs.domain=0.5]").options.trade_offs.domain == 0.5
+    assert config("office31", "adda[ramp_height=1]").options.ramp_height == 1.0
+    assert config("office_home", "mcd[hidden=8;trade_offs.discrepancy=5]").options.trade_offs.discrepancy == 5.0
+    assert config("visda", "mcc[trade_off=2;temperature=2]").regulariser_options.temperature == 2.0
+    assert config("office31", "mdd[ramp_steps=7]@hda").options.ramp_steps == 7
+
+
 def test_a_schedule_is_left_out_of_the_search():
     made, space = config("office_home", "dan"), keras_tuner.HyperParameters()
     with made.ignore_type():

@@ -26,10 +26,15 @@ the method `pada`; `dann[pada=True]`, the same game, trains as DANN.
 HDA and ToAlign on it are by default as ToAlign's repository trains them, on equal terms: whether its paper's rows of
 HDA were run there or quoted cannot be told (METHODS A9.9), but for VisDA's, which HDA's own code gave.
 
-New layers learn ten times faster than the backbone, but in AFN's and MCD's.
+What a cell says in brackets stands, whatever its recipe or data set would have. New layers learn ten times faster
+than the backbone, but in AFN's and MCD's.
 """
 
 from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
 
 from ml_collections import ConfigDict
 
@@ -79,7 +84,7 @@ def toalign(config: ConfigDict) -> None:
     config.steps, config.segment = 8000, 500
     config.optimizer.decay = 5e-4
     if config.method == "dann":
-        config.options.trade_offs.domain = 0.1  # UDA_OH_DANN.yaml
+        put(config, {"trade_offs.domain": 0.1})  # UDA_OH_DANN.yaml
 
 
 def cdan(config: ConfigDict) -> None:
@@ -106,8 +111,7 @@ def metaalign(config: ConfigDict) -> None:
     """METHODS A8."""
     config.steps, config.segment, config.batch = 10_002, 500, 24
     config.passes = "joint"
-    if "task_alone" in config.combiner_options:
-        config.combiner_options.task_alone = True
+    put(config, {"task_alone": True}, "combiner_options")
     by_steps(config)
 
 
@@ -118,7 +122,7 @@ def biwaa(config: ConfigDict) -> None:
     config.samplers.source = "balanced"
     if config.weigher == "biwaa":
         config.beliefs.rate = 0.9
-    put(config, ramp_steps=20_000, epsilon=0.0, initial="xavier")
+    put(config, {"ramp_steps": 20_000, "epsilon": 0.0, "initial": "xavier"})
 
 
 def afn(config: ConfigDict) -> None:
@@ -134,7 +138,7 @@ def gsda(config: ConfigDict) -> None:
     config.steps, config.segment = 10_000, 500
     config.view.test = "center"
     config.samplers.update(source="balanced", target="balanced")
-    put(config, initial="xavier")
+    put(config, {"initial": "xavier"})
 
 
 def tada(config: ConfigDict) -> None:
@@ -142,7 +146,7 @@ def tada(config: ConfigDict) -> None:
     cdan(config)
     config.steps, config.segment = 10_000, 500
     config.view.test = "center"
-    put(config, ramp_ahead=0, ramp_steps=0)
+    put(config, {"ramp_ahead": 0, "ramp_steps": 0})
     config.optimizer.update(momentum=0.95, backbone_momentum=0.95, gamma=10.0, per_step=False, decay=5e-4)
 
 
@@ -150,7 +154,7 @@ def daaa(config: ConfigDict) -> None:
     """METHODS B7; 15 posteriors are our number."""
     toalign(config)
     config.steps, config.segment = 15_000, 1000
-    put(config, copy=True, wait=False)
+    put(config, {"copy": True, "wait": False})
 
 
 def mada(config: ConfigDict) -> None:
@@ -174,18 +178,37 @@ def mme(config: ConfigDict) -> None:
         config.batches.target = 48
 
 
+def tllib(name: str, config: ConfigDict) -> None:
+    """METHODS B8: what the table of tfuda/recipes_tllib.py has by that name."""
+    own = recipes_tllib.TABLE[name]
+    config.steps, config.segment, config.batch, config.passes = own.steps, 500, own.batch, "joint"
+    config.view.train = "resized_crop"
+    config.network.bottleneck = own.bottleneck
+    if config.method != "afn":  # whose bottleneck is its own
+        config.network.neck = own.neck
+    config.optimizer.update(rate=own.rate, gamma=own.gamma, per_step=True, decay=own.decay)
+    put(config, {"ramp_steps": 10_000, **({"ramp_height": own.height} if own.height else {})})
+    if name == "mcd":
+        config.optimizer.update(new_layers=1.0, backbone_momentum=0.0, nesterov=False)
+
+
 def by_steps(config: ConfigDict) -> None:
     """What CDAN's, HDA's and GVB's codes share: rate and ramp know nothing of the run's length."""
     config.optimizer.gamma, config.optimizer.per_step, config.optimizer.decay = 1e-3, True, 1e-3
-    put(config, ramp_ahead=1, ramp_steps=10_000)
+    put(config, {"ramp_ahead": 1, "ramp_steps": 10_000})
 
 
-def put(config: ConfigDict, **options) -> None:
-    """Set those options that the method has: a recipe may train any."""
-    config.options.update({name: value for name, value in options.items() if name in config.options})
+def put(config: ConfigDict, options: dict, place: str = "options") -> None:
+    """Set those options, as "trade_offs.domain", that the cell has, and that no bracket of it says otherwise."""
+    said = re.findall(r"[\[;]([\w.]+)=", config.cell)
+    for name, value in options.items():
+        term, _, last = name.rpartition(".")
+        tree = config[place].get(term, {}) if term else config[place]
+        if last in tree and name not in said:
+            tree[last] = value
 
 
-RECIPES = {
+RECIPES: dict[str, Callable[[ConfigDict], None]] = {
     "toalign": toalign,
     "cdan": cdan,
     "hda": hda,
@@ -199,7 +222,7 @@ RECIPES = {
     "mada": mada,
     "symnets": symnets,
     "mme": mme,
-    **recipes_tllib.RECIPES,
+    **{name: functools.partial(tllib, name) for name in recipes_tllib.TABLE},
 }
 
 

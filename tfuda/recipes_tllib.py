@@ -19,10 +19,7 @@ deep.
 
 from __future__ import annotations
 
-import functools
 from typing import NamedTuple
-
-from ml_collections import ConfigDict
 
 
 class Recipe(NamedTuple):
@@ -51,22 +48,3 @@ TABLE = {
     "pada": Recipe(2e-4, gamma=1e-3, decay=1e-3, batch=36),
     "iwan": Recipe(1e-4, gamma=1e-3, decay=1e-3, batch=36),
 }
-
-
-def train(name: str, config: ConfigDict) -> None:
-    """The recipe of that name in the table."""
-    own = TABLE[name]
-    config.steps, config.segment, config.batch, config.passes = own.steps, 500, own.batch, "joint"
-    config.view.train = "resized_crop"
-    config.network.bottleneck = own.bottleneck
-    if config.method != "afn":  # whose bottleneck is its own
-        config.network.neck = own.neck
-    config.optimizer.update(rate=own.rate, gamma=own.gamma, per_step=True, decay=own.decay)
-    config.options.ramp_steps = 10_000
-    if own.height:
-        config.options.ramp_height = own.height
-    if name == "mcd":
-        config.optimizer.update(new_layers=1.0, backbone_momentum=0.0, nesterov=False)
-
-
-RECIPES = {name: functools.partial(train, name) for name in TABLE}
