@@ -7,8 +7,8 @@ Papers' averages over the six tasks, ResNet-50 (TADA Table 1, BIWAA Table 1): so
 CDAN+E 87.7. CDAN's code takes 3e-4 for A-D and D-W; HDA's (`hda@hda`) and GVB's for all but those to Amazon.
 ToAlign does not report this set. BIWAA's tables 1 and 4: MSTN 86.5, BIWAA 89.7 (`biwaa`), its ten rounds 90.5
 (run/rounds.py), DANN with its weights 87.7 (`dann+biwaa`), AFN 85.7, with its weights 87.5 (`afn+biwaa`); its code
-takes 3e-4 where CDAN's does. GSDA 89.7 (Table 2; `gsda`; its four rows of Table 1 are in methods/gsda.py), TADA 88.4
-(Table 1; `tada`). DAAA 87.2 (Table 2; `daaa`; its rows and ablations are in methods/daaa.py), which trains its
+takes 3e-4 where CDAN's does. GSDA 89.7 (Table 2; `gsda`; its four rows of Table 1 are below), TADA 88.4
+(Table 1; `tada`). DAAA 87.2 (Table 2; `daaa`; its rows and ablations are below), which trains its
 generators first, at --config.pairs.size=256, and the source network: see tfuda/stages.py.
 
 Further methods to compare with, averages as others quote them: DAN 80.4, JAN 84.3, ADDA 82.9, MADA 85.2 (TADA Table
@@ -23,6 +23,23 @@ Partial adaptation to the ten classes shared with Caltech:
 
 likewise `iwan`; `gsda` with --config.options.trade_offs.synchrony=10 and entropy=0.2. Class weights are PADA's recipe
 of tllib; 'dann[pada=True]' is the same method in DANN's, and other methods take pada=True alike.
+
+GSDA's rows (Table 1):
+
+    gsda[levels=domain;synchronised=False]                    Glb
+    gsda[levels=domain+classes;synchronised=False]            + Cls
+    gsda[levels=domain+classes+groups;synchronised=False]     + Grp
+    gsda                                                      + Grad Sync
+
+DAAA's rows:
+
+    daaa[parts=source_as_target;trade_offs.attention=0]               Table 1: T_f
+    daaa[parts=source+source_as_target;trade_offs.attention=0]        S + T_f
+    daaa[parts=source+source_as_target]                               S + T_f + L_AT
+    daaa[trade_offs.attention=0]                                      all without L_AT
+    daaa                                                              all
+    daaa[lagging=False]  daaa[threshold=0]  daaa[restart=False]       Table 3: EM-A, EM-B, EM-C
+    daaa[distance=l1]  daaa[distance=mmd]  daaa[distance=jmmd]        Table 4
 """
 
 from tfuda import recipes

@@ -84,6 +84,14 @@ def sensitivity(score: Callable[[tf.Tensor], tf.Tensor], features: tf.Tensor) ->
     return tf.stop_gradient(tape.gradient(value, features))
 
 
+def with_slopes(function: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """y = function(x) [n, r] of x [n, d], row by row, and dy/dx [n, r, d], both live."""
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = function(x)
+    return y, tape.batch_jacobian(y, x)
+
+
 def safe_norm(x: tf.Tensor) -> tf.Tensor:
     """Euclidean norm over the last axis, which is kept: [..., d] -> [..., 1].
 

@@ -8,8 +8,9 @@ import tiny
 from golden_tools import golden_fixture  # noqa: F401
 
 from tfuda import build, ops, stages
-from tfuda.methods.daaa import DAAA, DISTANCES, POOLING, attention
+from tfuda.methods.daaa import DAAA
 from tfuda.networks.base import Outputs
+from tfuda.transfer import DISTANCES, POOLING, attention
 from tfuda.workdir import Workdir
 
 STREAMS = ("source", "source_as_target", "target", "target_as_source")

@@ -7,9 +7,10 @@ import tensorflow as tf
 from golden_tools import golden_fixture  # noqa: F401
 
 from tfuda import kernels
-from tfuda.methods.daaa import DAAA, attention, mean_of_gaussians
+from tfuda.methods.daaa import DAAA
 from tfuda.networks.base import Network
 from tfuda.networks.small import small
+from tfuda.transfer import attention, mean_of_gaussians
 
 STREAMS = ("source", "source_as_target", "target", "target_as_source")
 

@@ -19,13 +19,11 @@ from __future__ import annotations
 from tfuda.method import Method
 from tfuda.methods.dann import DANN
 from tfuda.networks.base import Network
+from tfuda.taught import Taught
 
 
-class ADDA(DANN):
-    """The target's features are moved to where the source's stand.
-
-    teacher: M_s, which training needs and nothing else
-    """
+class ADDA(Taught, DANN):
+    """The target's features are moved to where the source's, of its teacher, stand."""
 
     trade_offs = {name: value for name, value in DANN.trade_offs.items() if name != "task"}
     copy = True  # start as M_s
@@ -33,19 +31,11 @@ class ADDA(DANN):
     _stages = ("teacher",)
     _refuses = ("shots",)
 
-    def __init__(self, network: Network, *seams, teacher: Network | None = None, **options):
+    def __init__(self, network: Network, *seams, **options):
         super().__init__(network, *seams, **options)
         network.head.trainable = False
-        self.guide = None
-        if teacher is not None:
-            teacher.trainable = False
-            self.guide = lambda images: teacher(images, training=False)  # a model would be saved with this one
-            if self.copy:
-                network.set_weights(teacher.get_weights())
 
     def forward(self, batch):
-        if self.guide is None:
-            raise ValueError("adda trains with a teacher: pass one to build.method, as tfuda/stages.py makes it")
         mine = {name: stream for name, stream in batch.items() if name != "source"}
         found, outputs = Method.forward(self, mine)
         return {**batch, **found}, {"source": self.guide(batch["source"]["image"]), **outputs}

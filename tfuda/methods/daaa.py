@@ -13,89 +13,31 @@ whatever M_T sees, under the same crop:
     L          1/N (sum CE + sum EM) + beta L_AT                     eq. 13, beta = trade_offs.attention
 
 `config.segment` is the paper's N_post: the posterior of all target images, and with it the learning rate, starts anew
-after so many steps. Stages A and B, the translations and M_S, are made by tfuda/stages.py.
-
-    config line                                              paper
-    daaa[parts=source_as_target;trade_offs.attention=0]      Table 1: T_f
-    daaa[parts=source+source_as_target;trade_offs.attention=0]        S + T_f
-    daaa[parts=source+source_as_target]                               S + T_f + L_AT
-    daaa[trade_offs.attention=0]                                      all without L_AT
-    daaa                                                              all
-    daaa[lagging=False]  daaa[threshold=0]  daaa[restart=False]      Table 3: EM-A, EM-B, EM-C
-    daaa[distance=l1]  daaa[distance=mmd]  daaa[distance=jmmd]       Table 4
+after so many steps. tfuda/stages.py makes translations and M_S (stages A, B); ablations are in configs/office31.py.
 
 What the paper leaves open, and the option that selects otherwise (METHODS B7; no code was released):
 - Layers: every activation that the backbone shows, for ResNet-50 the 48 of its blocks ("all but the first and the
-  last max-pooling"); `at=blocks` is the 16 blocks, `at=stages` what the other methods
-  see, the stem's max-pool too. Networks of `applications` and `hub` show one map, their last.
-- beta is not stated; L_AT is divided by N here, and the sum over layers is the paper's.
-- A term of EM that the threshold drops still counts in N.
+  last max-pooling"); `at=blocks` is the 16 blocks, `at=stages` what the other methods see, the stem's max-pool too.
+- beta is not stated; L_AT is divided by N here. A term of EM that the threshold drops still counts in N.
 - Before the first refresh there is no EM (MNIST: p_t = 1). `wait=False` asks the network as it starts, which makes
   sense with `copy=True`, where it starts as M_S (Office-31).
 - EM-A asks M_T in evaluation mode about the training crop, at every step.
-- MMD and JMMD compare the maps of all N images with those of M_S, with the kernels of tfuda/kernels.py.
-- The norm is exact and its gradient at 0 is 0; `distance=l2_eps` is sqrt(s + 1e-12), `l2sq` the square.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tfuda import kernels, losses, ops
-from tfuda.method import Method
-from tfuda.networks.base import Network
+from tfuda import losses, ops, transfer
+from tfuda.taught import Taught
 
 
-@tf.custom_gradient
-def squares(maps: tf.Tensor):
-    """Sum over the channels: maps [B, h, w, C] -> [B, h, w]; one product back, where the ops' own take four."""
-    return tf.reduce_sum(tf.square(maps), -1), lambda upstream: (2.0 * upstream)[..., None] * maps
+class DAAA(Taught):
+    """A frozen source network shows where to look; a posterior that lags says what is seen of `targets` images.
 
-
-POOLING = {
-    "squares": squares,
-    "absolute": lambda maps: tf.reduce_sum(tf.abs(maps), -1),
-    "max": lambda maps: tf.reduce_max(tf.abs(maps), -1),
-}
-
-# Of two attentions [B, P]: [B]
-DISTANCES = {
-    "l2": lambda a, b: ops.safe_norm(a - b)[:, 0],
-    "l2_eps": lambda a, b: tf.sqrt(tf.reduce_sum(tf.square(a - b), -1) + 1e-12),
-    "l2sq": lambda a, b: tf.reduce_sum(tf.square(a - b), -1),
-    "l1": lambda a, b: tf.reduce_sum(tf.abs(a - b), -1),
-}
-
-
-def mean_of_gaussians(x: tf.Tensor) -> tf.Tensor:
-    """At most 1, unlike their sum, which a product over layers would raise to the power of their number: [n, n]."""
-    return kernels.gaussian(x) / len(kernels.FACTORS)
-
-
-PLAIN = functools.partial(kernels.mmd, estimator="quad")
-
-# Of two sequences of layers' attentions [B, P_l] each: a scalar
-BETWEEN_SETS: dict[str, Callable[[Sequence, Sequence], tf.Tensor]] = {
-    "mmd": lambda a, b: tf.add_n([PLAIN(x, y) for x, y in zip(a, b, strict=True)]),
-    "jmmd": lambda a, b: kernels.jmmd(a, b, [mean_of_gaussians] * len(a)),
-}
-
-
-def attention(maps: tf.Tensor, pooling: str = "squares") -> tf.Tensor:
-    """Where a layer looks: maps [B, h, w, C] -> [B, h w], of length 1, or 0 where nothing is active."""
-    pooled = POOLING[pooling](tf.cast(maps, ops.real()))
-    flat = tf.reshape(pooled, [tf.shape(pooled)[0], pooled.shape[1] * pooled.shape[2]])
-    return tf.math.l2_normalize(flat, -1, 1e-24)
-
-
-class DAAA(Method):
-    """A frozen source network shows where to look; a posterior that lags says what is seen.
-
-    teacher: M_S, which training needs and nothing else
-    targets: images of the target
     Streams source_as_target and target carry `pair`, their image as source; target_as_source its real image.
     """
 
@@ -108,26 +50,18 @@ class DAAA(Method):
     lagging = True
     restart = True
     wait = True
-    copy = False
 
     _shares = {"source": 0.35, "source_as_target": 0.15, "target": 0.35, "target_as_source": 0.15}
     _stages = ("pairs", "teacher")
     _refuses = ("shots", "pada")
     _paired = ("source_as_target", "target")  # whose source style is their `pair`
 
-    def __init__(self, network: Network, *seams, teacher: Network | None = None, targets: int = 0, **options):
+    def __init__(self, network, *seams, targets: int = 0, **options):
         super().__init__(network, *seams, **options)
-        _known("pooling", self.pooling, POOLING)
-        _known("distance", self.distance, {**DISTANCES, **BETWEEN_SETS})
+        transfer.check(self.pooling, self.distance)
         self.learns = any(name.startswith("target") for name in self.parts.split("+"))
         if self.learns and self.lagging:
             self.posteriors = self.memory("posteriors", (targets, network.classes))  # zeros: no EM yet
-        self.guide = None
-        if teacher is not None:
-            teacher.trainable = False
-            self.guide = lambda images: teacher(images, training=False).maps  # a model would be saved with this one
-            if self.copy:
-                network.set_weights(teacher.get_weights())
 
     @classmethod
     def shown(cls, options):
@@ -158,28 +92,20 @@ class DAAA(Method):
         return {"task": self.mean(wrong, batch)} if names else {}
 
     def align(self, batch, outputs):
-        if self.guide is None:
-            raise ValueError("daaa trains with a teacher: pass one to build.method, as tfuda/stages.py makes it")
-        names = list(outputs)
-        plain = tf.concat([batch[name]["pair" if name in self._paired else "image"] for name in names], 0)
-        wanted = [tf.stop_gradient(attention(maps, self.pooling)) for maps in self.guide(plain)]
-        layers = zip(*(outputs[name].maps for name in names), strict=True)
-        found = [tf.concat([attention(part, self.pooling) for part in maps], 0) for maps in layers]
-        if self.distance in BETWEEN_SETS:
-            whole = [[ops.gathered(maps) for maps in side] for side in (wanted, found)]
-            return {"attention": ops.share(BETWEEN_SETS[self.distance](*whole))}
-        apart = [DISTANCES[self.distance](a, b) for a, b in zip(wanted, found, strict=True)]
-        return {"attention": self.mean([tf.add_n(apart)], batch)}
+        plain = tf.concat([batch[name]["pair" if name in self._paired else "image"] for name in outputs], 0)
+        looks = functools.partial(transfer.attention, pooling=self.pooling)
+        wanted = [tf.stop_gradient(looks(maps)) for maps in self.guide(plain).maps]
+        layers = zip(*(stream.maps for stream in outputs.values()), strict=True)
+        found = [tf.concat([*map(looks, maps)], 0) for maps in layers]
+        return {"attention": transfer.gap(wanted, found, self.distance, lambda each: self.mean([each], batch))}
 
     def regularise(self, batch, outputs):
         names = [name for name in ("target", "target_as_source") if name in outputs]
-        if not names:
-            return {}
         values = []
-        for name, q in zip(names, self.asked(batch, names), strict=True):
+        for name, q in zip(names, self.asked(batch, names) if names else (), strict=True):
             kept = tf.cast(tf.reduce_max(q, -1) >= self.threshold, q.dtype)
             values.append(-kept * tf.reduce_sum(q * tf.nn.log_softmax(outputs[name].logits), -1))
-        return {"expectation": self.mean(values, batch)}
+        return {"expectation": self.mean(values, batch)} if names else {}
 
     def asked(self, batch, names: Sequence[str]) -> list[tf.Tensor]:
         """q of the real images of some streams, [B, K] each."""
@@ -192,8 +118,3 @@ class DAAA(Method):
     def refresh(self, posterior):
         if self.learns and self.lagging:
             self.posteriors.assign(posterior())
-
-
-def _known(option: str, value: str, known: dict) -> None:
-    if value not in known:
-        raise ValueError(f"daaa has no {option}={value!r}: choose {', '.join(known)}")

@@ -12,13 +12,8 @@ One discriminator D_m for both domains, one for each of b groups of classes, one
     L          L_task + α entropy + L_dom + Σ_q L_q + Σ_k L_k (all reversed) + β L_syn (not reversed)
 
 Both players minimise L_syn, so its way to the features has no reversal. One pass serves both: the logits that face
-the losses are l + (GRL(f) - f) · J, equal to l in value, with its gradient for D and the reversed one for f.
-
-    config line                                  paper's Table 1
-    gsda[levels=domain;synchronised=False]                    Glb
-    gsda[levels=domain+classes;synchronised=False]            + Cls
-    gsda[levels=domain+classes+groups;synchronised=False]     + Grp
-    gsda                                                      + Grad Sync
+the losses are l + (GRL(f) - f) · J, equal to l in value, with its gradient for D and the reversed one for f. The
+paper's Table 1 is in configs/office31.py.
 
 What the paper leaves open (no code, no supplement), and the option that selects otherwise (METHODS B5):
 - Its updates alternate; here both players move in one step through the reversal, as is customary.
@@ -33,40 +28,21 @@ What the paper leaves open (no code, no supplement), and the option that selects
 
 from __future__ import annotations
 
-import numpy as np
+import keras
 import tensorflow as tf
 
-from tfuda import losses, ops
+from tfuda import hierarchy, losses, ops
 from tfuda.method import Method
 from tfuda.networks.bank import Bank
-
-LEVELS = ("domain", "groups", "classes")
-
-
-def partition(classes: int, groups: int, overlap: int, rng: np.random.Generator) -> np.ndarray:
-    """[groups, classes], 1 where a class belongs to a group: a random division, and `overlap` more classes each."""
-    found = np.zeros([groups, classes])
-    for row, own in zip(found, np.array_split(rng.permutation(classes), groups), strict=True):
-        row[own] = 1
-        others = np.flatnonzero(row == 0)
-        row[rng.permutation(others)[:overlap]] = 1
-    return found
 
 
 class GSDA(Method):
     """A bank of discriminators whose gradients are kept in step."""
 
     trade_offs = {
-        "task": 1.0,
-        "domain": 1.0,
-        "groups": 1.0,
-        "classes": 1.0,
-        "synchrony": 1.0,
+        **dict.fromkeys(("task", "domain", "groups", "classes", "synchrony"), 1.0),
         "entropy": 0.02,
-        "discriminator": 0.0,  # how often the domains' own is right, to look at
-        "domain_norm": 0.0,  # S of the three levels, to look at
-        "groups_norm": 0.0,
-        "classes_norm": 0.0,
+        **dict.fromkeys(("discriminator", "domain_norm", "groups_norm", "classes_norm"), 0.0),  # to look at
     }
     domains = {"source": 1, "target": 0}
     levels = "domain+classes+groups"
@@ -83,90 +59,59 @@ class GSDA(Method):
     _reads = ("features",)
 
     def make(self, probe):
-        for level in self.levels.split("+"):
-            if level not in LEVELS:
-                raise ValueError(f"gsda has no level {level!r}: join any of {', '.join(LEVELS)} by +")
-        classes = probe.logits.shape[-1]
-        groups = self.groups or max(1, round(classes / 5))
-        if groups > classes:
-            raise ValueError(f"gsda cannot divide {classes} classes into groups={groups}")
-        rng = np.random.default_rng(np.random.randint(2**31))
-        drawn = partition(classes, groups, self.overlap, rng)
-        self.membership = self.memory(
-            "membership", drawn.shape, initializer=lambda *_, **__: tf.constant(drawn, ops.real())
-        )
-        count, width = 1 + groups + classes, probe.features.shape[-1]
+        hierarchy.check(self.levels)
+        drawn = hierarchy.drawn(probe.logits.shape[-1], self.groups, self.overlap)  # [b, r]
+        self.membership = self.memory("membership", drawn.shape, initializer=keras.initializers.Constant(drawn))
+        count, width = 1 + sum(drawn.shape), probe.features.shape[-1]
         self.bank = Bank(count, width, self.hidden, self.dropout, self.activation, self.initial, "discriminators")
-
-    def split(self, values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """[M, ...] -> domain [...], groups [b, ...], classes [r, ...]."""
-        groups = self.membership.shape[0]
-        return values[0], values[1 : 1 + groups], values[1 + groups :]
-
-    def spread(self, shares: tf.Tensor, domain: float) -> tf.Tensor:
-        """Class by class [n, r, ...] to every discriminator [n, M, ...]; `domain` is the first one's."""
-        groups = tf.einsum("gr,nr...->ng...", self.membership.value, shares)
-        return tf.concat([tf.fill(tf.shape(shares[:, :1]), tf.cast(domain, ops.real())), groups, shares], 1)
 
     def masses(self, batch, f: tf.Tensor, p: tf.Tensor) -> tf.Tensor:
         """w [M, N] of the source's labels and the target's class probabilities p [n, r]."""
         hot = tf.one_hot(batch["source"]["label"], p.shape[-1], dtype=p.dtype)
-        weights = self.spread(tf.concat([hot, p], 0), 1.0)  # [N, M]
+        weights = hierarchy.spread(self.membership.value, tf.concat([hot, p], 0), 1.0)  # [N, M]
         return tf.transpose(weights) * tf.concat([self.importance(batch, name) for name in self.domains], 0)
-
-    def probabilities(self, features: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """p [n, r] of features [n, d] and dp/df [n, r, d], both live."""
-        with tf.GradientTape() as tape:
-            tape.watch(features)
-            p = tf.nn.softmax(self.network.head(features))
-        return p, tape.batch_jacobian(p, features)
 
     def align(self, batch, outputs):
         seen = self.weigh(self.network, batch, outputs)
         f = tf.concat([seen[name].features for name in self.domains], 0)  # [N, d]
-        d = tf.concat(
-            [tf.fill(tf.shape(seen[n].features)[:1], tf.cast(y, f.dtype)) for n, y in self.domains.items()], 0
-        )
+        sides = [tf.fill(tf.shape(seen[n].features)[:1], tf.cast(y, f.dtype)) for n, y in self.domains.items()]
         logits, jacobian = self.bank.judge(f[None], training=True)  # [M, N], [M, N, d]
         aside = ops.reverse_gradient(f, self.reversal()) - f  # 0, but for its gradient
         facing = logits + tf.einsum("nd,mnd->mn", aside, tf.stop_gradient(jacobian))
-        d = tf.broadcast_to(d, tf.shape(logits))  # [M, N]
+        d = tf.broadcast_to(tf.concat(sides, 0), tf.shape(logits))  # [M, N]
         error = tf.sigmoid(logits) - d
         if self.detached:
             w = self.masses(batch, f, tf.stop_gradient(tf.nn.softmax(outputs["target"].logits)))
-            played, norms = w, w * tf.abs(error) * ops.safe_norm(jacobian)[..., 0]
+            norms = w * tf.abs(error) * ops.safe_norm(jacobian)[..., 0]
         else:
-            played, norms = self.undetached(batch, seen, f, d, logits, error, jacobian)
-        terms = self.played(played * losses.binary_cross_entropy(d, facing))
+            w, norms = self.undetached(batch, seen, f, d, logits, error, jacobian)
+        terms = self.played(w * losses.binary_cross_entropy(d, facing))
         right = tf.cast((logits[0] > 0) == (d[0] > 0.5), ops.real())
         return {**terms, **self.compared(norms), "discriminator": ops.mean(right)}
 
     def undetached(self, batch, seen, f, d, logits, error, jacobian) -> tuple[tf.Tensor, tf.Tensor]:
         """(w [M, N] with p's gradient reversed for the losses, N |G| [M, N] with p's gradient as it is)."""
         target = seen["target"].features
-        p, slope = self.probabilities(target)
+        p, slope = ops.with_slopes(lambda f: tf.nn.softmax(self.network.head(f)), target)  # [n, r], [n, r, d]
         w = self.masses(batch, f, p)
         still = tf.zeros([tf.shape(f)[0] - tf.shape(target)[0], *slope.shape[1:]], f.dtype)
-        slopes = tf.transpose(self.spread(tf.concat([still, slope], 0), 0.0), [1, 0, 2])  # [M, N, d]
-        wrong = losses.binary_cross_entropy(d, logits)
-        norms = ops.safe_norm((w * error)[..., None] * jacobian + wrong[..., None] * slopes)[..., 0]
+        slopes = hierarchy.spread(self.membership.value, tf.concat([still, slope], 0), 0.0)  # [N, M, d]
+        through_p = losses.binary_cross_entropy(d, logits)[..., None] * tf.transpose(slopes, [1, 0, 2])
+        norms = ops.safe_norm((w * error)[..., None] * jacobian + through_p)[..., 0]
         turned = tf.nn.softmax(self.network.head(ops.reverse_gradient(target, self.reversal())))
         return self.masses(batch, f, turned), norms
 
     def played(self, wrong: tf.Tensor) -> dict:
         """Losses of the chosen levels, of w BCE [M, N]."""
-        domain, groups, classes = self.split(wrong)
+        domain, groups, classes = hierarchy.split(wrong, self.membership.shape[0])
         found = {"domain": domain, "groups": tf.reduce_sum(groups, 0), "classes": tf.reduce_sum(classes, 0)}
         return {level: ops.mean(found[level]) for level in self.levels.split("+")}
 
     def compared(self, norms: tf.Tensor) -> dict:
         """L_syn, and the three levels' norms, of N |G| [M, N]."""
-        count = ops.everywhere(tf.cast(tf.shape(norms)[1], norms.dtype))
-        domain, groups, classes = self.split(ops.everywhere(tf.reduce_sum(norms, 1)) / count)
-        inner = tf.reduce_mean(tf.abs(groups - tf.linalg.matvec(self.membership.value, classes)))
-        found = {"synchrony": inner + tf.abs(domain - tf.reduce_sum(groups))} if self.synchronised else {}
-        levels = {"domain_norm": domain, "groups_norm": tf.reduce_sum(groups), "classes_norm": tf.reduce_sum(classes)}
-        found |= {name: tf.stop_gradient(value) for name, value in levels.items()}
+        synchrony, levels = hierarchy.asynchrony(norms, self.membership.value)
+        found = {"synchrony": synchrony} if self.synchronised else {}
+        found |= {f"{name}_norm": tf.stop_gradient(value) for name, value in levels.items()}
         return {name: ops.share(value) for name, value in found.items()}
 
     def regularise(self, batch, outputs):

@@ -1,6 +1,6 @@
 """Where several networks look in one target picture: after Figure 5 of the DAAA paper.
 
-A_l of one layer (tfuda/methods/daaa.py), of the test picture itself, as the source network sees it, the adapted one,
+A_l of one layer (tfuda/transfer.py), of the test picture itself, as the source network sees it, the adapted one,
 and where there is one an oracle. The layer is the last of those that are aligned of 7 × 7 places at least, or else
 the last. Every heat has its own whole scale.
 """
@@ -15,7 +15,7 @@ import tensorflow as tf
 from matplotlib.cm import ScalarMappable
 from ml_collections import ConfigDict
 
-from tfuda import build, evaluate, experiment, stages
+from tfuda import build, evaluate, experiment, stages, transfer
 from tfuda.data import pipeline
 from tfuda.data.domains import Domain, Task
 from tfuda.methods import daaa
@@ -42,7 +42,7 @@ def layer(maps: tuple) -> int:
 def look(network: Network, images: np.ndarray, at: int, pooling: str) -> np.ndarray:
     """Images uint8 [B, H, W, 3] -> attention of the layer `at`, [B, h, w]."""
     maps = network(images, training=False).maps[at]
-    return tf.reshape(daaa.attention(maps, pooling), [-1, *maps.shape[1:3]]).numpy()
+    return tf.reshape(transfer.attention(maps, pooling), [-1, *maps.shape[1:3]]).numpy()
 
 
 def teacher(path: str, config: ConfigDict, task: Task) -> Network:
