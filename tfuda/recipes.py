@@ -20,8 +20,8 @@
 Which one follows from the method (with `+metaalign`, from that; `dann+biwaa` trains as BIWAA's code), or stands
 behind an @: "hda+toalign@hda". A regulariser brings its own recipe where it is the paper: to the method that it
 stands on, to DANN, CDAN and CDAN+E, where there is no further seam ("mcc", "dann+bsp", "cdane+mcc"). To any other
-cell it is added, and the recipe stays: "hda+toalign+mcc" has HDA's, "dann+toalign+mcc" ToAlign's. PADA's is that of
-the method `pada`; `dann[pada=True]`, the same game, trains as DANN.
+cell it is added, and the recipe stays: "hda+toalign+mcc" trains as "hda+toalign". PADA's is that of the method
+`pada`; `dann[pada=True]`, the same game, trains as DANN.
 
 HDA and ToAlign on it are by default as ToAlign's repository trains them, on equal terms: whether its paper's rows of
 HDA were run there or quoted cannot be told (METHODS A9.9), but for VisDA's, which HDA's own code gave.
