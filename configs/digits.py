@@ -37,24 +37,10 @@ def get_config(cell="toalign"):
     config.pairs.update(seeing=True, steps=4000, segment=500, batch=4, rate=5e-4, width=24, blocks=4, identity=0.0)
     if config.method == "daaa":
         config.batch = 60  # of all four streams
-    if "hidden" in config.options:
-        config.options.hidden = 256
-    if config.method == "afn":
-        config.options.trade_offs.norm = 0.001  # times the rate of 0.05 what 0.05 is times the paper's 0.001
-    gentler(config)
+    recipes.from_scratch(config)
     if config.combiner == "metaalign":
         config.combiner_options.rate = 2.0  # an inner rate of 0.1 where training starts, as in the released code
     return config
-
-
-def gentler(config):
-    """Found on R-S, seed 0: from random weights, a term that rewards sure answers wins before they are right."""
-    if config.regulariser in ("mcc", "bnm"):
-        config.regulariser_options.trade_off = 0.3  # 97.3 and 95.7 on R-S; with 1: 20.8 and 17.3
-    if config.method == "symnets":
-        config.options.trade_offs.entropy = 0.1  # 96.7; with 1: 9.3
-    if config.method == "dan":
-        config.options.estimator = "quad"  # 93.0; of the noisier "linear" 12.2
 
 
 def sweep(hp, config):

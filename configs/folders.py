@@ -59,7 +59,4 @@ def from_scratch(config):
     config.optimizer.rate, config.optimizer.decay = 0.05, 1e-3
     config.pairs.update(width=24, blocks=4, batch=4, rate=5e-4, identity=0.0, seeing=True)  # as configs/digits.py
     config.options.ramp_steps = 5 * config.get_ref("steps")
-    if "hidden" in config.options:
-        config.options.hidden = 256
-    if config.method == "afn":
-        config.options.trade_offs.norm = 0.001
+    recipes.from_scratch(config)

@@ -208,6 +208,27 @@ def put(config: ConfigDict, options: dict, place: str = "options") -> None:
             tree[last] = value
 
 
+def from_scratch(config: ConfigDict) -> None:
+    """What small networks need that start from random weights, at a rate of 0.05.
+
+    Found on the digits' R-S, seed 0: a term that rewards sure answers, or two heads that agree, wins before any answer
+    is right. Accuracy there with the papers' own value and with this: MCC 20.8 and 97.3 %, BNM 17.3 and 95.7,
+    SymNets' entropy 9.3 and 96.7, MCD 11.0 and 97.2 (linear heads without dropout, one turn), DAN 12.2 and 93.0 (all
+    pairs).
+    """
+    put(config, {"hidden": 256})
+    if config.method == "afn":
+        put(config, {"trade_offs.norm": 0.001})  # times the rate of 0.05 what 0.05 is times the paper's 0.001
+    if config.regulariser in ("mcc", "bnm"):
+        put(config, {"trade_off": 0.3}, "regulariser_options")
+    if config.method == "symnets":
+        put(config, {"trade_offs.entropy": 0.1})
+    if config.method == "mcd":
+        put(config, {"trade_offs.discrepancy": 1.0, "turns_of_backbone": 1, "depth": 0, "dropout": 0.0})
+    if config.method == "dan":
+        put(config, {"estimator": "quad"})
+
+
 RECIPES: dict[str, Callable[[ConfigDict], None]] = {
     "toalign": toalign,
     "cdan": cdan,
