@@ -211,7 +211,7 @@ def put(config: ConfigDict, options: dict, place: str = "options") -> None:
 def from_scratch(config: ConfigDict) -> None:
     """What small networks need that start from random weights, at a rate of 0.05.
 
-    Found on the digits' R-S, seed 0: a term that rewards sure answers, or two heads that agree, wins before any answer
+    Found on the digits' R-S, seed 0: a term that rewards sure answers, or heads that agree, wins before any answer
     is right. Accuracy there with the papers' own value and with this: MCC 20.8 and 97.3 %, BNM 17.3 and 95.7,
     SymNets' entropy 9.3 and 96.7, MCD 11.0 and 97.2 (linear heads without dropout, one turn), DAN 12.2 and 93.0 (all
     pairs).
