@@ -17,7 +17,10 @@ from tfuda.data.pipeline import Streams
 from tfuda.data.view import View
 
 NORM = "source_only/norm"
-QUICK, SLOW = ["mstn+biwaa+metaalign"], ["dannp+toalign", "gsda", "hda+toalign", "tada", "daaa"]
+QUICK, SLOW = (
+    ["mstn+biwaa+metaalign"],
+    ["dannp+toalign", "gsda", "hda+toalign", "tada", "daaa", "mme", "adda+bsp"],
+)
 
 
 def ended(processes, codes):
