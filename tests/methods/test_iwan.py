@@ -34,7 +34,7 @@ def players(method) -> list:
 
 
 def play(method, features, logits, labels=None):
-    """The terms of game and regulariser; the gradients of their weighted sum, of the teller's, and of the domain's."""
+    """The terms of game and regulariser; the gradients of their weighted sum, the teller's, and the domain's."""
     with tf.GradientTape(persistent=True) as tape:
         tape.watch([features, logits])
         batch = {name: {"image": x} for name, x in features.items()}

@@ -43,7 +43,7 @@ def made(classes, width, kind=MDD, **options):
 
 @pytest.mark.golden
 def test_the_margin_is_that_of_tllib_and_its_gradient_is_reversed(golden):
-    """The file has what is maximised; the adversary's logits stand for the features, so that all see its gradients."""
+    """The file has what is maximised; the adversary's logits stand for the features, which see its gradients."""
     file = golden("tllib_official")
     wide, known = file["ys"].shape[1], {"source": file["ys"], "target": file["yt"]}
     method = made(wide, wide, at_coefficient(MDD, RAMP), margin=MARGIN)
