@@ -12,8 +12,9 @@ from tfuda.workdir import Workdir
 
 
 def ready(cell="adda", **changes):
-    """(method, its teacher, batch) in the middle of the ramp, with batch norm; no weight is what the seed draws."""
+    """(method, its teacher, batch) in the middle of the ramp, with norm and dropout; no weight is what the seed draws."""
     made = tiny.config(cell, **changes)
+    made.network.update(bottleneck=5, neck="norm+dropout")
     task, teacher = stages.untaught(made, build.task(made))
     teacher.set_weights([1.1 * w + 0.01 for w in teacher.get_weights()])
     method = build.method(made, task, teacher)
