@@ -12,7 +12,7 @@ from tfuda.workdir import Workdir
 
 
 def ready(cell="adda", **changes):
-    """(method, its teacher, batch) in the middle of the ramp, with norm and dropout; no weight is what the seed draws."""
+    """(method, its teacher, batch) in mid-ramp, with norm and dropout; no weight is what the seed draws."""
     made = tiny.config(cell, **changes)
     made.network.update(bottleneck=5, neck="norm+dropout")
     task, teacher = stages.untaught(made, build.task(made))

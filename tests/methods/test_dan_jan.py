@@ -101,7 +101,7 @@ def variables(method) -> list:
 
 
 def test_maps_are_trained_and_a_plain_jan_has_none():
-    adversarial = tiny.train(tiny.config("jan[adversarial=True]"))
+    adversarial = tiny.train(tiny.config("jan[adversarial=True]", steps=2))
     kernels_ = [theta.kernel for theta in adversarial.thetas]
     assert all(np.abs(kernel - np.eye(*kernel.shape)).max() > 1e-6 for kernel in kernels_)
     trained = {id(variable) for variable in adversarial.trainable_variables}

@@ -135,7 +135,8 @@ def test_without_a_target_there_is_no_entropy():
 
 
 def test_pada_is_dann_with_class_weights():
-    one, other = (tiny.train(tiny.config(cell, target_classes=5)) for cell in ("pada", "dann[pada=True;epsilon=0]"))
+    cells, short = ("pada", "dann[pada=True;epsilon=0]"), {"target_classes": 5, "steps": 3, "segment": 2}
+    one, other = (tiny.train(tiny.config(cell, **short)) for cell in cells)
     assert tiny.differing(tiny.state(one), tiny.state(other)) == []
     assert np.ptp(one.class_weights.numpy()) > 0
     changed = {name for name, value in PADA.options().items() if value != DANN.options()[name]}

@@ -10,7 +10,7 @@ from golden_tools import (
     golden_fixture,  # noqa: F401
 )
 
-from tfuda import build, export, optim
+from tfuda import export, optim
 from tfuda.methods.mcd import MCD
 from tfuda.networks.base import Outputs
 
@@ -167,9 +167,7 @@ def test_both_heads_are_of_one_form_and_start_apart():
 
 
 def test_the_first_head_answers(tmp_path):
-    config = tiny.config("mcd", steps=2)
-    task = build.task(config)
-    method = tiny.train(config, task)
+    task, method = tiny.prepared(tiny.config("mcd"))
     images = task.tests["target"].images[:4]
     answer = method(images).numpy()
     features = method.network(images).features
