@@ -1,10 +1,13 @@
-"""Dropout and the means over replicas."""
+"""Dropout, also of streams that share a pass, and the means over replicas."""
 
+import keras
 import numpy as np
+import pytest
 import tensorflow as tf
+import tiny
 
 from tfuda import ops
-from tfuda.networks.layers import Dropout
+from tfuda.networks.layers import Dropout, chain, parts
 
 
 def test_dropout_keeps_the_mean_and_draws_anew_each_time():
@@ -46,3 +49,62 @@ def test_gathered_rows_stand_in_the_order_of_the_global_batch(two_replicas):
 
 def test_shares_of_what_every_replica_computed_whole_add_up_to_it(two_replicas):
     assert sum(on_each(two_replicas, lambda rank: ops.share(ops.everywhere(tf.constant(2.0))))) == 4.0
+
+
+def test_two_replicas_draw_the_masks_of_whole_streams_that_share_a_pass(two_replicas):
+    """Alone the pass has the streams one after the other; each replica has its half of either."""
+    sizes = [4, 2]
+    with parts(sizes):
+        alone = Dropout(0.5, seed=3)(tf.ones([6, 50]), training=True).numpy()
+    with two_replicas():
+        strategy, layer = tf.distribute.get_strategy(), Dropout(0.5, seed=3)
+
+        @tf.function
+        def shared():
+            with parts([tf.constant(size // 2) for size in sizes]):
+                return layer(tf.ones([3, 50]), training=True)
+
+        halves = [value.numpy() for value in strategy.run(shared).values]
+    first, second = (np.split(half, [2]) for half in halves)
+    np.testing.assert_array_equal(np.concatenate([first[0], second[0]]), alone[:4])
+    np.testing.assert_array_equal(np.concatenate([first[1], second[1]]), alone[4:])
+
+
+def test_how_streams_share_a_pass_is_forgotten_after_it(two_replicas):
+    alone = Dropout(0.5, seed=3)(tf.ones([6, 50]), training=True).numpy()
+    with two_replicas():
+        strategy, layer = tf.distribute.get_strategy(), Dropout(0.5, seed=3)
+
+        @tf.function
+        def after():
+            with parts([tf.constant(2), tf.constant(1)]):
+                pass
+            return layer(tf.ones([3, 50]), training=True)
+
+        halves = strategy.run(after)
+    np.testing.assert_array_equal(np.concatenate(halves.values), alone)
+
+
+@pytest.mark.parametrize("cell", ["afn", pytest.param("mcd", marks=pytest.mark.slow)])
+def test_two_replicas_with_dropout_behind_the_pool_end_where_one_device_ends(cell, two_replicas, double):
+    """Where both streams share a pass."""
+    made = tiny.config(cell, smooth=True, steps=3, passes="joint")
+    if cell == "mcd":
+        assert made.options.dropout == 0.5
+    made.network.update(bottleneck=5, neck="linear" if cell == "afn" else "dropout")
+    alone = tiny.train(made)
+    with two_replicas():
+        both = tiny.train(made)
+    assert int(both.step.numpy()) == 3 and tiny.largest(alone, both) < 1e-9
+
+
+def test_a_chain_reads_float32_under_mixed_precision():
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        one = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones", dtype="float32")
+        made = chain([one], "one")
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert float(made(tf.constant([[1.0001]]))[0, 0]) == np.float32(1.0001)
+    assert made.name == "one" and made.layers == [one]

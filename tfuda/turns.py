@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfuda import guard, ops
@@ -33,15 +34,21 @@ def turns(method, batch):
     """The last turn's gradients, after the updates of those before, and what the first looks found."""
     found: list[dict] = [{}, {}, {}]
     *before, last = method.plan()
+    fine = tf.constant(True)
     for turn in before:
         gradients, *seen = look(method, batch, turn)
         found = [{**new, **old} for old, new in zip(found, seen, strict=True)]
-        unchecked = method.on_nan == "skip" or method.overflows
-        good = guard.finite([ops.everywhere(guard.squares([g for g in gradients if g is not None]))])
-        with tf.control_dependencies([] if unchecked else [guard.refuse(good, method.step.value)]):
+        if not method.overflows:
+            fine &= guard.finite([ops.everywhere(guard.squares([g for g in gradients if g is not None]))])
+        with tf.control_dependencies([] if method.on_nan == "skip" else [guard.refuse(fine, method.step.value)]):
             method.move(gradients)
     gradients, *seen = look(method, batch, last)
-    return gradients, *({**new, **old} for old, new in zip(found, seen, strict=True))
+    terms, *rest = ({**new, **old} for old, new in zip(found, seen, strict=True))
+    return (
+        gradients,
+        {name: tf.where(fine, term, np.nan) for name, term in terms.items()},
+        *rest,
+    )  # what judges a step
 
 
 def look(method, batch, turn: Turn):

@@ -263,6 +263,6 @@ def test_the_faster_layers_are_found_by_name_not_by_part_of_a_name():
 def test_a_method_that_aligns_nothing_is_refused():
     network = FeatureNetwork(keras.layers.Dense(3), 5)
     with pytest.raises(
-        ValueError, match="SourceOnly aligns nothing, so metaalign has nothing to set the task against"
+        ValueError, match="SourceOnly aligns nothing, so metaalign cannot set task and alignment against"
     ):
         SourceOnly(network, combine=MetaAlign())

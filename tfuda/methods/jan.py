@@ -49,7 +49,7 @@ class JAN(DAN):
         """θ of every layer [N, d_l]: the same shapes."""
         if not self.thetas:
             return layers
-        rate = self.theta_rate
+        rate = tf.constant(self.theta_rate, ops.real())  # of a plain number TensorFlow makes a float32
         inner = [ops.reverse_gradient(x, 1.0 / rate) for x in layers]
         return [ops.reverse_gradient(theta(x), rate) for theta, x in zip(self.thetas, inner, strict=True)]
 
