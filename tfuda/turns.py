@@ -44,11 +44,8 @@ def turns(method, batch):
             method.move(gradients)
     gradients, *seen = look(method, batch, last)
     terms, *rest = ({**new, **old} for old, new in zip(found, seen, strict=True))
-    return (
-        gradients,
-        {name: tf.where(fine, term, np.nan) for name, term in terms.items()},
-        *rest,
-    )  # what judges a step
+    judged = {name: tf.where(fine, term, np.nan) for name, term in terms.items()}  # so that the step is refused
+    return gradients, judged, *rest
 
 
 def look(method, batch, turn: Turn):

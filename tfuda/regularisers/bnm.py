@@ -7,7 +7,8 @@
     d |P|_* / d P = U Vᵀ,   P = U diag(σ) Vᵀ
 
 which is bounded, while the general derivative of a singular value decomposition divides by differences of squares of
-singular values. So the gradient is written down; directions of σ_j = 0 are left out, a subgradient there.
+singular values, and has to be patched where two are equal or one is 0. So the gradient is written down; directions of
+σ_j = 0, which a decomposition chooses as it likes, are left out: a subgradient there.
 On its own, "bnm", it is cross-entropy on the source and this on the target.
 """
 
