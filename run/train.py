@@ -3,8 +3,8 @@
     python run/train.py --config=configs/digits.py:dannp+toalign --config.task=R-M --config.steps=800 \\
         --workdir=/tmp/digits --seed=1
 
-A cell of the grid is METHOD, METHOD+WEIGHER or METHOD+WEIGHER+COMBINER; `toalign` alone is dannp+toalign. The
-workdir gets config.json, metrics.csv, checkpoints/, events/ (TensorBoard) and result.json.
+A cell of the grid is METHOD, then WEIGHER, COMBINER and REGULARISER, each where wanted behind a +: hda+toalign+mcc.
+`toalign` alone is dannp+toalign, `mcc` source_only+mcc. The workdir gets config.json, metrics.csv, checkpoints/, events/ (TensorBoard) and result.json.
 """
 
 from absl import flags

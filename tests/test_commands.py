@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+import test_readme
 from commands import ROOT, SMALL, command, fresh, rows, train_words
 from PIL import Image
 
@@ -119,26 +120,24 @@ def test_evaluate_prints_a_table_by_class_and_draws_the_confusion(trained):
     assert Image.open(trained[0] / "plots" / "confusion_target_test.png").size[0] > 500
 
 
-def test_a_method_from_outside_trains_with_one_config_line(tmp_path):
+def test_a_method_and_a_regulariser_from_outside_train_with_one_config_line(tmp_path):
+    """As README shows them."""
     package = tmp_path / "mypackage"
     package.mkdir()
     (package / "__init__.py").write_text("")
     (package / "mine.py").write_text(
-        "import tensorflow as tf\n"
-        "from tfuda import ops\n"
-        "from tfuda.methods.dann import DANN\n\n\n"
-        "class Mine(DANN):\n"
-        "    strength = 2.0\n\n"
-        "    def view(self, stream):\n"
-        "        return self.strength * tf.nn.tanh(stream.features)\n"
+        "\n".join(block for block in test_readme.blocks() if "mypackage/mine.py" in block)
     )
     words = train_words(
         tmp_path / "run", "--config.options.strength=3.0", cell="mypackage.mine:Mine+toalign", steps=4
     )
-    words[0] = f"--config={ROOT}/configs/digits.py:mypackage.mine:Mine+toalign"
+    words[0] += "+mypackage.mine:Sure[trade_off=0.2]"
+    words[0] = words[0].replace("configs/", f"{ROOT}/configs/")
     done = command("train", *words, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads((tmp_path / "run" / "result.json").read_text())["method"] == "mypackage.mine:Mine"
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert (result["method"], result["regulariser"]) == ("mypackage.mine:Mine", "mypackage.mine:Sure")
+    assert all(float(row["sure"]) > 0 for row in rows(tmp_path / "run"))
 
 
 def test_benchmark_fills_a_table_and_resumes(tmp_path):
