@@ -4,7 +4,8 @@
         --workdir=/tmp/digits --seed=1
 
 A cell of the grid is METHOD, then WEIGHER, COMBINER and REGULARISER, each where wanted behind a +: hda+toalign+mcc.
-`toalign` alone is dannp+toalign, `mcc` source_only+mcc. The workdir gets config.json, metrics.csv, checkpoints/, events/ (TensorBoard) and result.json.
+`toalign` alone is dannp+toalign, `mcc` source_only+mcc. The workdir gets config.json, metrics.csv, checkpoints/,
+events/ (TensorBoard) and result.json.
 """
 
 from absl import flags

@@ -3,7 +3,8 @@
 In metrics.csv, of the steps of a segment:
 
     gradient_backbone, gradient_head, gradient_game    norm of the gradient (root of the mean square) of the backbone,
-                                                       of the rest of the network, and of all else (discriminators)
+                                                       of the rest of the network, and of all else (discriminators);
+                                                       in a step of several turns that of the last one
     reversal         mean coefficient of the gradient reversal
     discriminator    a term of the methods that have one: how often it is right (methods/dann.py)
 
