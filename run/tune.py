@@ -39,7 +39,8 @@ def main(words):
     config = CONFIG.value.copy_and_resolve_references()
     if stages.needed(config):
         stages.share(config, folder)
-        chosen += [f"--config.pairs.folder={config.pairs.folder}", f"--config.teacher={config.teacher}"]
+        made = {"pairs.folder": config.pairs.folder, "teacher": config.teacher}
+        chosen += [f"--config.{key}={place}" for key, place in made.items() if place]
     print(" ".join(["python run/train.py", *map(shlex.quote, [*said, *chosen]), "--workdir=DIR"]))
 
 

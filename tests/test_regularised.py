@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from tfuda import build, cells, names
+from tfuda import build, cells, names, settings
 from tfuda.methods.dann import DANN
 from tfuda.regularisers.mcc import MCC
 from tfuda.seams import joint
@@ -60,12 +60,11 @@ def test_metaalign_looks_at_a_regulariser_too():
     assert max(float(tf.reduce_max(tf.abs(a - b))) for a, b in zip(gradients, bare, strict=True)) > 1e-4
 
 
-def test_a_term_s_name_is_its_own():
-    class Task(MCC):
-        pass
-
-    with pytest.raises(ValueError, match=r"^DANN has a term 'task' of its own$"):
-        DANN(ready("dann")[0].network, regulariser=Task())
+@pytest.mark.parametrize("name", ["Task", "Loss", "Reversal"])
+def test_a_term_s_name_is_its_own(name):
+    taken = type(name, (MCC,), {})
+    with pytest.raises(ValueError, match=f"^DANN reports {name.lower()!r} itself: rename the regulariser$"):
+        DANN(ready("dann")[0].network, regulariser=taken())
 
 
 # ---- in a cell
@@ -94,7 +93,7 @@ def test_options_of_a_regulariser_beside_a_weigher():
     assert found.regulariser_options.to_dict() == {"trade_off": 1.0, "temperature": 3.0}
     assert cells.cell("dann+bsp[count=2]").regulariser_options.to_dict() == {"trade_off": 2e-4, "count": 2}
     method = build.method(tiny.config("hda+toalign+mcc[temperature=3]"))
-    assert method.regulariser == MCC(temperature=3.0)
+    assert method.regulariser == MCC(trade_off=0.3, temperature=3.0)  # the digits' own, and what the bracket says
 
 
 def test_what_does_not_fit_is_refused():
@@ -102,6 +101,34 @@ def test_what_does_not_fit_is_refused():
         cells.cell("dann+mcc+bsp")
     with pytest.raises(ValueError, match="mcc has no option 'temprature', did you mean 'temperature'"):
         cells.cell("mcc[temprature=3]")
+
+
+def shrink(batch, outputs, trade_off=0.5):
+    return None
+
+
+def test_a_function_with_a_trade_off_is_no_weigher():
+    with pytest.raises(ValueError, match="'test_regularised:shrink' has a trade_off but is no class"):
+        cells.cell("dann+test_regularised:shrink")
+
+
+def test_bsp_is_of_the_source_and_the_unlabelled_target_in_every_turn():
+    """With shots there is no third side, and ENT's two turns have one side each."""
+    two, shots = (ready(cell, shots=count) for cell, count in (("dann+bsp", 0), ("dann+bsp", 1)))
+    for method, batch in (two, shots):
+        outputs = method.forward(batch)[1]
+        sides = [np.linalg.svd(outputs[name].features, compute_uv=False)[0] ** 2 for name in ("source", "target")]
+        np.testing.assert_allclose(method.regulariser(batch, outputs), sum(sides), rtol=1e-5)
+    method, batch = ready("ent+bsp")
+    for turn, name in zip(method.plan(), ("source", "target"), strict=True):
+        read = {key: stream for key, stream in batch.items() if turn.reads(stream)}
+        assert list(read) == [name] and set(method.beside(*method.forward(read))) >= {"bsp"}
+
+
+def test_a_run_with_a_regulariser_is_no_source_only_run():
+    plain, regularised = (settings.base(cell) for cell in ("source_only", "source_only+mcc"))
+    assert names.plain(plain) and not names.plain(regularised)
+    assert names.plain({"method": "source_only"}) and not names.plain(settings.base("dann"))
 
 
 def test_a_class_of_a_user_s_own_with_a_trade_off_is_a_regulariser():

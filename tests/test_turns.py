@@ -8,6 +8,7 @@ import tiny
 from golden_tools import FeatureNetwork
 
 from tfuda import build, guard, optim
+from tfuda.combiners.metaalign import MetaAlign
 from tfuda.method import Method
 from tfuda.methods.mcd import MCD
 from tfuda.methods.mme import MME
@@ -94,6 +95,22 @@ def test_to_be_ready_to_skip_changes_no_bit(kind):
     assert tiny.differing(tiny.state(one[0]), tiny.state(other[0])) == []
 
 
+@pytest.mark.parametrize("cell", ["mme", pytest.param("mcd", marks=pytest.mark.slow)])
+def test_a_run_that_diverges_ends_in_a_sentence_and_stays_as_it_was_refused(cell):
+    """The second look that finds the reason refuses and changes nothing itself."""
+    made = tiny.config(cell)
+    made.optimizer.rate = 1e25
+    task, method = tiny.prepared(made)
+    streams, found = build.streams(made, task), []
+    plain = method.diagnosed
+    method.diagnosed = lambda streams: found.append(tiny.state(method)) or plain(streams)
+    with pytest.raises(guard.Diverged, match=r"^training diverged in step \d: (variable|the first)"):
+        method.fit(streams, verbose=0)
+    for name, value in tiny.state(method).items():
+        np.testing.assert_array_equal(value, found[0][name], name)
+    assert method.on_nan == "stop"
+
+
 # ---- what moves
 
 
@@ -157,9 +174,18 @@ def test_gathering_gradients_over_batches_is_refused(cell):
 
 @pytest.mark.parametrize("cell", ["mcd", "ent", "mme"])
 def test_metaalign_on_players_that_take_turns_is_refused(cell):
+    with pytest.raises(ValueError, match=f"^{cell} has turns of its own, so metaalign cannot combine its terms$"):
+        build.method(tiny.config(f"{cell}+metaalign"))
     said = f"^{cell.upper()} has turns of its own, so metaalign cannot set task and alignment against each other$"
     with pytest.raises(ValueError, match=said):
-        build.method(tiny.config(f"{cell}+metaalign"))
+        MetaAlign().make(build.method(tiny.config(cell)))
+
+
+def test_a_combiner_on_players_that_take_turns_is_refused():
+    made = tiny.config("mcd")
+    made.combiner = "seams:joint"
+    with pytest.raises(ValueError, match="mcd has turns of its own, so seams:joint cannot combine its terms"):
+        build.method(made)
 
 
 def test_metaalign_on_a_method_without_a_task_is_refused():

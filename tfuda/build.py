@@ -189,7 +189,9 @@ def method(config: ConfigDict, of: domains.Task | None = None, teacher: Network 
     limits.check(config)
     if config.jit and ops.replicas() > 1 and not tf.config.list_physical_devices("GPU"):
         raise ValueError("jit=True on several CPUs fails in TensorFlow: leave it out, or train on one device")
-    if config.optimizer.accumulate > 1 and kind(config)._combine is not joint:
+    if kind(config)._combine is not joint and config.combiner:
+        raise ValueError(f"{config.method} has turns of its own, so {config.combiner} cannot combine its terms")
+    if kind(config)._combine is not joint and config.optimizer.accumulate > 1:
         raise ValueError(f"optimizer.accumulate: a step of {config.method} is several updates; leave it out")
     of = of or task(config)
     keras.utils.set_random_seed(seed(config))

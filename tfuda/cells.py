@@ -53,6 +53,8 @@ def _seam(name: str) -> str:
         return next((seam for seam in SEAMS if name in modules(seam + "s")), "weigher")
     found = resolve(name, "weighers")
     if not inspect.isclass(found):
+        if "trade_off" in defaults(found):
+            raise ValueError(f"{name!r} has a trade_off but is no class: a regulariser is one, with __call__")
         return "weigher"
     return "regulariser" if "trade_off" in defaults(found) else "combiner"
 

@@ -97,8 +97,7 @@ def diagnose(method, streams, step: int) -> str:
             path, rows = layers[0]
             which = _images(np.asarray(stream["index"])[rows], len(rows), streams.domains[name].images)
             said.append(f"the first layer whose output is not finite is {path}, on {which} of stream {name}")
-    with watched() as layers:
-        gradients, terms, *_ = method.combine(method, batch)
+    layers, gradients, terms = retaken(method, batch)
     if layers and not said:
         said.append(f"the first layer whose output is not finite is {layers[0][0]}")
     wrong = [name for name, term in terms.items() if not finite([term])]
@@ -107,6 +106,20 @@ def diagnose(method, streams, step: int) -> str:
     said += [f"the first term that is not finite is {wrong[0]}"] if wrong else []
     said += [f"the first gradient that is not finite is that of {steep[0]}"] if steep and not wrong else []
     return "; ".join(said) or "a second look, with other draws of dropout, finds all finite"
+
+
+def retaken(method, batch) -> tuple[list, list, dict]:
+    """What layers gave in a step that is looked at again, its gradients, and its terms; the method stays as it is."""
+    kept, word = keep(method.state()), method.on_nan
+    method.on_nan = "skip"  # a step of several turns is not to refuse one now
+    try:
+        with watched() as layers:
+            gradients, terms, *_ = method.combine(method, batch)
+    finally:
+        method.on_nan = word
+        for variable, old in zip(method.state(), kept, strict=True):
+            variable.assign(old)
+    return layers, gradients, terms
 
 
 def _images(rows: np.ndarray, count: int, images: np.ndarray | Files) -> str:

@@ -157,7 +157,9 @@ def check_config() -> None:
     config = get_config(cell) if cell else get_config()
     for key in keys:
         if key in CELL:
-            raise ValueError(f"--config.{key} follows from the cell: write it as --config={path}:METHOD+WEIGHER")
+            raise ValueError(
+                f"--config.{key} follows from the cell: write it as --config={path}:METHOD+{key.upper()}"
+            )
         check_key(config, key)
 
 

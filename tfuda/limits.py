@@ -100,7 +100,8 @@ RULES: dict[str, Range] = {
     "pairs.resize": SIZE,
 }
 
-# Of the library's own methods, weighers, combiners and networks; those of others mean what they like.
+# Of the library's own methods, seams and networks, all that have an option of this name or the one before the dot;
+# those of others mean what they like.
 OPTIONS: dict[str, Range] = {
     "hidden": WIDTH,
     "region_hidden": WIDTH,
@@ -135,8 +136,9 @@ OPTIONS: dict[str, Range] = {
     "ramp_height": NOT_BELOW_0,
     "margin": POSITIVE,
     "turns_of_backbone": whole(1, 100),
-    "depth": whole(0, 10),
-    "floor": NOT_BELOW_0,
+    "mcd.depth": whole(0, 10),
+    "ent.hidden": SIZE,
+    "mme.hidden": SIZE,
     "theta_rate": POSITIVE,
 }
 OWNERS = {"options": "method", **{f"{seam}_options": seam for seam in SEAMS}}
@@ -182,7 +184,7 @@ def _rule(config: ConfigDict, key: str) -> Range | None:
     first, _, rest = key.partition(".")
     if first == "network_options" or first in OWNERS:
         owner = config.network.name if first == "network_options" else config[OWNERS[first]]
-        return None if ":" in str(owner) else _match(OPTIONS, rest)
+        return None if ":" in str(owner) else _match(OPTIONS, f"{owner}.{rest}") or _match(OPTIONS, rest)
     return _match(RULES, key)
 
 
@@ -195,8 +197,10 @@ def _match(rules: dict[str, Range], key: str) -> Range | None:
 def complete(config: ConfigDict, where: str) -> None:
     """ValueError for a config of a file that lacks a setting, or has one of another type."""
     parts = [config.get(key) for key in PARTS]
-    if not all(isinstance(part, str) for part in parts) or not parts[0]:
-        raise ValueError(f"{where} is damaged: it names no {', '.join(PARTS)}")
+    if missing := [key for key, part in zip(PARTS, parts, strict=True) if not isinstance(part, str)]:
+        raise ValueError(f"{where} is damaged or of another version: it names no {missing[0]}")
+    if not parts[0]:
+        raise ValueError(f"{where} is damaged: it names no method")
     _complete(config, settings.base("+".join(filter(None, parts))), where)
 
 

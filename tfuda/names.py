@@ -55,6 +55,11 @@ def resolve(name: str, package: str):
     return getattr(imported, attribute)
 
 
+def plain(config: Mapping) -> bool:
+    """Is it of source_only, with no regulariser that reads the target?"""
+    return config.get("method") == "source_only" and not config.get("regulariser")
+
+
 def trusted(config: Mapping, where: str) -> None:
     """Refuse code from outside the library that a file names, unless the user has named the package as well.
 

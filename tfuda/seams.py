@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from tfuda import health
 from tfuda.names import says
 
 
@@ -46,8 +47,10 @@ def check(method) -> None:
         raise ValueError(f"{kind.__name__} does not weigh the source's classes: leave out options.pada")
     if "target_labelled" in method.streams and "shots" in kind._refuses:
         raise ValueError(f"{kind.__name__} has no use for labelled target images: leave out --config.shots")
-    if not {*trade_off(method.regulariser)}.isdisjoint(method.trade_offs):
-        raise ValueError(f"{kind.__name__} has a term {min(trade_off(method.regulariser))!r} of its own")
+    if not {*trade_off(method.regulariser)}.isdisjoint({"loss", *health.SIGNS, *method.trade_offs}):
+        raise ValueError(
+            f"{kind.__name__} reports {min(trade_off(method.regulariser))!r} itself: rename the regulariser"
+        )
     if weigh is not unweighed and not fits(kind, weigh):
         refuse(kind, weigh)
 

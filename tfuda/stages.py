@@ -22,7 +22,7 @@ from ml_collections import ConfigDict
 
 from tfuda import build, ops, settings, workers
 from tfuda.data.domains import Domain, Task
-from tfuda.names import PARTS, SEAMS, near
+from tfuda.names import PARTS, SEAMS, near, plain
 from tfuda.networks.base import Network
 from tfuda.translation import pairs
 from tfuda.workdir import Workdir, restore
@@ -111,7 +111,8 @@ def share(config: ConfigDict, folder: pathlib.Path) -> None:
     if wants(config, "pairs"):
         config.pairs.folder = config.pairs.folder or str(folder / "pairs" / "{task}-{seed}")
     if needed(config):
-        config.teacher = config.teacher or str(folder / "teacher" / "{task}-{seed}")
+        own = "" if config.method == "daaa" else "-" + config.method + "".join(config.cell.partition("@")[1:])
+        config.teacher = config.teacher or str(folder / f"teacher{own}" / "{task}-{seed}")  # one for each recipe
 
 
 # ---- pairs
@@ -164,7 +165,7 @@ def schooled(config: ConfigDict, task: Task) -> ConfigDict:
 def fitting(config: ConfigDict, workdir: Workdir) -> ConfigDict:
     """The config of the run in a folder, which has to be of a network for this one."""
     own = workdir.config()
-    if own.get("method") != "source_only" or own.shots:
+    if not plain(own) or own.shots:
         held = "no run of run/train.py" if "method" not in own else f"a run of {own.cell}, shots={own.shots}"
         raise ValueError(f"{workdir.path} holds {held}: --config.teacher is one of source_only without shots")
     if workdir.finished() and not workdir.saved():

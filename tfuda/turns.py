@@ -3,8 +3,8 @@
 A method whose paper plays so says `_combine = staticmethod(turns)`, and `plan()` lists its turns in their order.
 Every turn looks at the batch anew, with the weights that the turn before left; momentum and weight decay leave alone
 what does not move in it. So a step costs a pass of its streams, forwards and backwards, for every turn. Terms are
-reported as the first turn that has them finds them. It takes the place of a cell's combiner, so there is no
-mcd+metaalign.
+reported as the first turn that has them finds them. The optimizer counts every update as a step of its own, which
+Adam's corrections follow. It takes the place of a cell's combiner, so there is no mcd+metaalign.
 """
 
 from __future__ import annotations
@@ -34,18 +34,17 @@ def turns(method, batch):
     """The last turn's gradients, after the updates of those before, and what the first looks found."""
     found: list[dict] = [{}, {}, {}]
     *before, last = method.plan()
-    fine = tf.constant(True)
     for turn in before:
-        gradients, *seen = look(method, batch, turn)
-        found = [{**new, **old} for old, new in zip(found, seen, strict=True)]
+        gradients, terms, *seen = look(method, batch, turn)
+        fine = tf.constant(True)
         if not method.overflows:
-            fine &= guard.finite([ops.everywhere(guard.squares([g for g in gradients if g is not None]))])
+            fine = guard.finite([ops.everywhere(guard.squares([g for g in gradients if g is not None]))])
+        judged = {name: tf.where(fine, term, np.nan) for name, term in terms.items()}  # so that the step is refused
+        found = [{**new, **old} for old, new in zip(found, [judged, *seen], strict=True)]
         with tf.control_dependencies([] if method.on_nan == "skip" else [guard.refuse(fine, method.step.value)]):
             method.move(gradients)
     gradients, *seen = look(method, batch, last)
-    terms, *rest = ({**new, **old} for old, new in zip(found, seen, strict=True))
-    judged = {name: tf.where(fine, term, np.nan) for name, term in terms.items()}  # so that the step is refused
-    return gradients, judged, *rest
+    return gradients, *({**new, **old} for old, new in zip(found, seen, strict=True))
 
 
 def look(method, batch, turn: Turn):

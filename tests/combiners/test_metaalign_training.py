@@ -7,7 +7,7 @@ import tensorflow as tf
 import tiny
 
 from tfuda import build, names
-from tfuda.method import Method
+from tfuda.combiners.metaalign import MetaAlign
 from tfuda.workdir import Workdir
 
 both_orders = pytest.mark.parametrize("step", [0, 1], ids=["task_first", "align_first"])
@@ -17,9 +17,10 @@ both_orders = pytest.mark.parametrize("step", [0, 1], ids=["task_first", "align_
 
 def aligning() -> list[str]:
     kinds = {name: names.resolve(name, "methods") for name in names.modules("methods")}
-    return [name for name, kind in kinds.items() if kind.align is not Method.align]
+    return [name for name, kind in kinds.items() if MetaAlign.fits(kind)]
 
 
+@pytest.mark.slow  # each is in the cover of the grid as well
 @pytest.mark.parametrize("method", aligning())
 def test_every_method_that_aligns_takes_a_step_of_either_order(method):
     trained = tiny.train(tiny.config(f"{method}+metaalign", steps=2, segment=2))

@@ -112,6 +112,27 @@ def test_a_setting_that_makes_no_sense_is_one_sentence(key, value, task):
     assert launch.sentence(error.value).strip()
 
 
+@pytest.mark.parametrize(
+    "cell, key, good, bad",
+    [
+        ("dann", "network_options.depth", 50, None),
+        ("mcd", "options.depth", 0, -1),
+        ("mme", "options.hidden", 0, -1),
+        ("dann", "options.hidden", 1, 0),
+    ],
+)
+def test_a_range_is_of_the_owner_s_option(cell, key, good, bad):
+    """The depth of a ResNet is not that of MCD's heads, and MME may have no hidden layer."""
+    made = tiny.config(cell)
+    tree, name = key.split(".")
+    made[tree][name] = good
+    limits.check(made)
+    if bad is not None:
+        made[tree][name] = bad
+        with pytest.raises(ValueError, match=f"^{key}={bad}: a whole number from"):
+            limits.check(made)
+
+
 @pytest.mark.parametrize("cell", names.modules("methods"))
 def test_the_defaults_of_every_method_make_sense(cell):
     limits.check(digits.get_config(cell))

@@ -7,6 +7,7 @@ import tensorflow as tf
 import tiny
 from golden_tools import FeatureNetwork, at_coefficient
 
+from tfuda import build
 from tfuda.methods.dann import DANN
 from tfuda.methods.iwan import IWAN
 from tfuda.methods.pada import PADA
@@ -141,3 +142,25 @@ def test_pada_is_dann_with_class_weights():
     assert np.ptp(one.class_weights.numpy()) > 0
     changed = {name for name, value in PADA.options().items() if value != DANN.options()[name]}
     assert changed == {"pada", "epsilon"}
+
+
+@pytest.mark.parametrize("cell", ["iwan", "tada", "hda[pooled=True]", "gvb"])
+def test_the_ramp_on_the_loss_is_of_every_game(cell):
+    """`ramp_loss` weighs the game's term itself, whatever the method makes of `align` and `compare`."""
+    made = tiny.config(cell, smooth=True)
+    made.options.dropout = 0.0
+    terms = {}
+    for made.options.ramp_loss in (False, True):
+        task, method = tiny.prepared(made)
+        method.step.assign(3)
+        batch, outputs = method.forward(build.streams(made, task).load(0))
+        terms[made.options.ramp_loss] = float(method.align(batch, outputs)["domain"])
+    assert terms[True] == pytest.approx(terms[False] * float(method.reversal()), rel=1e-5)
+
+
+@pytest.mark.parametrize("cell", ["iwan", "mada"])
+def test_more_domains_than_two_are_refused(cell):
+    made = tiny.config(cell)
+    made.options.width = 2
+    with pytest.raises(ValueError, match=f"^{cell}.* width=2 is not for it$"):
+        build.method(made)

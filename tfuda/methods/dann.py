@@ -87,6 +87,11 @@ class DANN(Method):
         for name, verdict in verdicts.items():
             wrong = self.wrong(self.label(batch, name), verdict) * self.importance(batch, name)  # [B]
             loss += self.scale * ops.mean(wrong, self.confidence(seen[name]))
+        return self.played(batch, verdicts, loss)
+
+    def played(self, batch, verdicts, loss):
+        """The terms of the game, of its loss."""
+        loss = loss * self.reversal(self.ramp_ahead) if self.ramp_loss else loss
         return {"domain": loss, **self.seen_through(batch, verdicts)}
 
     def seen_through(self, batch, verdicts):
@@ -99,7 +104,4 @@ class DANN(Method):
 
     def align(self, batch, outputs):
         seen = self.weigh(self.network, batch, outputs)
-        terms = self.compare(batch, seen, {name: self.judge(seen[name]) for name in self.domains})
-        if self.ramp_loss:
-            terms["domain"] *= self.reversal(self.ramp_ahead)
-        return terms
+        return self.compare(batch, seen, {name: self.judge(seen[name]) for name in self.domains})

@@ -35,7 +35,7 @@ class ENT(Method):
         """Labelled images, then all others; or all at once."""
         if not self.alternating:
             return [Turn({"task": 1.0, "align": 1.0, "beside": 1.0})]
-        labelled = Turn({"task": 1.0}, reads=lambda stream: "label" in stream)
+        labelled = Turn({"task": 1.0, "beside": 1.0}, reads=lambda stream: "label" in stream)
         return [labelled, Turn({"align": 1.0, "beside": 1.0}, reads=lambda stream: "label" not in stream)]
 
     def regularise(self, batch, outputs):

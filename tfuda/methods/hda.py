@@ -105,8 +105,7 @@ class HDA(DANNP):
             for name, verdict in verdicts.items()
         ]
         weights = [self.confidence(seen[name]) for name in verdicts]
-        loss = ops.mean(tf.concat(wrong, 0), tf.concat(weights, 0))
-        return {"domain": loss, **self.seen_through(batch, verdicts)}
+        return self.played(batch, verdicts, ops.mean(tf.concat(wrong, 0), tf.concat(weights, 0)))
 
     def regularise(self, batch, outputs):
         z = tf.concat([self.network.head.heuristic(stream.features) for stream in outputs.values()], 0)  # [ΣB, K]

@@ -27,6 +27,8 @@ class IWAN(DANN):
     epsilon = 0.0
 
     def make(self, probe):
+        if self.width != 1:
+            raise ValueError(f"iwan weighs by a discriminator of two domains: width={self.width} is not for it")
         super().make(probe)
         self.teller = discriminators.mlp(self.hidden, 1, self.dropout, initial=self.initial, name="teller")
         self.teller(self.view(probe))

@@ -8,7 +8,8 @@
                             make JMMD larger while the network makes it smaller: L_task + trade_off max_θ JMMD
 
 In JAN-A a reversal stands on either side of θ_l, so the network's own gradient has its sign back. `theta_rate` is the
-factor on θ's gradient, 0.1 of the new layers' rate in tllib; the network's gradient does not have it.
+factor on θ's gradient, 0.1 of the new layers' rate in tllib; the network's gradient does not have it. (tllib's is a
+rate, which weight decay has too; with an optimizer that scales gradients, as Adam, the factor says nothing.)
 
 tllib's `estimator` is "quad" here, "linear" its --linear. Labelled target images join the task alone. Both domains
 bring equally many images.

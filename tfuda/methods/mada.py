@@ -30,6 +30,8 @@ class MADA(DANN):
     _reads = ("features", "logits")
 
     def make(self, probe):
+        if self.width != 1:
+            raise ValueError(f"mada's discriminators tell two domains: width={self.width} is not for it")
         classes, width = probe.logits.shape[-1], probe.features.shape[-1]
         self.bank = Bank(classes, width, self.hidden, self.dropout, initial=self.initial, name="discriminators")
 

@@ -23,6 +23,7 @@ from threadpoolctl import threadpool_limits
 from tfuda import build, evaluate, experiment
 from tfuda.data.domains import Domain, Task
 from tfuda.method import Method
+from tfuda.names import plain
 from tfuda.plots import history, style
 from tfuda.workdir import Workdir
 
@@ -85,7 +86,7 @@ def alike(first: ConfigDict, second: ConfigDict, *who: str) -> None:
 def after(config: ConfigDict, method: Method) -> str:
     """Title of the right panel."""
     title = f"{style.run_name(config)} (step {int(method.step.numpy())})"
-    return title if config.method == "source_only" else f"after adaptation: {title}"
+    return title if plain(config) else f"after adaptation: {title}"
 
 
 def titles(configs: Sequence[ConfigDict]) -> list[str]:
@@ -99,8 +100,8 @@ def earlier(config: ConfigDict, task: Task, before: str) -> tuple[str, Method]:
     if not before:
         return "before training (step 0)", build.method(config, task)
     other = Workdir(before).config()
-    if other.method != "source_only":
-        raise ValueError(f"--before={before} is a run of {other.method}: it has to be one of source_only")
+    if not plain(other):
+        raise ValueError(f"--before={before} is a run of {other.cell}: it has to be one of source_only")
     alike(other, config, f"--before={before}", "the run")
     return f"before adaptation ({style.run_name(other)})", experiment.load(before)[2]
 

@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 
 from tfuda import experiment
 from tfuda.data.domains import Task
+from tfuda.names import plain
 from tfuda.networks.base import Network
 from tfuda.workdir import Workdir
 
@@ -19,8 +20,8 @@ def load(path: str, config: ConfigDict, task: Task) -> tuple[ConfigDict, Network
         raise FileNotFoundError(f"--oracle={path} holds no run: {about} is missing")
     own, name = Workdir(path).config(), config.task.rpartition("-")[2]
     wanted = f"{name}-{name}"
-    if (own.get("method"), own.task) != ("source_only", wanted):
-        found = f"a run of {own.method} on task {own.task}" if "method" in own else "no run of run/train.py"
+    if not plain(own) or own.task != wanted:
+        found = f"a run of {own.cell} on task {own.task}" if "method" in own else "no run of run/train.py"
         raise ValueError(
             f"--oracle={path} is {found}: it has to be one of source_only on {wanted}, which "
             "learns real target labels"

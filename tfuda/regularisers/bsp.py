@@ -45,5 +45,5 @@ class BSP:
     count: int = 1
 
     def __call__(self, batch, outputs):
-        found = [largest_squares(ops.gathered(stream.features), self.count) for stream in outputs.values()]
-        return ops.share(tf.add_n(found))
+        sides = [outputs[name].features for name in ("source", "target") if name in outputs]
+        return ops.share(tf.add_n([largest_squares(ops.gathered(f), self.count) for f in sides])) if sides else None
