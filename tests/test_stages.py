@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tiny
 
+from configs import office31
 from tfuda import build, experiment, stages
 from tfuda.data.domains import Domain
 from tfuda.workdir import Workdir
@@ -80,7 +81,7 @@ MISTAKES = {
         functools.partial(wrong, "daaa[parts=source]", samplers__target="balanced"),
         "daaa needs the part target to ask its images for their classes",
     ),
-    "pada": (functools.partial(wrong, "daaa[pada=True]"), "daaa does not weigh the source's classes"),
+    "pada": (functools.partial(wrong, "daaa[pada=True]"), "DAAA does not weigh the source's classes"),
     "pairs": (functools.partial(wrong, pairs__steps=0), "pairs.steps=0"),
 }
 
@@ -268,6 +269,17 @@ def test_runs_of_one_folder_share_what_the_config_does_not_place(tmp_path):
     plain = tiny.config("dann")
     stages.share(plain, tmp_path)
     assert plain.pairs.folder == plain.teacher == ""
+
+
+def test_a_benchmark_has_a_source_network_for_each_recipe(tmp_path):
+    """DAAA and ADDA train theirs unlike on the papers' data sets, where one folder could not hold both."""
+    places = {}
+    for cell in ("daaa", "adda", "adda@cdan"):
+        config = office31.get_config(cell)
+        stages.share(config, tmp_path)
+        places[cell] = config.teacher.removeprefix(f"{tmp_path}/").removesuffix("/{task}-{seed}"), config.pairs.folder
+    assert [place for place, _ in places.values()] == ["teacher", "teacher-adda", "teacher-adda@cdan"]
+    assert [bool(pairs) for _, pairs in places.values()] == [True, False, False]
 
 
 def test_untaught_streams_serve_where_only_shapes_matter():
