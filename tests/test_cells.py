@@ -46,6 +46,7 @@ def test_options_of_all_three_seams():
         ("dann+toalign+biwaa", "names two weighers, 'toalign' and 'biwaa'"),
         ("dannn", "unknown name 'dannn' in tfuda.methods, did you mean 'dann'"),
         ("", "unknown name '' in tfuda.methods"),
+        ("bnn", "unknown name 'bnn' in tfuda.methods, did you mean 'bnm'"),
     ],
 )
 def test_a_mistake_is_named(text, sentence):

@@ -30,8 +30,10 @@ def cell(text: str) -> ConfigDict:
     for package in ("weighers", "regularisers"):
         if parts and _name(parts[0]) in modules(package):
             parts = [says(resolve(_name(parts[0]), package), "STANDS_ON", ""), *parts]
-    if not parts:
-        raise ValueError(f"unknown name {text!r} in tfuda.methods{near(text, modules('methods'))}")
+    first = _name(parts[0]) if parts else text
+    if not parts or (":" not in first and first not in modules("methods")):
+        alone = [name for package in ("methods", "weighers", "regularisers") for name in modules(package)]
+        raise ValueError(f"unknown name {first!r} in tfuda.methods{near(first, alone)}")
     config = ConfigDict({"cell": "+".join(parts), "method": _name(parts[0]), **dict.fromkeys(SEAMS, "")})
     kind = resolve(config.method, "methods")
     if not (inspect.isclass(kind) and issubclass(kind, step.Method)):

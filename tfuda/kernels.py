@@ -67,7 +67,9 @@ def jmmd(
         raise ValueError(f"estimator={estimator}: quad or linear")
     counts = {x.shape[0] for x in (*as_, *bs)} - {None}
     if len(counts) > 1 or 1 in counts:
-        raise ValueError(f"MMD compares as many images of each domain, at least 2: here are {sorted(counts)}")
+        raise ValueError(
+            f"MMD compares as many images of each domain, at least 2: here are {sorted(counts)}; set batches alike"
+        )
     layers = [kernel(tf.concat([a, b], 0)) for a, b, kernel in zip(as_, bs, kernels, strict=True)]
     k = functools.reduce(tf.multiply, layers)  # [2N, 2N]
     rows = tf.shape(as_[0])[0]
