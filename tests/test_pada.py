@@ -17,6 +17,11 @@ def test_class_weights_are_those_of_a_public_implementation(golden):
     file.equal("pada_w_T0.1", pada.class_weights(tf.nn.softmax(file["yt"])))
 
 
+def test_the_paper_s_class_weights_are_means_of_the_plain_softmax():
+    posterior = np.float32([[0.7, 0.2, 0.1], [0.5, 0.3, 0.2]])
+    np.testing.assert_allclose(pada.class_weights(posterior, 1.0), [1.0, 0.5 / 1.2, 0.3 / 1.2], rtol=1e-5)
+
+
 def method_and_pass(cell, weights=None):
     made = tiny.config(cell, batch=6)
     made.options.pada = weights is not None

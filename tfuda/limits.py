@@ -132,6 +132,7 @@ OPTIONS: dict[str, Range] = {
     "trade_offs.*": NOT_BELOW_0,
     "trade_off": NOT_BELOW_0,
     "temperature": POSITIVE,
+    "pada_temperature": POSITIVE,
     "count": whole(1, 1000),
     "ramp_height": NOT_BELOW_0,
     "margin": POSITIVE,

@@ -52,7 +52,8 @@ class Method(Segmented):
     steps = 1000  # where training ends; ramps and learning rates count on it
     segment = 100  # steps between two calls of `refresh`: one Keras epoch
     passes: tuple = ()  # streams that share a forward pass: (("source", "target"),); () for one each
-    pada = False  # weigh source images by how much of their class the target seems to have
+    pada = False  # weigh source images by how much of their class the target seems to have: tfuda/pada.py
+    pada_temperature = 0.1
     sure = 0.0  # target images below this confidence have no class for the sampler
     on_nan = "stop"  # or "skip": tfuda/guard.py
     ramp_steps = 0  # the reversal ramp's horizon; 0 for `steps`, 10000 for CDAN's, HDA's and GVB's code
@@ -284,7 +285,7 @@ class Method(Segmented):
             kinds, certainty = tf.argmax(look(), -1, tf.int32), tf.reduce_max(look(), -1)
             self.classes.assign(tf.where(certainty >= self.sure, kinds, -1))
         if self.pada:
-            self.class_weights.assign(pada.class_weights(look()))
+            self.class_weights.assign(pada.class_weights(look(), self.pada_temperature))
         self.refresh(look)
 
     def posterior(self, batches: Iterable[tf.Tensor]) -> tf.Tensor:

@@ -1,12 +1,12 @@
 """PADA: Partial Adversarial Domain Adaptation (Cao et al., ECCV 2018), https://arxiv.org/abs/1808.04205
 
-    γ_k   mean of softmax(z / T)_k over all target images, divided by its maximum;  T = 0.1; 1 before the first look
+    γ_k   mean of softmax(z / T)_k over all target images, divided by its maximum; 1 before the first look
     w     γ of the label on the source; on the target the mean of the source's w in the batch
     L     means of w CE and of w BCE: weights are not normalised again
 
 Not a method but an option of every step that asks `Method.importance`: `dann[pada=True]` is PADA, and CDAN, MSTN,
-HDA, GSDA and others take it alike. γ is found anew between segments. The temperature is that of a public
-re-implementation; the paper averages the plain softmax.
+HDA, GSDA and others take it alike. γ is found anew between segments. T = 0.1 is a public re-implementation's;
+`pada_temperature=1` is the paper, which averages the plain softmax.
 """
 
 from __future__ import annotations
@@ -15,13 +15,11 @@ import tensorflow as tf
 
 from tfuda import ops
 
-TEMPERATURE = 0.1
 
-
-def class_weights(posterior: tf.Tensor) -> tf.Tensor:
+def class_weights(posterior: tf.Tensor, temperature: float = 0.1) -> tf.Tensor:
     """γ [K] of softmax [N, K]."""
     logits = tf.math.log(tf.maximum(posterior, 1e-30))  # softmax(z) back to z, up to a constant
-    mean = tf.reduce_mean(tf.nn.softmax(logits / TEMPERATURE), 0)
+    mean = tf.reduce_mean(tf.nn.softmax(logits / temperature), 0)
     return mean / tf.reduce_max(mean)
 
 

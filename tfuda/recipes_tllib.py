@@ -11,7 +11,7 @@ Choices where tllib says otherwise or nothing:
   one.
 - BNM is not in it: trained as MCC.
 - ADDA's and BSP's networks learn the source for three epochs first: see methods/adda.py and regularisers/bsp.py.
-- PADA's temperature of class weights is 0.01 in its scripts for Office-Home, and 0.1 here (tfuda/pada.py).
+- PADA's temperature of class weights is 0.01 in its scripts for Office-Home: `options.pada_temperature`, here 0.1.
 
 MCD moves backbone and heads at one constant rate, the backbone without momentum, and has no bottleneck: its heads are
 deep.
