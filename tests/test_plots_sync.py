@@ -123,3 +123,15 @@ def test_what_says_nothing_is_left_out(levels):
     of.options.levels = levels
     left_out = {"synchrony"} | {f"{level}_norm" for level in {"domain", "groups", "classes"} - {*levels.split("+")}}
     assert silent(history.Run(of, journal(0, 0.0))) == left_out
+
+
+@pytest.mark.parametrize("value, scale", [(2.0, "linear"), (500.0, "symlog")])
+def test_a_term_far_above_the_others_does_not_press_them_flat(value, scale, tmp_path):
+    with style.page(tmp_path / "x.png", 3, 3) as figure:
+        axes = figure.subplots()
+        for height in (0.7, 2.3, value):
+            axes.plot([1, 2], [height, 0.9 * height])
+        history.compress(axes)
+        assert axes.get_yscale() == scale
+        figure.draw_without_rendering()
+        assert not any("$" in label.get_text() for label in axes.get_yticklabels())

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter
 from ml_collections import ConfigDict
 
 from tfuda import health
@@ -144,6 +145,14 @@ def line(axes: Axes, runs: Sequence[Rows], column: str, scale: float = 1.0, **lo
         axes.fill_between(steps, low, high, color=look["color"], alpha=0.18, linewidth=0)
 
 
+def compress(axes: Axes) -> None:
+    """A scale linear up to 1 and logarithmic beyond, where one line would press the others flat (BSP's squares)."""
+    peaks = sorted(np.abs(line.get_ydata()).max(initial=0.0) for line in axes.get_lines())
+    if len(peaks) > 1 and peaks[-1] > 50 * max(peaks[len(peaks) // 2], 1.0):
+        axes.set_yscale("symlog", linthresh=1.0)
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
 def panel(axes: Axes, groups: Sequence[Group], columns: dict[str, str], scale: float = 1.0) -> list[Line2D]:
     """Columns in dashes; colours tell columns of a single group apart, and groups of several."""
     handles = []
@@ -206,5 +215,6 @@ def curves(paths: Sequence[str], out: str | os.PathLike) -> None:
         left.set_ylim(max(left.get_ylim()[0], 0), min(left.get_ylim()[1], 101))
         below(left, handles)
         below(right, panel(right, groups, {name: name for name in terms(groups)}))
+        compress(right)
         right.set(title="loss terms", ylabel="mean over a segment")
         head(figure, groups)
