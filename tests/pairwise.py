@@ -17,7 +17,7 @@ import tiny
 from tfuda import names, seams
 from tfuda.method import Method
 
-PROPERTIES = ("precision", "labels", "resume", "replicas")  # the cheapest first: it fills up rows
+PROPERTIES = ("labels", "resume", "replicas")  # the cheapest first: it fills up rows
 SETTINGS = {
     "single": {},
     "several": {"task": "H+M-S"},

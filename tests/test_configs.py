@@ -16,7 +16,9 @@ pytestmark = pytest.mark.usefixtures("cache")
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-@pytest.mark.parametrize("cell", ["", "cdane", "hda+toalign"])
+@pytest.mark.parametrize(
+    "cell", ["", *(pytest.param(cell, marks=pytest.mark.slow) for cell in ("cdane", "hda+toalign"))]
+)
 def test_a_config_builds_and_steps(file, cell, miniature):
     config = minis.small(file, miniature, cell)
     task = build.task(config)

@@ -105,6 +105,7 @@ def test_other_commands_take_the_run(folders, run):
         assert (done.returncode, done.stderr) == (0, ""), name
 
 
+@pytest.mark.slow
 def test_labels_of_the_target_change_nothing_in_training(folders, run):
     done = train(folders, folders / "unlabelled")
     assert done.returncode == 0 and "target accuracy" not in done.stdout

@@ -85,6 +85,7 @@ def test_the_layer_and_the_image_at_fault_are_named():
     assert said.endswith("first term that is not finite is task")
 
 
+@pytest.mark.slow
 def test_skipped_steps_leave_no_trace_and_are_counted(two_replicas):
     made, task, _ = of_fragile(on_nan="skip", steps=4, segment=4)
     alone = tiny.train(made, task)
@@ -105,6 +106,7 @@ def test_a_run_that_stopped_goes_on_without_that_step(tmp_path):
     assert result["skipped"] == 1 and "not finite: 1" in experiment.table(result)
 
 
+@pytest.mark.slow
 def test_to_be_ready_to_skip_changes_no_bit():
     plain, ready = (tiny.train(tiny.config("mstn+biwaa", on_nan=word)) for word in guard.ON_NAN)
     assert tiny.differing(tiny.state(plain), tiny.state(ready)) == []

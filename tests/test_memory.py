@@ -297,6 +297,7 @@ def test_of_an_image_on_both_replicas_the_second_s_belief_is_kept(two_replicas):
     np.testing.assert_allclose(table(alone)[3], softmax(logits)[1, 0], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_memories_are_the_same_on_each_replica_and_on_one_device(two_replicas):
     made = tiny.config("biwaa", smooth=True, steps=5)
     alone = tiny.train(made)

@@ -21,6 +21,7 @@ def test_two_replicas_end_where_one_device_ends(case, two_replicas, double):
     assert tiny.largest(alone, both) < 1e-9
 
 
+@pytest.mark.slow
 def test_two_replicas_resume_to_the_bit(tmp_path, two_replicas):
     made, folder = tiny.config(), Workdir(tmp_path)
     with two_replicas():

@@ -64,6 +64,7 @@ def test_two_ways_on_several_sources():
 SLOW = pytest.param("both", marks=pytest.mark.slow)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", ["msda", "ssda", SLOW])
 def test_two_replicas_end_where_one_device_ends(setting, double, two_replicas):
     made = config("hda+toalign", setting, smooth=True, steps=5)
@@ -75,6 +76,7 @@ def test_two_replicas_end_where_one_device_ends(setting, double, two_replicas):
     assert tiny.largest(alone, both) < 1e-12
 
 
+@pytest.mark.slow
 def test_a_stopped_and_resumed_run_equals_an_undisturbed_one_to_the_bit(tmp_path):
     made, folder = config("hda+toalign", "both"), Workdir(tmp_path)
     folder.checkpoints(tiny.train(made, callbacks=[tiny.StopAt(3)])).save()

@@ -232,6 +232,7 @@ def test_the_state_holds_everything():
     assert {id(v) for v in model.judging.variables} <= {id(v) for v in model.state()}
 
 
+@pytest.mark.slow
 def test_half_precision_stays_finite_and_norms_in_float32():
     keras.mixed_precision.set_global_policy("mixed_float16")
     try:

@@ -22,7 +22,7 @@ def block(
     start = initializer(initial)
     found: list[keras.layers.Layer] = [keras.layers.Dense(units, kernel_initializer=start, dtype=kind, name=name)]
     if norm:
-        options = {"momentum": 0.9, "epsilon": 1e-5, "synchronized": ops.replicas() > 1}  # PyTorch's
+        options = {"momentum": 0.9, "epsilon": 1e-5, "synchronized": True}  # PyTorch's
         found.append(keras.layers.BatchNormalization(**options, dtype=kind, name=f"{name}_norm"))
     found.append(keras.layers.ReLU(dtype=kind, name=f"{name}_relu"))
     if dropout:
