@@ -51,38 +51,37 @@ def test_shares_of_what_every_replica_computed_whole_add_up_to_it(two_replicas):
     assert sum(on_each(two_replicas, lambda rank: ops.share(ops.everywhere(tf.constant(2.0))))) == 4.0
 
 
+def halves_of(two_replicas, draw) -> list:
+    """draw(layer) [3, 50] of each of two replicas, of a Dropout with the seed of the one that `alone` has."""
+    with two_replicas():
+        strategy, layer = tf.distribute.get_strategy(), Dropout(0.5, seed=3)
+        return [value.numpy() for value in strategy.run(tf.function(lambda: draw(layer))).values]
+
+
 def test_two_replicas_draw_the_masks_of_whole_streams_that_share_a_pass(two_replicas):
     """Alone the pass has the streams one after the other; each replica has its half of either."""
     sizes = [4, 2]
     with parts(sizes):
         alone = Dropout(0.5, seed=3)(tf.ones([6, 50]), training=True).numpy()
-    with two_replicas():
-        strategy, layer = tf.distribute.get_strategy(), Dropout(0.5, seed=3)
 
-        @tf.function
-        def shared():
-            with parts([tf.constant(size // 2) for size in sizes]):
-                return layer(tf.ones([3, 50]), training=True)
+    def shared(layer):
+        with parts([tf.constant(size // 2) for size in sizes]):
+            return layer(tf.ones([3, 50]), training=True)
 
-        halves = [value.numpy() for value in strategy.run(shared).values]
-    first, second = (np.split(half, [2]) for half in halves)
+    first, second = (np.split(half, [2]) for half in halves_of(two_replicas, shared))
     np.testing.assert_array_equal(np.concatenate([first[0], second[0]]), alone[:4])
     np.testing.assert_array_equal(np.concatenate([first[1], second[1]]), alone[4:])
 
 
 def test_how_streams_share_a_pass_is_forgotten_after_it(two_replicas):
     alone = Dropout(0.5, seed=3)(tf.ones([6, 50]), training=True).numpy()
-    with two_replicas():
-        strategy, layer = tf.distribute.get_strategy(), Dropout(0.5, seed=3)
 
-        @tf.function
-        def after():
-            with parts([tf.constant(2), tf.constant(1)]):
-                pass
-            return layer(tf.ones([3, 50]), training=True)
+    def after(layer):
+        with parts([tf.constant(2), tf.constant(1)]):
+            pass
+        return layer(tf.ones([3, 50]), training=True)
 
-        halves = strategy.run(after)
-    np.testing.assert_array_equal(np.concatenate(halves.values), alone)
+    np.testing.assert_array_equal(np.concatenate(halves_of(two_replicas, after)), alone)
 
 
 @pytest.mark.parametrize("cell", ["afn", pytest.param("mcd", marks=pytest.mark.slow)])
