@@ -26,7 +26,7 @@ from ml_collections import ConfigDict
 from tfuda import callbacks, experiment, stages
 from tfuda.workdir import Workdir
 
-VALIDATOR = "infomax"
+VALIDATOR = "im"
 DIVERGED = -1.0  # worse than any value of it
 VARIABLES = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
 
