@@ -3,8 +3,8 @@
     python run/report.py --what=page runs/digits            writes runs/digits/report.html
     python run/report.py --what=index runs                  writes runs/index.html
 
-page: the numbers of a run and what they mean, curves, confusions, t-SNE before and after, where the network looks, the
-    surest mistakes, health, validators, and the config against its defaults
+page: the numbers of a run and what they mean, curves, confusions, t-SNE before and after, where the network looks,
+    the surest mistakes, health, validators, and the config against its defaults
 index: every run below a folder in a table to sort and filter, with their curves in one picture
 """
 

@@ -1,7 +1,7 @@
 """Curves and bars as SVG that fits any width, with their numbers for the script that reads them out.
 
-A chart is three pictures one in the other: the frame; in it the plot, whose places are percents, so that type and dots
-keep their size; in that the lines, in a square of 1000 × 1000 that is stretched.
+A chart is three pictures one in the other: the frame; in it the plot, whose places are percents, so that type and
+dots keep their size; in that the lines, in a square of 1000 × 1000 that is stretched.
 """
 
 from __future__ import annotations
@@ -98,9 +98,9 @@ def summary(chart: Chart, steps: Sequence[float]) -> str:
             parts.append(f"{line.name} is never finite")
             continue
         (high, at), (low, there) = max(known), min(known)
-        first, last, high, low = (written(v, chart.percent) for v in (known[0][0], known[-1][0], high, low))
+        first, last, top, least = (written(v, chart.percent) for v in (known[0][0], known[-1][0], high, low))
         parts.append(
-            f"{line.name} from {first} to {last}, highest {high} at step {at:.0f}, lowest {low} at step {there:.0f}"
+            f"{line.name} from {first} to {last}, highest {top} at step {at:.0f}, lowest {least} at step {there:.0f}"
         )
     mark = f"; {chart.sign} is step {steps[chart.marked]:.0f}" if chart.marked is not None else ""
     return f"{chart.title}, step {steps[0]:.0f} to {steps[-1]:.0f}: {'; '.join(parts)}{mark}."
@@ -156,7 +156,11 @@ def drawn(chart: Chart, steps: Sequence[float], at: int) -> tuple[str, dict]:
     frame = element("svg", plot, class_="frame", role="img", aria_label=summary(chart, steps))
     keys = "".join(key(i, line, at, chart) for i, line in enumerate(chart.lines))
     unit = " (%)" if chart.percent else ", bent above 1" if of.bent else ""
-    inside = [element("figcaption", f"{escape(chart.title)}<span>{unit}</span>"), frame, f'<div class="keys">{keys}</div>']
+    inside = [
+        element("figcaption", f"{escape(chart.title)}<span>{unit}</span>"),
+        frame,
+        f'<div class="keys">{keys}</div>',
+    ]
     if chart.says:
         inside.append(element("p", escape(chart.says), class_="says"))
     numbers = {

@@ -15,7 +15,8 @@ from tfuda.data import pipeline
 from tfuda.data.domains import Domain, Task
 from tfuda.data.files import Files
 from tfuda.method import Method
-from tfuda.plots import attention, embedding, regions
+from tfuda.plots import attention, embedding
+from tfuda.plots.regions import weights
 from tfuda.report.html import element, embedded, escape, picture, table
 
 HALF = 4  # hits, and misses, whose maps are shown
@@ -105,10 +106,11 @@ def plane(of: Look, before: str = "") -> str:
         content = out.read_bytes()
     shares = [mixed(cloud.points) for cloud in clouds]
     counts = f"{len(parts['source'])} source and {len(some)} target test images"
+    titles = [", ".join(cloud.title.splitlines()) for cloud in clouds]
     alt = (
-        f"t-SNE of the features of {counts}. Left, {' '.join(clouds[0].title.split())}: {percent(shares[0])} of each "
-        f"point's {NEAR} nearest are of the other domain. Right, {' '.join(clouds[1].title.split())}: "
-        f"{percent(shares[1])}. Half would be a full mixture."
+        f"t-SNE of the features of {counts}. Left: {titles[0]}; of the {NEAR} nearest points of each, "
+        f"{percent(shares[0])} are of the other domain. Right: {titles[1]}; there {percent(shares[1])} are. "
+        "Half would be a full mixture."
     )
     text = element("p", escape(alt))
     return element("figure", element("div", embedded(content, alt), class_="card") + text)
@@ -122,7 +124,7 @@ def chosen(of: Look) -> np.ndarray:
     if of.target.labels is not None:
         return attention.choose(of.target.labels, of.predicted, HALF, HALF)
     order = np.argsort(-of.confidence, kind="stable")
-    return np.unique(np.concatenate([order[:HALF], order[-HALF:]]))
+    return order if len(order) <= 2 * HALF else np.concatenate([order[:HALF], order[-HALF:]])
 
 
 def verdict(of: Look, row: int) -> str:
@@ -139,7 +141,7 @@ def maps(of: Look) -> str:
     columns = (*attention.COMMON, *attention.ALIGNED.get(of.config.weigher, attention.TASK))
     heads = [" ".join(column.title.split()) for column in columns]
     attended = "attention" in network(network.blank()).extras
-    extra = regions.weights(network, images) if attended else None  # [n, h, w]
+    extra = weights(network, images) if attended else None  # [n, h, w]
     rows = []
     for i, (row, image) in enumerate(zip(index, images, strict=True)):
         said = words(of, row)
@@ -147,7 +149,9 @@ def maps(of: Look) -> str:
         for column, head in zip(columns, heads, strict=True):
             top = max(getattr(views, name)[i].max() for name in column.scale)
             view = getattr(views, column.view)[i]
-            cells.append(picture(pixels(attention.overlay(image, view, top)), f"{head} on {of.name(row)}, {peak(view)}"))
+            cells.append(
+                picture(pixels(attention.overlay(image, view, top)), f"{head} on {of.name(row)}, {peak(view)}")
+            )
         if extra is not None:
             low, view = extra[i].min(), extra[i]
             heat = attention.overlay(image, view - low, np.ptp(view))
@@ -196,4 +200,3 @@ def compact(counts: np.ndarray, alt: str) -> str:
     factor = max(1, -(-400 // len(counts)))
     large = np.kron(colours.round().astype(np.uint8), np.ones([factor, factor, 1], np.uint8))
     return element("div", picture(large, alt, len(large), exact=True, class_="compact"), class_="card")
-

@@ -1,7 +1,8 @@
 """HTML that nothing in a name can break, and a document that asks nobody for anything.
 
-Every text goes through `escape`. Scripts and styles are allowed by the hash of the two that we write, so that one which
-came in by a name would not run; there are no style attributes and no event attributes, which the policy refuses too.
+Every text goes through `escape`. Scripts and styles are allowed by the hash of the two that we write, so that one
+which came in by a name would not run; there are no style attributes and no event
+attributes, which the policy refuses too.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ DOCUMENT = """<!doctype html>
 
 def escape(value: Any) -> str:
     """Text between tags or in an attribute; what would be invisible or turn the line round is shown as �."""
-    return quoted(UNSEEN.sub("\ufffd", str(value)))
+    return quoted(UNSEEN.sub("\ufffd", str(value))).replace(" %", "\u00a0%")
 
 
 def hashed(text: str) -> str:
@@ -97,12 +98,18 @@ def table(
     caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "", text: Sequence[int] = ()
 ) -> str:
     """The first cell of a row names it. Caption and heads are text, cells HTML; text: columns that hold words."""
-    top = "".join(element("th", escape(head), scope="col") for head in heads)
+    kinds = ["words" if i in text else None for i in range(len(heads))]
+    top = "".join(element("th", escape(h), scope="col", class_=k) for h, k in zip(heads, kinds, strict=True))
     lines = []
     for first, *rest in rows:
-        cells = (element("td", cell, class_="words" if i in text else None) for i, cell in enumerate(rest, 1))
+        cells = (element("td", cell, class_=k) for cell, k in zip(rest, kinds[1:], strict=True))
         lines.append(f"<tr>{element('th', first, scope='row')}{''.join(cells)}</tr>")
-    inside = f"<caption>{escape(caption)}</caption><thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody>"
+    return whole(caption, top, "".join(lines), kind)
+
+
+def whole(caption: str, heads: str, rows: str, kind: str) -> str:
+    """A table of cells (HTML) under a caption (text)."""
+    inside = f"<caption><span>{escape(caption)}</span></caption><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody>"
     return scroll(element("table", inside, class_=kind or None), caption)
 
 

@@ -73,16 +73,16 @@ def link(run: runs.Run, where: pathlib.Path) -> str:
 def row(i: int, run: runs.Run, where: pathlib.Path, checked: bool) -> str:
     """One run; data-v is what a column sorts by."""
     name = f"{run.config.cell}, {run.task}, seed {run.config.seed}"
-    box = element("input", "", type="checkbox", data_run=i, aria_label=f"draw {name}", **({"checked": ""} if checked else {}))
+    box = element(
+        "input", "", type="checkbox", data_run=i, aria_label=f"draw {name}", **({"checked": ""} if checked else {})
+    )
     cells = [element("td", box.removesuffix("</input>"))]
     cells.append(element("th", escape(run.config.cell), scope="row", class_="words"))
     cells.append(element("td", escape(run.task), class_="words"))
     cells.append(element("td", escape(run.config.seed), data_v=run.config.seed))
     for key in ("last", "selected", "oracle", "source"):
         value = run.numbers.get(key)
-        cells.append(
-            "<td>–</td>" if value is None else element("td", f"{100 * value:.1f}", data_v=round(value, 6))
-        )
+        cells.append("<td>–</td>" if value is None else element("td", f"{100 * value:.1f}", data_v=round(value, 6)))
     seconds = run.numbers.get("seconds")
     cells.append("<td>–</td>" if seconds is None else element("td", f"{seconds:,.0f}", data_v=seconds))
     cells.append(element("td", escape(run.state), class_="words"))
@@ -102,20 +102,17 @@ def first_drawn(found: Sequence[runs.Run]) -> set[int]:
     return {*[*of_cell.values()][:DRAWN]}
 
 
+def head(title: str, kind: str) -> str:
+    """Of a column; one that can be sorted by holds a button."""
+    inner = f'<button type="button">{title}</button>' if kind else title
+    return element("th", inner, scope="col", data_kind=kind or None, class_="words" if kind == "text" else None)
+
+
 def document(top: pathlib.Path, where: pathlib.Path, found: Sequence[runs.Run], refused: Sequence) -> str:
     drawn = first_drawn(found)
-    heads = "".join(
-        element("th", f'<button type="button">{title}</button>' if kind else title, scope="col", data_kind=kind or None,
-                class_="words" if kind == "text" else None)
-        for title, kind in COLUMNS
-    )  # fmt: skip
+    heads = "".join(head(*column) for column in COLUMNS)
     caption = "Accuracies in percent. Selected is by the label-free validator; oracle is an upper line, not a result."
     rows = "".join(row(i, run, where, i in drawn) for i, run in enumerate(found))
-    table = element(
-        "table",
-        f"<caption>{escape(caption)}</caption><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody>",
-        class_="runs",
-    )
     finished = sum(run.state == "finished" for run in found)
     tools = (
         '<div class="tools"><label>Filter by any word<input type="search" id="filter" autocomplete="off"></label>'
@@ -129,20 +126,24 @@ def document(top: pathlib.Path, where: pathlib.Path, found: Sequence[runs.Run], 
         "Colours are cells. Move over the picture to name a curve.</p></figure>"
     )
     numbers = [
-        {"cell": run.config.cell, "name": f"{run.config.cell}, {run.task}, seed {run.config.seed}", "curve": curve(run)}
+        {
+            "cell": run.config.cell,
+            "name": f"{run.config.cell}, {run.task}, seed {run.config.seed}",
+            "curve": curve(run),
+        }
         for run in found
     ]
     left = "".join(f"<li>{escape(why)}</li>" for _, why in refused)
     parts = [
         paragraph(f"{len(found)} runs below {top}, {finished} of them finished."),
-        html.section("runs", "Runs", tools, html.scroll(table, "runs")),
+        html.section("runs", "Runs", tools, html.whole(caption, heads, rows, "runs")),
         html.section("curves", "Curves of the drawn runs", picture),
         html.section("left-out", "Left out", f"<ul>{left}</ul>") if left else "",
         data("runs-data", numbers),
     ]
-    head = (
+    top_of_page = (
         '<div class="over"><p>tfuda: a folder of runs</p><button id="theme" type="button" hidden></button></div>'
         f"{element('h1', escape(top.resolve().name or str(top)))}"
     )
-    body = element("header", head) + element("main", "\n".join(parts), id="main")
+    body = element("header", top_of_page) + element("main", "\n".join(parts), id="main")
     return html.document(f"runs in {top.resolve().name}", body, ["common.js", "index.js"])

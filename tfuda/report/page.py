@@ -67,7 +67,11 @@ def pictures(of: figures.Look, before: str, say: Say) -> list[Part]:
     if of.right is not None:
         parts.append(("mistakes", "Surest mistakes", figures.mistakes(of)))
     name, title, first = parts[0]
-    parts[0] = (name, title, paragraph(f"All pictures are of the network at step {step}, on test images.", "note") + first)
+    parts[0] = (
+        name,
+        title,
+        paragraph(f"All pictures are of the network at step {step}, on test images.", "note") + first,
+    )
     return parts
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from tfuda import evaluate
 from tfuda.plots.matrix import shares
 from tfuda.report import charts, figures, words
-from tfuda.report.html import details, element, escape, paragraph, scroll, table
+from tfuda.report.html import details, element, escape, paragraph, table, whole
 from tfuda.report.sections import tenth
 
 WRITTEN = 40  # classes up to which the whole matrix is a table
@@ -35,19 +35,23 @@ def matrix(of: figures.Look) -> str:
     score, classes = evaluate.score(of.target.known_labels, of.probabilities), of.task.classes
     said = in_words(score, classes)
     if len(classes) <= WRITTEN:
-        rows = []
+        lines = []
         for k, line in enumerate(shares(score.confusion)):
-            rows.append(f"<tr>{element('th', escape(classes[k]), scope='row')}{''.join(map(cell, line))}</tr>")
+            lines.append(f"<tr>{element('th', escape(classes[k]), scope='row')}{''.join(map(cell, line))}</tr>")
         heads = "".join(element("th", escape(name), scope="col") for name in ("true \\ predicted", *classes))
         caption = f"{said} Rows are true classes, in percent of their {score.confusion.sum():,} images."
-        inside = f"<caption>{escape(caption)}</caption><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody>"
-        shown = scroll(element("table", inside, class_="heat"), "confusion matrix")
+        shown = whole(caption, heads, "".join(lines), "heat")
     else:
         alt = f"{said} {len(classes)} classes; rows are true, columns predicted, dark is much."
         shown = paragraph(said) + figures.compact(score.confusion, alt)
     found = confusions(score.confusion)[:PAIRS]
-    rows = [[escape(classes[i]), escape(classes[j]), f"{share:.0f} %", str(score.confusion[i, j])] for i, j, share in found]
-    pairs = table("The most confused pairs.", ["true", "taken for", "share of the true class", "images"], rows, text=[1])
+    rows = [
+        [escape(classes[i]), escape(classes[j]), f"{share:.0f} %", str(score.confusion[i, j])]
+        for i, j, share in found
+    ]
+    pairs = table(
+        "The most confused pairs.", ["true", "taken for", "share of the true class", "images"], rows, text=[1]
+    )
     worst = details("The most confused pairs", pairs) if len(classes) <= WRITTEN else pairs
     return shown + (worst if found else "")
 
@@ -92,13 +96,13 @@ def tenths(of: figures.Look) -> tuple[list[str], np.ndarray]:
 
 
 def confidence(of: figures.Look) -> str:
-    names, band = tenths(of)
+    names, band = [str(10 * i) for i in range(10)], tenths(of)[1]
     counts = np.bincount(band, minlength=10)
     alt = (
         f"Confidence on {len(band):,} target test images, in percent: mean {tenth(of.confidence.mean())}, "
         f"{tenth((of.confidence >= 0.9).mean())} of them 90 % or more."
     )
-    return charts.bars("Confidence (%), images", names, counts.tolist(), alt)
+    return charts.bars("Confidence in tens from (%), images", names, counts.tolist(), alt)
 
 
 def bands(of: figures.Look) -> str:

@@ -92,9 +92,9 @@ def state(workdir: Workdir, config: ConfigDict, rows: list[dict[str, float]], re
     return f"step {step} of {config.steps}"
 
 
-def below(folder: str | os.PathLike) -> Iterator[pathlib.Path]:
+def below(folder: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     """Folders at any depth, this one too, that look like runs; links are not followed."""
-    for here, folders, files in os.walk(folder):
+    for here, folders, files in os.walk(os.fspath(folder)):
         folders[:] = sorted(name for name in folders if name not in ("checkpoints", "events", "export", "plots"))
         if "config.json" in files and ("result.json" in files or "metrics.csv" in files):
             yield pathlib.Path(here)

@@ -57,7 +57,9 @@ def headline(run: Run) -> str:
         ]
     )
     if not run.rows:
-        return about + paragraph("There is no measurement yet: the first comes at the end of the first segment.", "warn")
+        return about + paragraph(
+            "There is no measurement yet: the first comes at the end of the first segment.", "warn"
+        )
     parts = [about]
     if run.state != "finished":
         parts.append(paragraph(f"The run has not ended ({run.state}): its numbers are those so far.", "warn"))
@@ -65,8 +67,8 @@ def headline(run: Run) -> str:
     cards = []
     if run.labelled:
         for name in ("last", "selected", "oracle"):
-            more = f", by {numbers['validator']}: step {numbers['selected_step']}" if name == "selected" else ""
-            cards.append((numbers[name], f"{name}{more}", f"Target {kind} {words.NUMBERS[name]}."))
+            more = f" Here {numbers['validator']}, and step {numbers['selected_step']}." if name == "selected" else ""
+            cards.append((numbers[name], name, f"Target {kind} {words.NUMBERS[name]}.{more}"))
     cards.append((numbers["source"], "source", f"Source {kind} {words.NUMBERS['source']}."))
     items = "".join(
         f"<li><b>{escape(name)}</b><strong>{tenth(value)}</strong><p>{escape(says)}</p></li>"
@@ -94,10 +96,10 @@ def curves(run: Run) -> str:
     known = {name: text for name, text in ACCURACIES.items() if name in run.rows[0]}
     lines = [Line(text, column(run, name)) for name, text in known.items()]
     drawn = [Chart("Test accuracy", lines, True, run.selected)]
-    if terms := [Line(name, column(run, name)) for name in run.terms]:
+    terms = [Line(name, column(run, name)) for name in run.terms]
+    terms += [Line("loss, all weighted", column(run, "loss"))] if "loss" in run.rows[0] else []
+    if terms:
         drawn.append(Chart("Terms of the loss, mean over a segment", terms, marked=run.selected))
-    if "loss" in run.rows[0]:
-        drawn.append(Chart("Loss, all terms weighted", [Line("loss", column(run, "loss"))], marked=run.selected))
     intro = paragraph(
         f"Measured after every {run.config.segment} steps. Move over a picture, or use the slider with the arrow "
         "keys, to read values; the boxes show and hide lines."
@@ -147,7 +149,13 @@ def validators(run: Run) -> str:
         rows.append([*cells, *([tenth(row[target])] if run.labelled else []), escape(validator.tells)])
         line = [Line(name, column(run, name))]
         drawn.append(Chart(name, line, False, chosen, "its choice", f"The {way} is the best.", small=True))
-    heads = ["validator", "value", "step it chooses", *(["target accuracy there"] if run.labelled else []), "what it is"]
+    heads = [
+        "validator",
+        "value",
+        "step it chooses",
+        *(["target accuracy there"] if run.labelled else []),
+        "what it is",
+    ]
     caption = "What each would choose without target labels" + (
         ", and what that choice is worth on them." if run.labelled else "."
     )
@@ -159,7 +167,7 @@ def validators(run: Run) -> str:
 
 
 def defaults(run: Run) -> tuple[str, dict]:
-    """(name, flat config) of the config file that the command named, as that is now; ("", {}) where it is not ours."""
+    """(name, flat config) of our config file that the command named, as that is now; else ("", {})."""
     named = [str(word).partition("=")[2] for word in run.about.get("command", []) if "--config=" in str(word)]
     file = CONFIGS / pathlib.PurePath(named[0].partition(":")[0]).name if named else CONFIGS
     if not file.is_file() or file.suffix != ".py":
@@ -177,17 +185,25 @@ def config(run: Run) -> str:
     name, file = defaults(run)
     base = flat(settings.base("+".join(filter(None, (run.config[part] for part in PARTS)))).to_dict())
     asked = {str(w).lstrip("-").removeprefix("config.").partition("=")[0] for w in run.about.get("command", [])}
-    rows = []
-    for key in sorted({*own, *base}):
+    rows: dict[bool, list] = {True: [], False: []}  # is it other than in the config file?
+    for key in sorted({*own, *base} - {"cell"}):
         columns = [own.get(key), *([file.get(key)] if name else []), base.get(key)]
-        if key != "cell" and len({*map(plain, columns)}) > 1:
+        if len({*map(plain, columns)}) > 1:
             said = escape(key) + (" (asked for in the command)" if key in asked else "")
-            rows.append([said, *(element("code", escape(plain(value))) for value in columns)])
+            cells = [element("code", escape(plain(value))) for value in columns]
+            rows[plain(columns[0]) != plain(columns[1])].append([said, *cells])
     heads = ["setting", "this run", *([f"{name}, as it is now"] if name else []), "the library's default"]
-    differing = table(f"{len(rows)} settings that are not the default everywhere.", heads, rows, text=[1, 2, 3])
+    text = range(1, len(heads))
+    default = name or "the library's default"
+    parts = [paragraph(f"Every setting is that of {default}.")]
+    if rows[True]:
+        parts = [table(f"Settings that differ from {default}.", heads, rows[True], text=text)]
+    if rows[False]:
+        shared = table(f"Settings that {name} has otherwise than the library.", heads, rows[False], text=text)
+        parts.append(details(f"What {name} changes", shared))
     whole = [[escape(key), element("code", escape(plain(value)))] for key, value in sorted(own.items())]
     every = table("The whole config.", ["setting", "value"], whole, text=[1])
-    return origin(run) + differing + details("Every setting", every)
+    return "\n".join([origin(run), *parts, details("Every setting", every)])
 
 
 def origin(run: Run) -> str:
@@ -200,7 +216,9 @@ def origin(run: Run) -> str:
     ]
     line = element("code", escape(shlex.join(map(str, command)))) if command else "not known"
     folder = element("code", escape(run.folder))
-    wide = "".join(f'<p><span class="note">{name}</span><br>{text}</p>' for name, text in (("command", line), ("folder", folder)))
+    wide = "".join(
+        f'<p><span class="note">{name}</span><br>{text}</p>' for name, text in (("command", line), ("folder", folder))
+    )
     return facts(known) + wide
 
 
