@@ -57,6 +57,7 @@ def _train(config, workdir, verbose, task, say) -> dict:
         say(f"resuming at step {int(method.step.numpy())} of {config.steps}")
     choice, step = Choice(workdir, config.select, config.validators), int(method.step.numpy())
     journal = callbacks.Journal(task, workdir, manager, step, config.mean_class, say, choice)
+    journal.events.begin(config)
     with callbacks.Stoppable(manager) as stop, journal:
         method.fit(streams, callbacks=[journal, stop], verbose=verbose)
     if stop.caught and int(method.step.numpy()) < config.steps:
@@ -69,6 +70,7 @@ def _train(config, workdir, verbose, task, say) -> dict:
             result["skipped"] = skipped
         if complaints := journal.complaints():
             result["complaints"] = list(complaints.values())
+        journal.events.end(result, method.network, task, journal.tested)
         write(workdir.result, json.dumps(result, indent=1) + "\n")
         return result
 

@@ -10,13 +10,10 @@ from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
-from tfuda import experiment
+from tfuda import experiment, validators
 from tfuda.disk import read_json
 from tfuda.names import PARTS
-from tfuda.report.words import VALIDATORS, Validator
-from tfuda.workdir import Workdir
-
-NOTE = "diverged.txt"  # of a run whose training went to infinity: tfuda/callbacks.py
+from tfuda.workdir import DIVERGED, Workdir
 
 
 class Run(NamedTuple):
@@ -45,15 +42,16 @@ class Run(NamedTuple):
 
     @property
     def terms(self) -> list[str]:
-        """Columns that are terms of the loss."""
+        """Columns that are terms of the loss; GSDA's entropy is one where a run logs no validator of that name."""
         named = {*self.config.options.get("trade_offs", {}), self.config.regulariser.rpartition(":")[2]}
-        return [column for column in self.rows[0] if column in named - {"", "discriminator"}] if self.rows else []
+        others = {"", "discriminator", *(validators.ALL if "select" in self.config else ())}
+        return [column for column in self.rows[0] if column in named - others] if self.rows else []
 
     @property
-    def validators(self) -> list[Validator]:
-        """Those whose column this run has, and that are not its loss."""
+    def validators(self) -> list[str]:
+        """Names of those whose column this run has, and that are not its loss."""
         columns = {*self.rows[0]} - {*self.terms} if self.rows else set()
-        return [validator for validator in VALIDATORS if validator.column in columns]
+        return [name for name in validators.ALL if name in columns]
 
     @property
     def selected(self) -> int:
@@ -61,20 +59,16 @@ class Run(NamedTuple):
         return next(i for i, row in enumerate(self.rows) if row["step"] == self.numbers["selected_step"])
 
 
-def best(rows: list[dict[str, float]], validator: Validator) -> int:
-    """Index of the row that a validator chooses, the first of equal ones."""
-    sign = 1 if validator.highest else -1
-    values = [sign * row[validator.column] for row in rows]
-    return max(range(len(rows)), key=lambda i: values[i] if math.isfinite(values[i]) else -math.inf)
-
-
 def read(path: str | os.PathLike) -> Run:
     """The run in a folder; FileNotFoundError or ValueError in a sentence where there is none."""
     workdir = Workdir(path)
     config, rows, result = workdir.config(), workdir.rows(), workdir.finished()
-    missing = [key for key in (*PARTS, "task", "seed", "steps", "mean_class", "options") if key not in config]
+    needed = (*PARTS, "task", "seed", "steps", "segment", "mean_class", "options", *([] if result else ["select"]))
+    missing = [key for key in needed if key not in config]
     if missing:
-        raise ValueError(f"--workdir={path} holds no run of run/train.py: its config has no {missing[0]}")
+        raise ValueError(
+            f"--workdir={path} holds no run of run/train.py as it is now: its config has no {missing[0]}"
+        )
     about = {key: value for key, value in read_json(workdir.path / "config.json").items() if key != "config"}
     numbers = result or (experiment.summary(config, rows) if rows else {})
     return Run(workdir.path, config, about, rows, numbers, state(workdir, config, rows, result))
@@ -85,9 +79,7 @@ def state(workdir: Workdir, config: ConfigDict, rows: list[dict[str, float]], re
     step = int(rows[-1]["step"]) if rows else 0
     if result:
         return "finished"
-    note = workdir.path / NOTE
-    later = workdir.metrics.is_file() and note.is_file() and workdir.metrics.stat().st_mtime > note.stat().st_mtime
-    if (note.is_file() and not later) or (rows and not math.isfinite(rows[-1].get("loss", 0.0))):
+    if (workdir.path / DIVERGED).is_file() or (rows and not math.isfinite(rows[-1].get("loss", 0.0))):
         return f"diverged after step {step}"
     return f"step {step} of {config.steps}"
 

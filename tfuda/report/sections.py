@@ -10,11 +10,12 @@ import shlex
 from ml_collections import ConfigDict
 
 from tfuda import health, settings
+from tfuda import validators as choosing
 from tfuda.names import PARTS
 from tfuda.report import charts, words
 from tfuda.report.charts import Chart, Line
 from tfuda.report.html import details, element, escape, facts, paragraph, table
-from tfuda.report.runs import Run, best
+from tfuda.report.runs import Run
 from tfuda.workdir import flat
 
 CONFIGS = pathlib.Path(__file__).parents[2] / "configs"
@@ -28,7 +29,7 @@ ROWS = 100  # of metrics.csv that the table shows
 
 
 def tenth(share: float) -> str:
-    return f"{100 * share:.1f} %" if math.isfinite(share) else "not finite"
+    return f"{100 * share:.1f}\u00a0%" if math.isfinite(share) else "not finite"
 
 
 def column(run: Run, name: str) -> list[float]:
@@ -141,14 +142,15 @@ def validators(run: Run) -> str:
         return ""
     rows, drawn = [], []
     target = f"target_{run.numbers['metric']}"
-    for validator in run.validators:
-        name, chosen = validator.column, best(run.rows, validator)
-        row, way = run.rows[chosen], "highest" if validator.highest else "lowest"
+    for name in run.validators:
+        row, way = choosing.chosen(run.rows, name), "highest" if choosing.ALL[name].sign > 0 else "lowest"
         used = " (used for “selected”)" if name == run.numbers["validator"] else ""
         cells = [escape(name + used), f"{row[name]:.4g}, the {way}", f"{row['step']:.0f}"]
-        rows.append([*cells, *([tenth(row[target])] if run.labelled else []), escape(validator.tells)])
+        rows.append([*cells, *([tenth(row[target])] if run.labelled else []), escape(words.VALIDATORS.get(name, ""))])
         line = [Line(name, column(run, name))]
-        drawn.append(Chart(name, line, False, chosen, "its choice", f"The {way} is the best.", small=True))
+        drawn.append(
+            Chart(name, line, False, run.rows.index(row), "its choice", f"The {way} is the best.", small=True)
+        )
     heads = [
         "validator",
         "value",

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Validator(NamedTuple):
-    """A column of metrics.csv by which a step may be chosen without target labels."""
-
-    column: str
-    highest: bool  # is the highest value the best?
-    tells: str
-
-
-VALIDATORS = (
-    Validator("infomax", True, "information maximisation: sure predictions that use all classes"),
-    Validator("im", True, "information maximisation: sure predictions that use all classes"),
-    Validator("entropy", False, "mean entropy of the target's predictions: low where the network is sure"),
-    Validator("snd", True, "soft neighbourhood density: target images of one kind lie close together"),
-    Validator("bnm", True, "nuclear norm of the target's predictions: sure and of many classes"),
-    Validator("corrc", True, "class correlation: target predictions that agree with themselves and not with others"),
-    Validator("source_accuracy", True, "accuracy on held-out source images: blind to the target"),
-    Validator("agreement", True, "agreement of two views or networks on the target"),
-    Validator("dev", False, "deep embedded validation: an estimate of the target's risk from weighted source images"),
-    Validator("iwcv", False, "importance-weighted validation: an estimate of the target's risk"),
-)
+VALIDATORS = {  # of tfuda.validators
+    "entropy": "mean entropy of the predictions on the target: low where the network is sure",
+    "im": "information maximisation: sure predictions that use all classes",
+    "snd": "soft neighbourhood density: target images of one kind lie close together",
+    "bnm": "nuclear norm of the predictions on the target: sure, and of many classes",
+    "corrc": "class correlation: sure predictions, and as many of each class",
+    "source_accuracy": "accuracy on held-out source images: blind to the target",
+    "agreement": "share of target images predicted as at the evaluation before: training has come to rest",
+    "iwcv": "importance-weighted validation: the target's risk, estimated from weighted source images",
+    "dev": "deep embedded validation: the same with less variance",
+}
 
 NUMBERS = {
     "last": "at the end of training: what you would have, had you never looked",
