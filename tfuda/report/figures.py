@@ -17,7 +17,7 @@ from tfuda.data.files import Files
 from tfuda.method import Method
 from tfuda.plots import attention, embedding
 from tfuda.plots.regions import weights
-from tfuda.report.html import element, embedded, escape, picture, table
+from tfuda.report.html import element, embedded, escape, picture, scroll, table
 
 HALF = 4  # hits, and misses, whose maps are shown
 MISTAKES = 24
@@ -113,7 +113,9 @@ def plane(of: Look, before: str = "") -> str:
         "Half would be a full mixture."
     )
     text = element("p", escape(alt))
-    return element("figure", element("div", embedded(content, alt), class_="card") + text)
+    return element(
+        "figure", element("div", scroll(embedded(content, alt, class_="wide"), "t-SNE"), class_="card") + text
+    )
 
 
 # ---- single pictures

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import math
 import os
 import pathlib
@@ -13,6 +14,7 @@ from tfuda.report import charts, html, runs
 from tfuda.report.html import data, element, escape, paragraph
 
 POINTS = 120  # of a curve
+SAID = 3  # folders that were left out
 DRAWN = 8  # cells of which one run is drawn at first
 COLUMNS = (  # title, kind: text sorts as words
     ("draw", ""),
@@ -45,9 +47,11 @@ def index(folders: Sequence[str], out: str, say: Callable[[str], None]) -> pathl
         more = f"; of {len(refused)} that look like runs the first says: {refused[0][1]}" if refused else ""
         raise FileNotFoundError(f"{top} holds no run of run/train.py, at any depth{more}")
     say(f"{len(found)} runs")
-    for _, why in refused:
+    for _, why in refused[:SAID]:
         say(f"left out: {why}")
-    found.sort(key=lambda run: (run.name, str(run.config.task), run.config.seed))
+    if len(refused) > SAID:
+        say(f"and {len(refused) - SAID} more; the page names them all")
+    found.sort(key=lambda run: (run.config.cell, str(run.config.task), run.config.seed))
     write(where, document(top, where, found, refused))
     return where
 
@@ -92,13 +96,15 @@ def row(i: int, run: runs.Run, where: pathlib.Path, checked: bool) -> str:
 
 
 def first_drawn(found: Sequence[runs.Run]) -> set[int]:
-    """One run of each of the first cells; all where they are few."""
+    """One run of each of the first cells, of the task that most have; all where they are few."""
     able = [i for i, run in enumerate(found) if run.labelled]
     if len(able) <= DRAWN:
         return {*able}
+    (task, _), *_ = collections.Counter(found[i].task for i in able).most_common(1)
     of_cell: dict[str, int] = {}
     for i in able:
-        of_cell.setdefault(found[i].config.cell, i)
+        if found[i].task == task:
+            of_cell.setdefault(found[i].config.cell, i)
     return {*[*of_cell.values()][:DRAWN]}
 
 
@@ -134,11 +140,12 @@ def document(top: pathlib.Path, where: pathlib.Path, found: Sequence[runs.Run], 
         for run in found
     ]
     left = "".join(f"<li>{escape(why)}</li>" for _, why in refused)
+    named = html.details(f"{len(refused)} folders that look like runs", f"<ul>{left}</ul>")
     parts = [
         paragraph(f"{len(found)} runs below {top}, {finished} of them finished."),
         html.section("runs", "Runs", tools, html.whole(caption, heads, rows, "runs")),
         html.section("curves", "Curves of the drawn runs", picture),
-        html.section("left-out", "Left out", f"<ul>{left}</ul>") if left else "",
+        html.section("left-out", "Left out", named) if left else "",
         data("runs-data", numbers),
     ]
     top_of_page = (
