@@ -99,7 +99,7 @@ def test_a_checkpoint_that_finds_no_room_leaves_the_one_before_and_the_run_goes_
     task = build.task(made)
     started(made, task, folder, 4)
     before = killing.content(folder.path)["checkpoints/checkpoint"]
-    with files_up_to(3500), pytest.raises(tf.errors.OpError) as error:
+    with files_up_to(13_000), pytest.raises(tf.errors.OpError) as error:
         experiment.train(made, folder, task=task)
     assert launch.sentence(error.value).startswith(SENTENCE.format(folder.path / "checkpoints" / "ckpt-2"))
     assert killing.content(folder.path)["checkpoints/checkpoint"] == before
@@ -115,7 +115,7 @@ def one_sentence(done):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name, room", [("config.json", 100), ("metrics.csv", 100), ("tfevents", 400), ("checkpoints/ckpt-1", 3500)]
+    "name, room", [("config.json", 100), ("metrics.csv", 100), ("tfevents", 400), ("checkpoints/ckpt-1", 13_000)]
 )
 def test_a_training_command_on_a_full_disk_ends_in_a_sentence_and_resumes(name, room, trained, tmp_path):
     """Whichever file it is that finds no room."""
