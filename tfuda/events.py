@@ -35,6 +35,7 @@ class Events:
 
     def __init__(self, workdir: Workdir, step: int):
         self.folder, self.started = workdir.path / "events", False
+        self.config: ConfigDict | None = None
         if not workers.first():
             self.writer = tf.summary.create_noop_writer()
             return
@@ -44,16 +45,16 @@ class Events:
         self.writer = tf.summary.create_file_writer(str(self.folder))
 
     def begin(self, config: ConfigDict) -> None:
-        """The config, once in a run's life."""
-        if self.started:
-            return
-        values = {
-            key: v if isinstance(v, bool | int | float) else str(v) for key, v in flat(config.to_dict()).items()
-        }
-        self._raw(summary_v2.hparams_pb(values), 0)
+        """The config, which is written with the first row in a run's life."""
+        self.config = None if self.started else config
 
     def row(self, step: int, row: dict[str, float]) -> None:
         """Scalars of a segment."""
+        if self.config is not None:
+            settings = flat(self.config.to_dict()).items()
+            plain = {key: v if isinstance(v, bool | int | float) else str(v) for key, v in settings}
+            self._raw(summary_v2.hparams_pb(plain), 0)
+            self.config = None
         with self.writer.as_default(step):
             for name, value in row.items():
                 tf.summary.scalar(name, value)
