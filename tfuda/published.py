@@ -1,12 +1,12 @@
 """What the papers print: published.csv, one line for each number of their tables of accuracy.
 
-    paper, table, method   where it stands; toalign, biwaa, gsda, daaa and tada
-    data, setting          of our configs; setting is single, multi, semi-1 or semi-3
-    backbone               the network's name; empty where the paper quotes a number and does not say
-    cell                   of the grid, as results.csv names it; empty where there is none
-    task                   SOURCE-TARGET, a class, or average
-    value, deviation       percent as printed; no value where the paper prints "very low"
-    note                   what has to be known of it; misprints of the papers are kept, and start with "misprint"
+paper, table, method   where it stands; toalign, biwaa, gsda, daaa and tada
+data, setting          of our configs; setting is single, multi, semi-1 or semi-3
+backbone               the network's name; empty where the paper quotes a number and does not say
+cell                   of the grid, as results.csv names it; empty where there is none
+task                   SOURCE-TARGET, a class, or average
+value, deviation       percent as printed; no value where the paper prints "very low"
+note                   what has to be known of it; misprints of the papers are kept, and start with "misprint"
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def setting(config: Mapping[str, Any]) -> str:
 
 
 def for_table(config: Mapping[str, Any], tasks: Iterable[str]) -> dict[str, list[Quote]]:
-    """{cell: the papers' rows for it} with the data, the setting and the network of a run, for a table of these tasks.
+    """{cell: the papers' rows for it} with the data, setting and network of a run, for a table of these tasks.
 
     A paper's average is among them where it is over the same tasks, and stands for a task that is the only one.
     """
