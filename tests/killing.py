@@ -110,6 +110,7 @@ def lines(path: pathlib.Path) -> str:
 READ = {
     ".csv": table,
     ".md": lines,
+    ".tex": lines,
     ".npy": lambda path: np.load(path).tobytes(),
     ".npz": arrays,
     ".png": lambda path: np.asarray(Image.open(path)).tobytes(),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import pathlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
@@ -58,36 +60,73 @@ def baseline(runs: list[Run], get_config: Callable[[str], ConfigDict], cell: str
     return named
 
 
+class Outcome(NamedTuple):
+    """What came of a place of the grid; new: was it trained now? The result is None where it diverged."""
+
+    place: int
+    new: bool
+    result: dict | None
+    diverged: str = ""
+
+
+def attempt(place: int, run: Run, say: Callable[[str], None]) -> Outcome:
+    """Train a run, go on with it, or find it finished."""
+    new = run.workdir.finished() is None
+    heard = say if new and stages.needed(run.config) else (lambda line: None)
+    try:
+        return Outcome(place, new, experiment.train(run.config, run.workdir, say=heard))
+    except callbacks.Diverged as error:
+        return Outcome(place, new, None, str(error))
+
+
+def in_turn(runs: list[Run], say: Callable[[str], None]) -> Generator[Outcome]:
+    """One after the other, in this process."""
+    for place, run in enumerate(runs):
+        yield attempt(place, run, say)
+
+
+def missing(runs: list[Run]) -> int:
+    """How many are not trained yet."""
+    return sum(run.workdir.finished() is None for run in runs)
+
+
 def perform(
-    runs: list[Run], say: Callable[[str], None], done: Callable[[list[dict]], object] = lambda rows: None
+    runs: list[Run],
+    say: Callable[[str], None],
+    done: Callable[[list[dict]], object] = lambda rows: None,
+    by: Callable[[list[Run], Callable[[str], None]], Generator[Outcome]] = in_turn,
 ) -> tuple[list[dict], int]:
-    """Train what is not trained yet: (one row per run, how many diverged and have none).
+    """Train what is not trained yet: (one row per run in the order of the grid, how many diverged and have none).
 
     done: called with the rows so far after each training
+    by: who trains; processes.several for several at once
     """
-    rows, trained, diverged, start = [], 0, 0, time.monotonic()
-    missing = sum(run.workdir.finished() is None for run in runs)
-    for i, run in enumerate(runs):
-        new, name = run.workdir.finished() is None, f"{run.cell} {run.task} seed {run.seed}"
-        trained += new
-        try:
-            heard = say if new and stages.needed(run.config) else (lambda line: None)
-            result = experiment.train(run.config, run.workdir, say=heard)
-        except callbacks.Diverged as error:
-            diverged += 1
-            say(f"[{i + 1}/{len(runs)}] {name}: {error}")
-            continue
-        if "last" not in result:
-            raise ValueError(f"{name} has no labelled target to measure on, so there is no table to fill")
-        rows.append({"cell": run.cell, "task": run.task, "seed": run.seed} | {k: result[k] for k in FIELDS[3:-1]})
-        if new:
-            left = (time.monotonic() - start) / trained * (missing - trained)
-            say(
-                f"[{i + 1}/{len(runs)}] {name}: target {100 * result['last']:.1f} %, "
-                f"{result['seconds']:.0f} s; {duration(left)} left"
-            )
-            done(rows)
-    return rows, diverged
+    rows: dict[int, dict] = {}
+    trained, diverged, start, open_at_first = 0, 0, time.monotonic(), missing(runs)
+    with contextlib.closing(by(runs, say)) as outcomes:
+        for place, new, result, complaint in outcomes:
+            run = runs[place]
+            head = f"[{place + 1}/{len(runs)}] {title(run)}"
+            trained += new
+            if result is None:
+                diverged += 1
+                say(f"{head}: {complaint}")
+                continue
+            if "last" not in result:
+                raise ValueError(f"{title(run)} has no labelled target to measure on, so there is no table to fill")
+            values = {key: result[key] for key in FIELDS[3:-1]}
+            rows[place] = {"cell": run.cell, "task": run.task, "seed": run.seed} | values
+            if new:
+                left = (time.monotonic() - start) / trained * (open_at_first - trained)
+                accuracy, seconds = 100 * result["last"], result["seconds"]
+                say(f"{head}: target {accuracy:.1f} %, {seconds:.0f} s; {duration(left)} left")
+                done([rows[i] for i in sorted(rows)])
+    return [rows[i] for i in sorted(rows)], diverged
+
+
+def title(run: Run) -> str:
+    """A run, for a person."""
+    return f"{run.cell} {run.task} seed {run.seed}"
 
 
 def duration(seconds: float) -> str:
