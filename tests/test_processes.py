@@ -48,7 +48,7 @@ def group(leader: int) -> set[int]:
 
 def gone(leader: int) -> bool:
     """Has every process of a group ended, or does within seconds?"""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while group(leader) and time.monotonic() < end:
         time.sleep(0.1)
     return not group(leader)

@@ -55,7 +55,7 @@ def grid(
 def baseline(runs: list[Run], get_config: Callable[[str], ConfigDict], cell: str) -> str:
     """The cell that the others are tested against, as the runs name it; the first where none is named."""
     named = get_config(cell).cell if cell else runs[0].cell if runs else ""
-    if named not in {run.cell for run in runs}:
+    if cell and named not in {run.cell for run in runs}:
         raise ValueError(f"--baseline={cell} is none of the --methods")
     return named
 

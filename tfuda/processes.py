@@ -7,6 +7,7 @@ with its parent, whatever ends that: it watches a pipe that the parent's end clo
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import multiprocessing
 import os
@@ -66,7 +67,8 @@ def _several(runs: list[Run], say: Callable[[str], None], given: list, xla: bool
                 if child.pipe in ready and (outcome := _heard(child, runs, say, todo, later)):
                     yield outcome
         for child in children:
-            child.pipe.send(None)
+            with contextlib.suppress(ConnectionError):
+                child.pipe.send(None)
     except BaseException:
         for child in children:
             child.process.terminate()
@@ -98,30 +100,37 @@ def _give(child: Child, todo: list[int], runs: list[Run], later: dict[int, float
         if not takes & taken and later.get(place, 0.0) <= time.monotonic():
             child.place, child.takes = place, takes
             todo.remove(place)
-            child.pipe.send(place)
+            try:
+                child.pipe.send(place)
+            except ConnectionError:
+                raise _dead(child, runs) from None
             return
+
+
+def _dead(child: Child, runs: list[Run]) -> ValueError:
+    child.process.join()
+    what = "" if child.place is None else f" while it trained {benchmark.title(runs[child.place])}"
+    return ValueError(
+        f"a process ended with code {child.process.exitcode}{what}: the machine may be out of memory, so try fewer "
+        "--processes; the same command resumes"
+    )
 
 
 def _heard(
     child: Child, runs: list[Run], say: Callable[[str], None], todo: list[int], later: dict[int, float]
 ) -> Outcome | None:
     """What a process said: of a run that has ended the outcome."""
-    name = "" if child.place is None else benchmark.title(runs[child.place])
     try:
         kind, said = child.pipe.recv()
     except (EOFError, ConnectionError):
-        child.process.join()
-        raise ValueError(
-            f"a process ended with code {child.process.exitcode} while it trained {name}: the machine may be out of "
-            "memory, so try fewer --processes; the same command resumes"
-        ) from None
+        raise _dead(child, runs) from None
     if kind == "say":
         say(said)
         return None
     place, child.place, child.takes = child.place, None, set()
     if kind == "held" and place is not None:
         if place not in later:
-            say(f"{name} waits: {said}")
+            say(f"{benchmark.title(runs[place])} waits: {said}")
         later[place] = time.monotonic() + AGAIN
         todo[:] = sorted([*todo, place])
     elif kind == "stopped":
