@@ -72,6 +72,7 @@ def _several(runs: list[Run], say: Callable[[str], None], given: list, xla: bool
     except BaseException:
         for child in children:
             child.process.terminate()
+            child.pipe.close()  # which ends it where Ctrl-C has ended its training, and hidden the second signal
         raise
     finally:
         _end(children)
