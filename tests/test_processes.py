@@ -139,7 +139,7 @@ def test_a_grid_that_is_killed_three_times_ends_with_the_table_of_one_that_is_no
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
-def test_ctrl_c_stops_all_processes_with_their_steps_saved_and_the_command_resumes(number, code, tmp_path):
+def test_ctrl_c_stops_all_processes_with_their_steps_saved(number, code, tmp_path):
     grid = {"methods": "source_only,dann", "tasks": "R-S", "seeds": 1}
     more = ["--processes=2", "--config.steps=3000", "--config.segment=1000"]
     run = started(tmp_path, *more, **grid)
@@ -149,9 +149,16 @@ def test_ctrl_c_stops_all_processes_with_their_steps_saved_and_the_command_resum
     _, errors = run.communicate(timeout=120)
     assert (run.returncode, errors.strip()) == (code, "stopped; the same command resumes")
     assert gone(run.pid) and [*tmp_path.rglob("checkpoint")]
-    fewer = started(tmp_path, *more, **grid)
-    at_work(fewer, tmp_path, "checkpoint"), os.killpg(fewer.pid, signal.SIGKILL)
-    assert "Traceback" not in fewer.communicate()[1]
+
+
+@pytest.mark.slow
+def test_processes_in_the_middle_of_training_end_with_a_parent_that_is_killed(tmp_path):
+    grid = {"methods": "source_only,dann", "tasks": "R-S", "seeds": 1}
+    run = started(tmp_path, "--processes=2", "--config.steps=1000000", **grid)
+    at_work(run, tmp_path / "source_only"), at_work(run, tmp_path / "dann")
+    assert len(group(run.pid)) >= 3
+    run.kill()
+    assert gone(run.pid) and run.communicate(timeout=10)[1] == ""
 
 
 @pytest.mark.slow
