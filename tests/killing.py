@@ -108,6 +108,7 @@ def lines(path: pathlib.Path) -> str:
 
 
 READ = {
+    ".py": lines,
     ".csv": table,
     ".md": lines,
     ".npy": lambda path: np.load(path).tobytes(),
