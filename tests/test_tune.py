@@ -95,30 +95,29 @@ def test_a_search_that_is_interrupted_in_mid_trial_ends_with_the_same_trials(kin
     assert (tmp_path / "again" / "best.py").read_text() == (tmp_path / "whole" / "best.py").read_text()
 
 
-def drawn(tmp_path, kind, scores):
-    """Settings of one trial after the other, each of which gets the next score."""
+def drawn(tmp_path, kind, best):
+    """Rates of ten trials one after the other, whose value falls with the distance to the best rate."""
     space = keras_tuner.HyperParameters()
     digits.sweep(space, tiny.config("toalign"))
-    oracle, found = draws.make(kind, space, "im", 6, 0, 3), []
+    oracle, found = draws.make(kind, space, "im", 12, 0, 3), []
     oracle.verbose = 0
-    oracle._set_project_dir(str(tmp_path), kind + str(scores[0]))
-    for score in scores:
+    oracle._set_project_dir(str(tmp_path), f"{kind}{best}")
+    for _ in range(10):
         trial = oracle.create_trial("one")
-        found.append(dict(trial.hyperparameters.values))
-        oracle.update_trial(trial.trial_id, {"im": score})
+        found.append(trial.hyperparameters.values["optimizer.rate"])
+        oracle.update_trial(trial.trial_id, {"im": -abs(np.log(found[-1] / best))})
         trial.status = "COMPLETED"
         oracle.end_trial(trial)
     return found
 
 
+@pytest.mark.filterwarnings("ignore")  # of the Gaussian process about its own fit, as in tune.py
 def test_a_gaussian_process_follows_the_values_after_a_third_of_the_trials(tmp_path):
-    falls, rises = [0.5, 0.4, 0.1, 0.0], [0.1, 0.4, 0.6, 0.0]
-    random, low = drawn(tmp_path, "random", falls), drawn(tmp_path, "bayesian", falls)
-    high = drawn(tmp_path, "bayesian", rises)
-    assert random[0]["optimizer.rate"] == digits.get_config("toalign").optimizer.rate
-    assert random[:3] == low[:3] == high[:3]
-    assert random[3] != low[3] != high[3] != random[3]
-    assert drawn(tmp_path, "bayesian", falls) == low
+    random, low, high = (drawn(tmp_path, *case) for case in (("random", 1), ("bayesian", 0.01), ("bayesian", 0.2)))
+    assert random[0] == digits.get_config("toalign").optimizer.rate
+    assert random[:4] == low[:4] == high[:4]
+    assert max(low[6:]) < min(high[6:])
+    assert drawn(tmp_path, "bayesian", 0.01) == low
 
 
 def test_the_best_file_is_the_config_of_the_best_trial(hyperband):
