@@ -17,6 +17,7 @@ from tfuda import recipes, settings
 TASKS = {
     "tuned": ("R-S", "M-H"),  # the recipe looked at their target labels
     "report": ("R-M", "M-S", "S-H", "H-R"),  # each domain once as source and once as target
+    "untuned": ("R-M", "M-S", "S-H", "H-R", "H-S", "M-R", "R-H", "S-M", "H-M", "S-R"),
     "all": tuple(f"{source}-{target}" for source in "HMRS" for target in "HMRS" if source != target),
 }
 TUNED = TASKS["tuned"]

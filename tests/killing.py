@@ -62,7 +62,7 @@ def content(folder: pathlib.Path) -> dict[str, object]:
                 found[place] = tensors(latest)
         elif path.name == "saved_model.pb":
             found[place] = answers(path.parent)
-        elif path.parent.name in ("checkpoints", "assets", "variables") or path.name == "fingerprint.pb":
+        elif path.parent.name in ("checkpoints", "selected", "assets", "variables") or path.name == "fingerprint.pb":
             continue  # read by the two above
         elif path.suffix == ".json":
             found[place] = tree(path, folder)
@@ -108,6 +108,7 @@ def lines(path: pathlib.Path) -> str:
 
 
 READ = {
+    ".py": lines,
     ".csv": table,
     ".md": lines,
     ".tex": lines,

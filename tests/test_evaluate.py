@@ -1,11 +1,11 @@
-"""Scores and the label-free validator."""
+"""Scores, and durations."""
 
 import math
 
 import numpy as np
 import pytest
 
-from tfuda import benchmark, evaluate, validators
+from tfuda import benchmark, evaluate
 
 
 def test_a_score_counts_right_and_wrong_by_class():
@@ -23,22 +23,6 @@ def test_the_table_names_what_a_class_is_taken_for():
     lines = evaluate.table(found, ("cat", "dog")).splitlines()
     assert lines[-2].split() == ["cat", "2", "0.0", "%", "dog", "(2)"]
     assert lines[-1].split() == ["dog", "1", "100.0", "%"]
-
-
-def test_infomax_is_highest_for_sure_and_diverse_predictions():
-    sure = 20 * np.eye(4)
-    assert validators.infomax(sure) == pytest.approx(math.log(4), abs=1e-4)
-    assert validators.infomax(np.zeros([5, 4])) == pytest.approx(0, abs=1e-12)
-    assert validators.infomax(sure[[0, 0, 0]]) == pytest.approx(0, abs=1e-4)
-
-
-def test_infomax_equals_its_definition():
-    logits = np.random.default_rng(0).normal(size=[7, 3])
-    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    mean = [sum(p[i, k] for i in range(7)) / 7 for k in range(3)]
-    whole = -sum(q * math.log(q) for q in mean)
-    each = sum(-sum(q * math.log(q) for q in row) for row in p) / 7
-    assert validators.infomax(logits) == pytest.approx(whole - each, rel=1e-9)
 
 
 def test_durations_read_well():

@@ -61,7 +61,7 @@ def test_sigterm_twice_still_saves_and_a_second_ctrl_c_does_not_wait():
 
 def test_a_damaged_checkpoint_is_named(trained, tmp_path):
     shutil.copytree(trained[0], tmp_path / "run")
-    for file in (tmp_path / "run" / "checkpoints").glob("*.data*"):
+    for file in (tmp_path / "run").glob("*/*.data*"):
         file.write_bytes(file.read_bytes()[:100])
     done = command("evaluate", f"--workdir={tmp_path / 'run'}")
     assert done.returncode == 2 and "is damaged" in done.stderr and done.stderr.count("\n") == 1

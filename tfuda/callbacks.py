@@ -11,7 +11,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfuda import evaluate, health, validators, workers
+from tfuda import evaluate, health, workers
+from tfuda.choice import Choice
 from tfuda.data.domains import Task
 from tfuda.data.files import same
 from tfuda.guard import Diverged
@@ -43,9 +44,10 @@ class Journal(keras.callbacks.Callback):
         step: int,
         mean_class: bool = False,
         say: Callable[[str], None] = lambda line: None,
+        choice: Choice | None = None,
     ):
         super().__init__()
-        self.mean_class, self.say = mean_class, say
+        self.mean_class, self.say, self.choice = mean_class, say, choice or Choice(workdir)
         self.task, self.workdir, self.manager = task, workdir, manager
         self.rows = [row for row in workdir.rows() if row["step"] <= step]
         self.before = self.rows[-1].get("seconds", 0.0) if self.rows else 0.0
@@ -63,7 +65,7 @@ class Journal(keras.callbacks.Callback):
             raise Diverged(f"{error}. {kept} is kept; {self.advice}") from None
 
     def measure(self) -> dict[str, float]:
-        """Accuracies on the test sets; the label-free validator and the vitals on the unlabelled target."""
+        """Accuracies on the test sets; the label-free validators and the vitals on the unlabelled target."""
         self.observer = self.observer or evaluate.Observer(self.model.network)
         found, seen = {}, {}
         for name, domain in self.task.tests.items():
@@ -76,7 +78,7 @@ class Journal(keras.callbacks.Callback):
         unlabelled = self.task.streams["target"].images
         if "target" not in seen or not same(unlabelled, self.task.tests["target"].images):
             seen["target"] = self.observer(unlabelled)
-        found["infomax"] = validators.infomax(seen["target"].logits)
+        found |= self.choice.measure(self.observer, self.task, seen["source"], seen["target"], self.rows)
         return {**found, **health.noted(self.model.noted), **health.vitals(seen["source"], seen["target"])}
 
     def complaints(self) -> dict[str, str]:
@@ -103,6 +105,7 @@ class Journal(keras.callbacks.Callback):
         row = {key: float(value) for key, value in {**logs, **measured}.items()}
         self.rows.append({"step": step, **row, "seconds": round(seconds, 1)})
         self.workdir.keep_rows(self.rows)
+        self.choice.keep(self.model, self.rows)
         for name, sentence in self.complaints().items():
             if name not in self.said:
                 self.said.add(name)
@@ -115,6 +118,18 @@ class Journal(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         self.events.flush()
+
+
+class Rest(keras.callbacks.Callback):
+    """Ends `fit` with the segment that reaches a step."""
+
+    def __init__(self, until: int):
+        super().__init__()
+        self.until = until
+
+    def on_epoch_end(self, epoch, logs=None):
+        if int(self.model.step.numpy()) >= self.until:
+            self.model.stop_training = True
 
 
 class Stoppable(keras.callbacks.Callback):

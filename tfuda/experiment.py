@@ -9,13 +9,14 @@ import os
 
 from ml_collections import ConfigDict
 
-from tfuda import build, callbacks, limits, stages, workers
+from tfuda import build, callbacks, limits, stages, validators, workers
 from tfuda.callbacks import Stopped
+from tfuda.choice import Choice
 from tfuda.data.domains import Task
 from tfuda.disk import write
 from tfuda.method import Method
 from tfuda.names import PARTS, SEAMS
-from tfuda.workdir import Workdir, absolute, restore
+from tfuda.workdir import CHECKPOINTS, SELECTED, Workdir, absolute, restore
 
 
 def train(
@@ -24,8 +25,12 @@ def train(
     verbose: int | str = 0,
     task: Task | None = None,
     say=lambda line: None,
+    until: int = 0,
 ) -> dict:
-    """Train, or go on training, or do nothing where all is done: the contents of result.json."""
+    """Train, or go on training, or do nothing where all is done: the contents of result.json.
+
+    until: a step at the end of a segment where training rests, with what it has so far; 0 for the end
+    """
     absolute(config)
     with contextlib.ExitStack() as held:
         workers.asked(lambda: held.enter_context(workdir.claim(config)))
@@ -33,10 +38,10 @@ def train(
         if result := workers.asked(workdir.finished):
             say(f"{workdir.path} has a finished run; nothing to train")
             return result
-        return _train(config, workdir, verbose, task, say)
+        return _train(config, workdir, verbose, task, say, until or config.steps)
 
 
-def _train(config, workdir, verbose, task, say) -> dict:
+def _train(config, workdir, verbose, task, say, until) -> dict:
     if config.deliver and "target" not in config:
         raise ValueError(f"config.deliver predicts a folder, and {config.data} names none: see configs/folders.py")
     task = task or build.task(config, say)
@@ -54,12 +59,15 @@ def _train(config, workdir, verbose, task, say) -> dict:
     if workers.asked(lambda: restore(manager)):
         workers.give(method.state())
         say(f"resuming at step {int(method.step.numpy())} of {config.steps}")
-    journal = callbacks.Journal(task, workdir, manager, int(method.step.numpy()), config.mean_class, say)
+    choice, step = Choice(workdir, config.select, config.validators), int(method.step.numpy())
+    journal = callbacks.Journal(task, workdir, manager, step, config.mean_class, say, choice)
     with callbacks.Stoppable(manager) as stop, journal:
-        method.fit(streams, callbacks=[journal, stop], verbose=verbose)
+        method.fit(streams, callbacks=[journal, stop, callbacks.Rest(until)], verbose=verbose)
     if stop.caught and int(method.step.numpy()) < config.steps:
         step = int(method.step.numpy())
         raise Stopped(f"stopped at step {step} of {config.steps}; the same command resumes", stop.caught)
+    if until < config.steps:
+        return summary(config, journal.rows)
 
     def end() -> dict:
         result = summary(config, journal.rows)
@@ -77,12 +85,12 @@ def summary(config: ConfigDict, rows: list[dict[str, float]]) -> dict:
     """Three honestly named numbers of target accuracy, and what they are of.
 
     last      at the end of training
-    selected  where the label-free validator was highest
+    selected  where the label-free validator of config.select chose; "last" chooses the end
     oracle    the best that was seen on target labels: an upper line, not a result
     """
     if not rows:
         raise ValueError("the run has ended, but its metrics.csv is gone: delete the workdir and train again")
-    chosen = max(rows, key=lambda row: row["infomax"])
+    chosen = validators.chosen(rows, config.select)
     result = {
         **{part: config[part] for part in PARTS},
         "task": config.task,
@@ -90,7 +98,7 @@ def summary(config: ConfigDict, rows: list[dict[str, float]]) -> dict:
         "steps": config.steps,
         "seconds": rows[-1]["seconds"],
         "metric": "mean_class" if config.mean_class else "accuracy",
-        "validator": "infomax",
+        "validator": config.select,
         "selected_step": int(chosen["step"]),
     }
     target, source = (f"{name}_{result['metric']}" for name in ("target", "source"))
@@ -98,7 +106,7 @@ def summary(config: ConfigDict, rows: list[dict[str, float]]) -> dict:
         result |= {
             "last": rows[-1][target],
             "selected": chosen[target],
-            "oracle": max(row[target] for row in rows),
+            "oracle": validators.Oracle.chosen(rows, result["metric"])[target],
         }
     return result | {"source": rows[-1][source]}
 
@@ -123,8 +131,8 @@ def table(result: dict) -> str:
     return "\n".join([*lines, *(f"  {complaint}" for complaint in result.get("complaints", ()))])
 
 
-def load(path: str | os.PathLike) -> tuple[ConfigDict, Task, Method]:
-    """The config, the task and the method of a run, with the last checkpoint's weights."""
+def load(path: str | os.PathLike, last: bool = False) -> tuple[ConfigDict, Task, Method]:
+    """The config, the task and the method of a run, with the weights that its validator chose, or its last ones."""
     workdir = Workdir(path)
     config = workdir.config()
     limits.complete(config, str(workdir.path / "config.json"))
@@ -132,6 +140,7 @@ def load(path: str | os.PathLike) -> tuple[ConfigDict, Task, Method]:
     config.weights = config.prior = config.cache = ""
     task = build.task(config, lambda line: None)  # training has named what it left out
     method = build.method(config, task)
-    if not restore(workdir.checkpoints(method)):
+    folder = CHECKPOINTS if last or config.select == validators.LAST or not workdir.rows() else SELECTED
+    if not restore(workdir.checkpoints(method, folder=folder)):
         raise FileNotFoundError(f"--workdir={path} has no checkpoint yet")
     return config, task, method

@@ -95,8 +95,7 @@ def a_distance(source: np.ndarray, target: np.ndarray) -> float:
 
 
 def _evenly(features: np.ndarray) -> np.ndarray:
-    rows = np.linspace(0, len(features) - 1, min(LOOKED_AT, len(features))).round().astype(int)
-    return features[rows]
+    return validators.evenly(features, LOOKED_AT)
 
 
 # ---- in words

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from tfuda import guard, precision, settings
+from tfuda import guard, precision, settings, validators
 from tfuda.names import PARTS, SEAMS, near
 from tfuda.networks import heads
 
@@ -153,6 +153,8 @@ WORDS: dict[str, tuple[str, ...]] = {
     "network.neck": heads.NECKS,
     "on_bad_image": ("error", "skip"),
     "on_nan": guard.ON_NAN,
+    "select": validators.SELECTS,
+    "validators": ("cheap", "all"),
     "precision": (*precision.POLICIES,),
     "imbalance": ("", "source", "target"),
 }
@@ -170,6 +172,8 @@ def check(config: ConfigDict) -> None:
                 raise ValueError(f"{key}={value!r}: {rule.says}{' each' if many is value else ''}")
         elif any(isinstance(one, float) and not math.isfinite(one) for one in many):
             raise ValueError(f"{key}={value!r}: a finite number")
+    if config.get("select") == "oracle":
+        raise ValueError("select='oracle' would choose by target labels: result.json names its value `oracle` anyway")
     for pattern, known in WORDS.items():
         for key, value in leaves(config):
             if fnmatch.fnmatchcase(key, pattern) and _plain(key, value) not in known and ":" not in str(value):

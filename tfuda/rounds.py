@@ -30,13 +30,13 @@ import numpy as np
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from tfuda import build, evaluate, experiment, memory, stages, tables
+from tfuda import build, evaluate, experiment, memory, stages, tables, validators
 from tfuda.disk import write
 from tfuda.names import near
 from tfuda.workdir import PATHS, Workdir, flat
 
 LOADERS = ("predicted", "random", "oracle")
-FIELDS = ("loader", "round", "seed", "last", "selected", "oracle", "labels")
+FIELDS = ("loader", "round", "seed", "last", "selected", "oracle", "labels", "agreement")
 AVERAGES = ("normalised", "plain")
 
 
@@ -97,7 +97,7 @@ def predictions(workdir: Workdir) -> np.ndarray:
     """P_r of a finished round, float32 [N, K]: of its file, or of its last checkpoint."""
     path = workdir.path / "beliefs.npz"
     if not path.is_file():
-        _, task, method = experiment.load(workdir.path)
+        _, task, method = experiment.load(workdir.path, last=True)
         logits = evaluate.Observer(method.network)(task.streams["target"].images).logits
         save(path, tf.nn.softmax(logits).numpy())
     return memory.load(str(path))
@@ -140,7 +140,9 @@ def series(
         row |= {key: result.get(key, "") for key in ("last", "selected", "oracle")}
         found = [predictions(place(folder, loader, earlier)) for earlier in range(index + 1)]
         labels, beliefs = task.trains["target"].labels, average(found, config.rounds.rate, config.rounds.average)
-        yield row | {"labels": "" if labels is None else evaluate.score(labels, beliefs).accuracy}
+        row["labels"] = "" if labels is None else evaluate.score(labels, beliefs).accuracy
+        classes = [p.argmax(1) for p in found[-2:]]
+        yield row | {"agreement": validators.agreement(classes[-1], classes[-2]) if index else ""}
 
 
 def markdown(rows: list[dict]) -> str:

@@ -1,4 +1,4 @@
-"""A run's folder: config.json, metrics.csv, checkpoints/, events/, result.json, plots/."""
+"""A run's folder: config.json, metrics.csv, checkpoints/, selected/, predicted.npz, events/, result.json, plots/."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from tfuda.segments import Segmented
 
 # Keys of a config that name files or folders
 PATHS = ("root", "lists", "source", "target", "labels", "photographs", "weights", "cache", "prior", "teacher")
+CHECKPOINTS, SELECTED = "checkpoints", "selected"  # folders: to go on from, and the one that a validator chose
 PATHS_OF_PAIRS = ("folder", "source_as_target", "target_as_source")
 
 
@@ -119,11 +120,12 @@ class Workdir:
 
     def _sweep(self) -> None:
         """Delete what a process that was killed in the middle of writing left."""
-        saved = self.path / "checkpoints"
-        for path in [*saved.glob("checkpoint.tmp*"), *(p for p in self.path.glob(".*.????????") if p.is_file())]:
+        saved = [self.path / CHECKPOINTS, self.path / SELECTED]
+        torn = [path for folder in saved for path in folder.glob("checkpoint.tmp*")]
+        for path in [*torn, *(p for p in self.path.glob(".*.????????") if p.is_file())]:
             path.unlink()
-        for folder in saved.glob("*_temp"):
-            shutil.rmtree(folder)
+        for path in [path for folder in saved for path in folder.glob("*_temp")]:
+            shutil.rmtree(path)
 
     def _check_held(self) -> None:
         """Refuse to write into a folder that was deleted, and perhaps made anew by another run."""
@@ -175,28 +177,28 @@ class Workdir:
             config.prior = os.path.abspath(here)
         return config
 
-    def checkpoints(self, method: Segmented, keep: int = 2) -> tf.train.CheckpointManager:
+    def checkpoints(self, method: Segmented, keep: int = 2, folder: str = CHECKPOINTS) -> tf.train.CheckpointManager:
         """Of one flat list of all variables: a saved object graph or .weights.h5 loses dropout's seed states."""
-        self._inside()
+        self._inside(folder)
         several = workers.several()  # where what one worker reads or makes has to be its own
         saved = tf.train.Checkpoint(state=[workers.parts(v)[0] if several else v.value for v in method.state()])
         assert saved.save_counter is not None  # all workers make it, and the first alone would in `save`
         kind = tf.train.CheckpointManager if workers.first() else Silent
-        return kind(saved, plain(self.path / "checkpoints"), max_to_keep=keep)
+        return kind(saved, plain(self.path / folder), max_to_keep=keep)
 
-    def saved(self) -> str | None:
+    def saved(self, folder: str = CHECKPOINTS) -> str | None:
         """The newest checkpoint."""
-        self._inside()
-        return tf.train.latest_checkpoint(plain(self.path / "checkpoints"))
+        self._inside(folder)
+        return tf.train.latest_checkpoint(plain(self.path / folder))
 
-    def _inside(self) -> None:
+    def _inside(self, folder: str) -> None:
         """Refuse a list of checkpoints that names files elsewhere: TensorFlow would read, and later delete them."""
-        state = tf.train.get_checkpoint_state(plain(self.path / "checkpoints"))
-        listed = self.path / "checkpoints" / "checkpoint"
+        state = tf.train.get_checkpoint_state(plain(self.path / folder))
+        listed = self.path / folder / "checkpoint"
         if state is None and listed.is_file():
             raise ValueError(f"{listed} is damaged: delete its folder to start anew")
         for name in [state.model_checkpoint_path, *state.all_model_checkpoint_paths] if state else ():
-            if os.path.dirname(name) != plain(self.path / "checkpoints"):
+            if os.path.dirname(name) != plain(self.path / folder):
                 raise ValueError(f"{listed} names {name}, which is not in its folder: it is not as a run writes it")
 
     def _links(self) -> None:

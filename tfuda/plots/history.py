@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 from ml_collections import ConfigDict
 
-from tfuda import health
+from tfuda import health, validators
 from tfuda.plots import style
 from tfuda.workdir import Workdir, flat
 
@@ -36,9 +36,9 @@ NORMS = {"domain_norm": "domain", "groups_norm": "groups, summed", "classes_norm
 OTHERS = {
     "step",
     "loss",
-    "infomax",
     "seconds",
     "discriminator",
+    *validators.ALL,
     *health.COLUMNS,
     *ACCURACIES,
     *NORMS,
@@ -57,6 +57,7 @@ class Group(NamedTuple):
 
     label: str
     runs: list[Rows]
+    select: str = validators.LAST
 
 
 def read(path: str) -> Run:
@@ -82,7 +83,7 @@ def grouped(runs: Sequence[Run]) -> list[Group]:
     found = []
     for label, member in zip(apart(names, settings), members, strict=True):
         label += f" (mean ± std of {len(member)} seeds)" if len(member) > 1 else ""
-        found.append(Group(label, [run.rows for run in member]))
+        found.append(Group(label, [run.rows for run in member], member[0].config.select))
     return found
 
 
@@ -122,11 +123,6 @@ def band(runs: Sequence[Rows], column: str) -> tuple[np.ndarray, np.ndarray, np.
     values = np.array([[table[step] for step in steps] for table in tables])  # [runs, T]
     spread = values.std(0, ddof=1) if len(runs) > 1 else np.zeros(len(steps))
     return np.array(steps), values.mean(0), spread
-
-
-def selected(rows: Rows) -> dict[str, float]:
-    """The row that the label-free validator chooses."""
-    return max(rows, key=lambda row: row["infomax"])
 
 
 def terms(groups: Iterable[Group]) -> list[str]:
@@ -177,12 +173,13 @@ def mark(axes: Axes, groups: Sequence[Group]) -> list[Line2D]:
         "markerfacecolor": "white",
         "markeredgewidth": 1.4,
     }
-    for g, group in enumerate(groups):
-        for row in map(selected, group.runs):
+    chosen = {g: group for g, group in enumerate(groups) if group.select != validators.LAST}
+    for g, group in chosen.items():
+        for row in (validators.chosen(rows, group.select) for rows in group.runs):
             value = 100 * next(row[column] for column in ACCURACIES if column in row)
             axes.plot(row["step"], value, color=style.PALETTE[g], zorder=5, clip_on=False, **look)
-    colour = style.PALETTE[0] if len(groups) == 1 else "#555555"
-    return [Line2D([], [], color=colour, label="selected by infomax", **look)]
+    colour, names = style.PALETTE[0] if len(groups) == 1 else "#555555", {group.select for group in chosen.values()}
+    return [Line2D([], [], color=colour, label=f"selected by {' or '.join(sorted(names))}", **look)] if names else []
 
 
 def below(axes: Axes, handles: list[Line2D]) -> None:

@@ -1,0 +1,63 @@
+"""Which evaluation of a run is chosen without target labels: its validators, and the checkpoint of the chosen one."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tfuda import validators
+from tfuda.data.domains import Task
+from tfuda.disk import write
+from tfuda.segments import Segmented
+from tfuda.validators import LAST, Evidence
+from tfuda.workdir import SELECTED, Workdir
+
+
+class Choice:
+    """Of one run. select: config.select, a validator, or "last" for the end of training; which: config.validators.
+
+    WORKDIR/selected/ holds the checkpoint that the validator chose so far, WORKDIR/predicted.npz the target's classes
+    at the last two evaluations. Both are written before the run's own checkpoint, and again with the same bits by a
+    run that was killed in between.
+    """
+
+    def __init__(self, workdir: Workdir, select: str = LAST, which: str = "cheap"):
+        self.workdir, self.select = workdir, select
+        self.names = validators.wanted(select, which)
+        self.file = workdir.path / "predicted.npz"
+        self.manager: tf.train.CheckpointManager | None = None
+        self.now: np.ndarray | None = None
+
+    def measure(self, observer, task: Task, source, target, rows: Sequence[dict[str, float]]) -> dict[str, float]:
+        """Values of the validators; source, target: what the network says of the held-out and the unlabelled images.
+
+        rows: of metrics.csv before this one
+        """
+        labels, self.now, weights = task.tests["source"].known_labels, target.logits.argmax(1), None
+        if {*self.names} & {*validators.DEAR}:
+            train = observer(validators.evenly(task.streams["source"].images))
+            weights = validators.ratio(train.features, target.features, source.features)
+        before = self.before(rows[-1]["step"]) if rows else None
+        return validators.values(self.names, Evidence(source.logits, labels, target.logits, weights, before))
+
+    def before(self, step: float) -> np.ndarray | None:
+        """Classes predicted at an earlier evaluation, int [M]."""
+        if not self.file.is_file():
+            return None
+        with np.load(self.file) as file:
+            at = np.flatnonzero(file["steps"] == step)
+            return file["classes"][at[0]] if len(at) else None
+
+    def keep(self, method: Segmented, rows: Sequence[dict[str, float]]) -> None:
+        """Write what the newest row leaves behind."""
+        found = {row["step"]: self.before(row["step"]) for row in rows[-2:-1]} | {rows[-1]["step"]: self.now}
+        held = {step: classes.astype(np.int32) for step, classes in found.items() if classes is not None}
+        out = io.BytesIO()
+        np.savez(out, steps=np.array([*held], np.int64), classes=np.stack([*held.values()]))
+        write(self.file, out.getvalue())
+        if self.select != LAST and validators.chosen(rows, self.select) is rows[-1]:
+            self.manager = self.manager or self.workdir.checkpoints(method, 1, SELECTED)
+            self.manager.save()
