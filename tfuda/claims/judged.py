@@ -21,9 +21,13 @@ class Step(NamedTuple):
     worse: float
     better: float
     gain: float
-    deviation: float
+    deviation: float | None
     pairs: int
     p: float
+
+    @property
+    def says(self) -> str:
+        return f"{self.gain:+.1f}" + ("" if self.deviation is None else f" ± {self.deviation:.1f}")
 
     @property
     def verdict(self) -> str:
@@ -45,7 +49,7 @@ def step(values: Values, worse: str, better: str) -> Step | None:
         statistics.fmean(low[key] for key in shared),
         statistics.fmean(high[key] for key in shared),
         statistics.fmean(gains),
-        statistics.stdev(each) if len(each) > 1 else 0.0,
+        statistics.stdev(each) if len(each) > 1 else None,
         len(shared),
         significance.sign_flip(gains),
     )
@@ -91,8 +95,7 @@ def markdown(
     for claim in claims:
         steps = [step(values, *pair) for pair in claim.steps]
         here = "; ".join(
-            f"{known.worse:.1f} → {known.better:.1f} ({known.gain:+.1f} ± {known.deviation:.1f})" if known else "—"
-            for known in steps
+            f"{known.worse:.1f} → {known.better:.1f} ({known.says})" if known else "—" for known in steps
         )
         sure = "; ".join(f"{known.pairs}, {known.p:.3f}" if known else "—" for known in steps)
         table.append([place(claim.paper, claim.table), claim.says, printed(claim), here, sure, verdict(steps)])
@@ -120,7 +123,7 @@ TEXT = """# The papers' claims on the embedded digits
 Of the claims {count}.
 
 A step `a → b` is mean target accuracy at the end of training over the pairs (task, seed) that both have (n), with the
-gain and its deviation over seeds (0 for one seed), and the p of the paired sign-flip test. A claim holds where every
+gain and, of several seeds, its deviation over them, and the p of the paired sign-flip test. A claim holds where every
 step gains with p < 0.05, does not hold where one loses with such a p, and is unclear else. The papers' numbers are
 averages over Office-31 or Office-Home with pretrained networks, and MNIST → MNIST-M. Of rounds, it is the accuracy of
 the averaged predictions on the target's training images after three rounds. A cost holds within 15 %.
