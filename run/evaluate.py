@@ -11,11 +11,12 @@ from tfuda import evaluate, experiment, launch, plots
 
 WORKDIR = flags.DEFINE_string("workdir", None, "folder of the run")
 SPLIT = flags.DEFINE_enum("split", "test", ["train", "test"], "which images of the domain")
+LAST = flags.DEFINE_bool("last", False, "the end of training, not what config.select chose")
 DOMAIN = flags.DEFINE_enum("domain", "target", ["source", "target"], "which side of the task")
 
 
 def main(words):
-    config, task, method = experiment.load(WORKDIR.value)
+    config, task, method = experiment.load(WORKDIR.value, LAST.value)
     domain = (task.tests if SPLIT.value == "test" else task.trains)[DOMAIN.value]
     score = evaluate.domain(method.network, domain)
     print(f"{DOMAIN.value} {domain.name}, {SPLIT.value}: {len(domain)} images, step {int(method.step.numpy())}")

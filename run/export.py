@@ -5,8 +5,8 @@
 
 A SavedModel has the signatures serving_default (images: uint8 [n, h, w, 3] of any size) and serve_bytes (encoded:
 JPEG or PNG strings), each giving probabilities, label and class. A .tflite takes images of the network's size. The
-others are named after --out: one-float16, one.tflite, one-float16.tflite. The weights are the last checkpoint's; the
-table compares with the Keras model.
+others are named after --out: one-float16, one.tflite, one-float16.tflite. The weights are those of the step that
+config.select chose, or the last ones with --last; the table compares with the Keras model.
 """
 
 from absl import flags
@@ -15,12 +15,13 @@ from tfuda import bench, experiment, export, launch
 
 WORKDIR = flags.DEFINE_string("workdir", None, "folder of the run")
 OUT = flags.DEFINE_string("out", None, "folder of the SavedModel, and what the others are named after")
+LAST = flags.DEFINE_bool("last", False, "the end of training, not what config.select chose")
 FORMAT = flags.DEFINE_list("format", export.SAVEDMODEL, f"what to write: some of {', '.join(export.FORMATS)}")
 
 
 def main(words):
     places = export.places(OUT.value, FORMAT.value)
-    _, task, method = experiment.load(WORKDIR.value)
+    _, task, method = experiment.load(WORKDIR.value, LAST.value)
     network, classes, probe = method.network, task.classes, task.streams["target"].images[:64]
     rows = [{"model": out, **export.export(network, classes, out, probe, form)} for form, out in places.items()]
     step = int(method.step.numpy())

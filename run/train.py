@@ -5,7 +5,7 @@
 
 A cell of the grid is METHOD, then WEIGHER, COMBINER and REGULARISER, each where wanted behind a +: hda+toalign+mcc.
 `toalign` alone is dannp+toalign, `mcc` source_only+mcc. The workdir gets config.json, metrics.csv, checkpoints/,
-events/ (TensorBoard) and result.json.
+selected/ (the step that --config.select chose without target labels), events/ (TensorBoard) and result.json.
 """
 
 from absl import flags

@@ -1,47 +1,45 @@
 """Search a config's `sweep` with keras-tuner, on a validator that reads no target label; again to resume.
 
     python run/tune.py --config=configs/digits.py:toalign --trials=6 --workdir=runs/tune
+    python run/tune.py --config=configs/digits.py:mcd --tuner=hyperband --objective=bnm --trials=8 --workdir=runs/mcd
 
-Each trial is a run in WORKDIR/trialNN. The last line is the run/train.py command of the best one. Several processes
-search together where KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT are set: see tfuda/tune.py.
+Each setting is a run in WORKDIR/trialNN; trials.csv has all of them, best.py is the config of the best.
+--tuner=hyperband stops settings that do worse early: tfuda/draws.py. Several processes search together where
+KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT are set: tfuda/tune.py.
 """
 
 import pathlib
-import shlex
-import sys
 
 from absl import flags
 
-from tfuda import devices, launch, stages, tune
+from tfuda import devices, draws, launch, tune, validators
 
 CONFIG = launch.config_flag()
 TRIALS = flags.DEFINE_integer("trials", 10, "how many settings to try, the config's own first")
 WORKDIR = flags.DEFINE_string("workdir", "runs/tune", "folder of the search")
 SEED = flags.DEFINE_integer("search_seed", 0, "seed of the draws of settings")
+TUNER = flags.DEFINE_enum("tuner", "random", draws.KINDS, "how settings are drawn")
+OBJECTIVE = flags.DEFINE_string("objective", "", f"one of {', '.join(validators.ALL)}; empty for config.select's")
 
 
 def main(words):
+    if words:
+        raise ValueError(f"unexpected word {words[0]!r}: every setting is a --flag")
     sweep = launch.config_file().get("sweep")
     if sweep is None:
         raise ValueError(f"the file of --config={launch.words_of_config()[0]} defines no sweep(hp, config)")
     if TRIALS.value < 1:
         raise ValueError(f"--trials={TRIALS.value}: a search needs at least one trial")
-    folder = pathlib.Path(WORKDIR.value)
+    folder, get_config = pathlib.Path(WORKDIR.value), CONFIG.value.copy_and_resolve_references
     with devices.chosen():
-        tuner = tune.Search(CONFIG.value.copy_and_resolve_references, sweep, folder, TRIALS.value, SEED.value, print)
-        found = tune.search(tuner)
-    if found is None:
+        tuner = tune.Search(get_config, sweep, folder, TRIALS.value, SEED.value, print, TUNER.value, OBJECTIVE.value)
+        rows = tune.search(tuner)
+    if rows is None:
         return
-    best, value, values = found
-    print(f"\nbest: trial {best}, {tune.VALIDATOR} {value:.4f}, run in {folder / f'trial{best}'}")
-    said = [word for word in sys.argv[1:] if word.lstrip("-").startswith("config")]
-    chosen = [f"--config.{key}={setting}" for key, setting in values.items()]
-    config = CONFIG.value.copy_and_resolve_references()
-    if stages.needed(config):
-        stages.share(config, folder)
-        made = {"pairs.folder": config.pairs.folder, "teacher": config.teacher}
-        chosen += [f"--config.{key}={place}" for key, place in made.items() if place]
-    print(" ".join(["python run/train.py", *map(shlex.quote, [*said, *chosen]), "--workdir=DIR"]))
+    print(f"\n{tune.text(rows)}\n\n{folder / 'trials.csv'}")
+    best = rows[0]["trial"]
+    print(f"best: trial {best}, {tuner.objective} {rows[0][tuner.objective]:.4f}, run in {folder / f'trial{best}'}")
+    print(f"python run/train.py --config={folder / 'best.py'} --workdir=DIR")
 
 
 if __name__ == "__main__":

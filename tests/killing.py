@@ -108,8 +108,10 @@ def lines(path: pathlib.Path) -> str:
 
 
 READ = {
+    ".py": lines,
     ".csv": table,
     ".md": lines,
+    ".tex": lines,
     ".npy": lambda path: np.load(path).tobytes(),
     ".npz": arrays,
     ".png": lambda path: np.asarray(Image.open(path)).tobytes(),

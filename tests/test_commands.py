@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -167,12 +168,12 @@ def test_tune_searches_without_target_labels_and_resumes(tmp_path):
     words = ["--config=configs/digits.py:toalign", f"--workdir={tmp_path}", "--config.steps=4", *SMALL]
     done = command("tune", *words, "--trials=2")
     assert (done.returncode, done.stderr) == (0, "")
-    best = done.stdout.splitlines()[-1]
-    assert best.startswith("python run/train.py --config=configs/digits.py:toalign --config.steps=4 ")
-    assert "--config.optimizer.rate=" in best
+    assert done.stdout.splitlines()[-1] == f"python run/train.py --config={tmp_path / 'best.py'} --workdir=DIR"
+    trained = command("train", f"--config={tmp_path / 'best.py'}", f"--workdir={tmp_path / 'own'}", "--seed=1")
+    assert (trained.returncode, trained.stderr) == (0, "") and " 4 steps, " in trained.stdout
     more = command("tune", *words, "--trials=3")
     assert more.returncode == 0
-    assert [line.split()[1] for line in more.stdout.splitlines() if line.startswith("trial")] == ["2:"]
+    assert re.findall(r"^trial (\d):", more.stdout, re.M) == ["2"]
     other = command("tune", *words, "--config.task=R-M")
     assert other.returncode == 2 and "holds a run with another config (task" in other.stderr
 

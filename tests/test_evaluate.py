@@ -1,4 +1,4 @@
-"""Scores, and tables."""
+"""Scores, and durations."""
 
 import math
 
@@ -23,22 +23,6 @@ def test_the_table_names_what_a_class_is_taken_for():
     lines = evaluate.table(found, ("cat", "dog")).splitlines()
     assert lines[-2].split() == ["cat", "2", "0.0", "%", "dog", "(2)"]
     assert lines[-1].split() == ["dog", "1", "100.0", "%"]
-
-
-def rows():
-    values = {("dann", "R-S"): (0.5, 0.7), ("dann", "R-M"): (0.2, 0.4), ("cdan", "R-S"): (0.9, 0.9)}
-    return [
-        {"cell": cell, "task": task, "seed": seed, "last": value}
-        for (cell, task), pair in values.items()
-        for seed, value in enumerate(pair)
-    ]
-
-
-def test_a_table_has_mean_and_deviation_and_leaves_tuned_tasks_out_of_the_average():
-    lines = benchmark.markdown(rows(), "last", tuned=("R-S",)).splitlines()
-    assert lines[0] == "| method | R-S (tuned) | R-M | average |"
-    assert lines[2] == "| dann | 60.0 ± 14.1 | 30.0 ± 14.1 | 30.0 |"
-    assert lines[3] == "| cdan | 90.0 ± 0.0 |  |  |"
 
 
 def test_durations_read_well():

@@ -10,6 +10,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 from test_plots_biwaa import of_rounds
 
@@ -105,7 +106,10 @@ def test_the_marked_step_is_the_one_of_the_result():
     rows = journal(4)
     config = tiny("dannp")
     result = experiment.summary(config, [{**row, "seconds": 0.0} for row in rows])
-    assert history.selected(rows)["step"] == result["selected_step"]
+    axes = Figure().subplots()
+    assert history.mark(axes, [history.Group("", [rows], config.select)])
+    assert axes.get_lines()[0].get_xdata() == [result["selected_step"]]
+    assert not history.mark(axes, [history.Group("", [rows], "last")])
 
 
 def test_loss_terms_are_the_columns_that_are_neither_total_nor_measured():

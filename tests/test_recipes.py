@@ -6,7 +6,7 @@ import types
 import keras_tuner
 import pytest
 
-from tfuda import build, recipes, recipes_tllib
+from tfuda import build, names, recipes, recipes_tllib
 
 
 def config(file, cell):
@@ -231,12 +231,13 @@ def test_no_recipe_sets_an_option_that_a_method_lacks(file, recipe):
 def test_the_search_weighs_the_game_and_the_regulariser_and_starts_from_the_config():
     cells = {
         "dann+bsp": {"options.trade_offs.domain": 1.0, "regulariser_options.trade_off": 2e-4},
-        "mcd": {"options.trade_offs.discrepancy": 30.0},
-        "mdd": {"options.trade_offs.margin": 1.0},
-        "mme": {"options.trade_offs.minimax": 0.1},
-        "iwan": {"options.trade_offs.domain": 3.0, "options.trade_offs.entropy": 0.1},
-        "afn": {},  # its entropy is off
-        "mcc": {"regulariser_options.trade_off": 1.0},
+        "mcd": {"options.trade_offs.discrepancy": 30.0, "options.trade_offs.balance": 0.01},
+        "mdd": {"options.trade_offs.margin": 1.0, "options.margin": 4.0},
+        "mme": {"options.trade_offs.minimax": 0.1, "options.temperature": 0.05},
+        "iwan": {f"options.trade_offs.{k}": v for k, v in {"domain": 3.0, "entropy": 0.1, "teller": 4.5}.items()},
+        "afn": {"options.trade_offs.norm": 0.05, "options.step_size": 1.0},  # its entropy is off
+        "mcc": {"regulariser_options.trade_off": 1.0, "regulariser_options.temperature": 2.5},
+        "dann+biwaa": {"options.trade_offs.domain": 1.0, "weigher_options.factor": 10.0},
     }
     for cell, wanted in cells.items():
         made, space = config("office_home", cell), keras_tuner.HyperParameters()
@@ -247,6 +248,13 @@ def test_the_search_weighs_the_game_and_the_regulariser_and_starts_from_the_conf
         assert {key: value for key, value in space.values.items() if key != "optimizer.rate"} == wanted, cell
         for drawn in space.space:
             assert drawn.min_value <= drawn.default <= drawn.max_value
+
+
+@pytest.mark.parametrize("method", [name for name in names.modules("methods") if name != "source_only"])
+def test_every_method_has_something_of_its_own_to_search(method):
+    space = keras_tuner.HyperParameters()
+    recipes.sweep(space, config("office_home", method))
+    assert {*space.values} - {"optimizer.rate"}
 
 
 def test_what_stands_in_brackets_is_neither_the_recipe_s_nor_the_data_set_s():

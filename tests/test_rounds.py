@@ -162,7 +162,7 @@ def test_tables_hold_what_was_measured(finished):
 
 def test_a_later_command_adds_to_the_table(tmp_path):
     def row(loader, index, last):
-        rest = {"seed": 0, "selected": 0.5, "oracle": 0.75, "labels": ""}
+        rest = {"seed": 0, "selected": 0.5, "oracle": 0.75, "labels": "", "agreement": ""}
         return {"loader": loader, "round": index, "last": last, **rest}
 
     for name in ("oracle0", "round0", "round1"):

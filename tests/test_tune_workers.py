@@ -12,7 +12,7 @@ import tiny
 from commands import ROOT, SMALL, free
 
 from configs import digits
-from tfuda import tune
+from tfuda import draws, tune
 
 SETTING = re.compile(r"^(trial \d+: im \S+) .*?(  .*)$", re.M)
 
@@ -32,10 +32,10 @@ def named(monkeypatch, name):
 def drawn(tmp_path, askers):
     space = keras_tuner.HyperParameters()
     digits.sweep(space, digits.get_config("toalign"))
-    draws = tune.draws(space, 4, 0)
-    draws.verbose = 0
-    draws._set_project_dir(str(tmp_path), askers[0])
-    return [dict(draws.create_trial(asker).hyperparameters.values) for asker in askers]
+    oracle = draws.make("random", space, "im", 4, 0, 8)
+    oracle.verbose = 0
+    oracle._set_project_dir(str(tmp_path), askers[0])
+    return [dict(oracle.create_trial(asker).hyperparameters.values) for asker in askers]
 
 
 def test_settings_follow_from_the_number_of_the_trial(tmp_path):
@@ -92,5 +92,5 @@ def test_a_chief_and_two_others_do_the_trials_of_one_process(tmp_path):
     one, two = (SETTING.findall(output) for output in others)
     assert sorted([*one, *two]) == SETTING.findall(alone) and len([*one, *two]) == 3
     assert one and two
-    assert re.search(r"best: (trial \d, im \S+),", chief)[1] == re.search(r"best: (.*),", alone)[1]
+    assert re.search(r"best: (trial \d, im \S+),", chief)[1] == re.search(r"best: (trial \d, im \S+),", alone)[1]
     assert "the chief names the best" in others[0]

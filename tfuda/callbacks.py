@@ -118,6 +118,18 @@ class Journal(keras.callbacks.Callback):
         self.manager.save()
 
 
+class Rest(keras.callbacks.Callback):
+    """Ends `fit` with the segment that reaches a step."""
+
+    def __init__(self, until: int):
+        super().__init__()
+        self.until = until
+
+    def on_epoch_end(self, epoch, logs=None):
+        if int(self.model.step.numpy()) >= self.until:
+            self.model.stop_training = True
+
+
 class Stoppable(keras.callbacks.Callback):
     """Ctrl-C or SIGTERM ends the run after the current step, with a checkpoint; a second Ctrl-C at once."""
 

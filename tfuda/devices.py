@@ -33,6 +33,30 @@ def chosen(hosts: bool = False) -> contextlib.AbstractContextManager[bool]:
     return strategy(DEVICES.value, STRATEGY.value, hosts)
 
 
+def shares(devices: str, count: int) -> list[list[int]]:
+    """The GPUs that each of `count` processes takes, of --devices or of all that are there; none for the CPU.
+
+    Where there are more processes than GPUs, several take the same.
+    """
+    names = _names(devices) or [f"gpu:{i}" for i in range(len(tf.config.list_physical_devices("GPU")))]
+    gpus = [int(name.partition(":")[2]) for name in names if name.startswith("gpu")]
+    there = range(len(tf.config.list_physical_devices("GPU"))) if gpus else ()
+    if lacking := [gpu for gpu in gpus if gpu not in there]:
+        raise ValueError(f"--devices={devices}: there is no gpu:{lacking[0]}; this machine has {len(there)} GPUs")
+    return [gpus[i::count] or gpus[i % len(gpus) :][:1] if gpus else [] for i in range(count)]
+
+
+def share(gpus: list[int], devices: str, kind: str) -> contextlib.AbstractContextManager[bool]:
+    """The scope of a process that sees no GPUs but these, and takes of their memory what it needs."""
+    there = tf.config.list_physical_devices("GPU")
+    kept = [there[i] for i in gpus]
+    if there:
+        tf.config.set_visible_devices(kept, "GPU")
+    for gpu in kept:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    return strategy(",".join(f"gpu:{i}" for i in range(len(gpus))) or devices or "cpu:0", kind)
+
+
 @contextlib.contextmanager
 def strategy(devices: str = "", kind: str = "auto", hosts: bool = False) -> Iterator[bool]:
     """The scope to build and train in; gives whether this process is the one that writes.

@@ -25,8 +25,12 @@ def train(
     verbose: int | str = 0,
     task: Task | None = None,
     say=lambda line: None,
+    until: int = 0,
 ) -> dict:
-    """Train, or go on training, or do nothing where all is done: the contents of result.json."""
+    """Train, or go on training, or do nothing where all is done: the contents of result.json.
+
+    until: a step at the end of a segment where training rests, with what it has so far; 0 for the end
+    """
     absolute(config)
     with contextlib.ExitStack() as held:
         workers.asked(lambda: held.enter_context(workdir.claim(config)))
@@ -34,10 +38,10 @@ def train(
         if result := workers.asked(workdir.finished):
             say(f"{workdir.path} has a finished run; nothing to train")
             return result
-        return _train(config, workdir, verbose, task, say)
+        return _train(config, workdir, verbose, task, say, until or config.steps)
 
 
-def _train(config, workdir, verbose, task, say) -> dict:
+def _train(config, workdir, verbose, task, say, until) -> dict:
     if config.deliver and "target" not in config:
         raise ValueError(f"config.deliver predicts a folder, and {config.data} names none: see configs/folders.py")
     task = task or build.task(config, say)
@@ -59,10 +63,12 @@ def _train(config, workdir, verbose, task, say) -> dict:
     journal = callbacks.Journal(task, workdir, manager, step, config.mean_class, say, choice)
     journal.events.begin(config)
     with callbacks.Stoppable(manager) as stop, journal:
-        method.fit(streams, callbacks=[journal, stop], verbose=verbose)
+        method.fit(streams, callbacks=[journal, stop, callbacks.Rest(until)], verbose=verbose)
     if stop.caught and int(method.step.numpy()) < config.steps:
         step = int(method.step.numpy())
         raise Stopped(f"stopped at step {step} of {config.steps}; the same command resumes", stop.caught)
+    if until < config.steps:
+        return summary(config, journal.rows)
 
     def end() -> dict:
         result = summary(config, journal.rows)

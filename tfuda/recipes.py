@@ -44,7 +44,7 @@ from tfuda.names import near, resolve
 BY_METHOD = {"cdan": "cdan", "cdane": "cdan", "gvb": "gvb", "mstn": "biwaa", "afn": "afn"}
 BY_METHOD |= {"gsda": "gsda", "tada": "tada", "daaa": "daaa", "ent": "mme"}
 BARE = ("source_only", "dann", "cdan", "cdane")  # methods that a regulariser makes a paper's of
-SWEPT = ("domain", "discrepancy", "margin", "minimax", "entropy")
+SHAPES = ("temperature", "factor", "margin", "step_size")  # options that a search tries beside the trade-offs
 
 
 def name(cell: str) -> str:
@@ -261,9 +261,13 @@ def sweep(hp, config: ConfigDict) -> None:
 
 
 def trade_offs(hp, config: ConfigDict) -> None:
-    """Into keras-tuner's space: what weighs the method's game and the regulariser, from a tenth to twice it."""
-    places = [("options.trade_offs", config.options.get("trade_offs", {}), name) for name in SWEPT]
-    for path, tree, name in [*places, ("regulariser_options", config.regulariser_options, "trade_off")]:
+    """Into keras-tuner's space: trade-offs but the task's from a tenth to twice, SHAPES from a quarter to 4 times."""
+    weighed = config.options.get("trade_offs", ConfigDict())
+    places = [("options.trade_offs", weighed, name, 1 / 10, 2.0) for name in weighed if name != "task"]
+    places.append(("regulariser_options", config.regulariser_options, "trade_off", 1 / 10, 2.0))
+    for path in ("options", "weigher_options", "regulariser_options"):
+        places += [(path, config[path], name, 1 / 4, 4.0) for name in SHAPES]
+    for path, tree, name, low, high in places:
         default = tree.get(name)
         if isinstance(default, float) and default:  # no schedule, and no term that is only looked at
-            tree[name] = hp.Float(f"{path}.{name}", default / 10, default * 2, sampling="log", default=default)
+            tree[name] = hp.Float(f"{path}.{name}", low * default, high * default, sampling="log", default=default)

@@ -30,7 +30,7 @@ import numpy as np
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from tfuda import benchmark, build, evaluate, experiment, memory, stages, validators
+from tfuda import build, evaluate, experiment, memory, stages, tables, validators
 from tfuda.disk import write
 from tfuda.names import near
 from tfuda.workdir import PATHS, Workdir, flat
@@ -183,6 +183,6 @@ def report(rows: list[dict], folder: pathlib.Path) -> list[dict]:
     """Write rounds.csv and rounds.md: these rows, and those of other rounds and loaders by earlier commands."""
     found = {(row["loader"], row["round"]): row for row in [*known(folder), *rows]}
     rows = [found[key] for key in sorted(found, key=lambda key: (LOADERS.index(key[0]), key[1]))]
-    write(folder / "rounds.csv", benchmark.as_csv(rows, FIELDS))
+    write(folder / "rounds.csv", tables.as_csv(rows, FIELDS))
     write(folder / "rounds.md", markdown(rows))
     return rows

@@ -89,6 +89,19 @@ def prepare(config: ConfigDict, home: pathlib.Path, task: Task, verbose, say: Ca
     return Made(made, teacher)
 
 
+def unmade(config: ConfigDict, home: pathlib.Path) -> set[str]:
+    """Folders that a run would first make a stage in; one process at a time may."""
+    if not needed(config):
+        return set()
+    school, folder = (
+        place(config, config.teacher, home / "teacher"),
+        place(config, config.pairs.folder, home / "pairs"),
+    )
+    open_pairs = wants(config, "pairs") and not pairs.finished(folder)
+    missing = [*([] if Workdir(school).finished() else [school]), *([folder] if open_pairs else [])]
+    return {str(path.absolute()) for path in missing}
+
+
 def untaught(config: ConfigDict, task: Task) -> Made:
     """In place of `prepare` where only time and shapes matter: every picture its own translation, a new teacher."""
     if not needed(config):

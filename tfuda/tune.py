@@ -6,15 +6,22 @@ By one process, or by several at once, as keras-tuner has it: the same command e
     KERASTUNER_ORACLE_IP      where the chief listens, and all others ask
     KERASTUNER_ORACLE_PORT
 
-Settings are drawn in the order of the trials, whoever does them, so the trials are those of one process.
+Random settings are drawn in the order of the trials, whoever does them, so the trials are those of one process; the
+other kinds of draws look at what has ended, and among several processes that is a matter of time.
 """
 
 from __future__ import annotations
 
+import csv
+import io
+import math
 import os
 import pathlib
+import pprint
 import signal
 import tempfile
+import time
+import warnings
 from collections.abc import Callable
 
 import grpc
@@ -23,35 +30,14 @@ import tensorflow as tf
 from keras_tuner.src.distribute import oracle_client
 from ml_collections import ConfigDict
 
-from tfuda import callbacks, experiment, stages
+from tfuda import benchmark, callbacks, draws, experiment, stages, validators
+from tfuda.disk import write
+from tfuda.names import near
 from tfuda.workdir import Workdir
 
-VALIDATOR = "im"
-DIVERGED = -1.0  # worse than any value of it
+DEFAULT = "im"  # objective where config.select names no validator
+DIVERGED = {1: -1.0, -1: 10.0}  # the value of a run that diverged, by the validator's sign: worse than others'
 VARIABLES = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
-
-
-class Draws(keras_tuner.oracles.RandomSearchOracle):
-    """Random settings; the first are the config's own."""
-
-    asked = False  # has anybody wanted a trial?
-
-    def populate_space(self, trial_id):
-        if not int(trial_id):
-            first = keras_tuner.HyperParameters()
-            first.merge(self.hyperparameters.space)
-            return {"status": "RUNNING", "values": first.values}
-        return super().populate_space(trial_id)
-
-    def create_trial(self, tuner_id):
-        self.asked = True
-        return super().create_trial(tuner_id)
-
-
-def draws(space: keras_tuner.HyperParameters, trials: int, seed: int) -> Draws:
-    """Of so many trials; any seed, also 0, which keras-tuner would take for none, has draws of its own."""
-    objective = keras_tuner.Objective(VALIDATOR, "max")
-    return Draws(objective, trials, seed=1 + 100_003 * seed, hyperparameters=space)
 
 
 def role() -> str:
@@ -64,12 +50,23 @@ def role() -> str:
     return os.environ[VARIABLES[0]]
 
 
-class Search(keras_tuner.Tuner):
-    """Every trial is a run with a workdir of its own, so a search that was killed goes on in mid-trial.
+def aim(config: ConfigDict, objective: str) -> str:
+    """The validator that a search is for: the one named, or the config's."""
+    name = objective or (config.select if config.select != validators.LAST else DEFAULT)
+    if name == "oracle":
+        raise ValueError("--objective=oracle would search by target labels, which nobody has who needs a search")
+    if name not in validators.ALL:
+        raise ValueError(f"unknown --objective={name}{near(name, validators.ALL)}")
+    return name
 
-    The first trial has the defaults of the config; later ones draw from `sweep(hp, config)`. The draws follow from
-    the seed: a search starts anew each time, and takes from the workdirs what was trained before. keras-tuner's own
-    files, several that a kill leaves half-written or at odds, last no longer than the process.
+
+class Search(keras_tuner.Tuner):
+    """Every setting is a run with a workdir of its own, so a search that was killed goes on in mid-trial.
+
+    A trial is worth what the objective says of the evaluation that config.select chooses in its run. The first trial
+    has the defaults of the config; later ones draw from `sweep(hp, config)`. The draws follow from the seed: a search
+    starts anew each time, and takes from the workdirs what was trained before. keras-tuner's own files, several that
+    a kill leaves half-written or at odds, last no longer than the process.
     """
 
     def __init__(
@@ -80,51 +77,116 @@ class Search(keras_tuner.Tuner):
         trials: int,
         seed: int = 0,
         say: Callable[[str], None] = lambda line: None,
+        kind: str = "random",
+        objective: str = "",
     ):
         self.get_config, self.sweep, self.folder, self.say = get_config, sweep, folder, say
-        self.role, space = role(), keras_tuner.HyperParameters()
-        if self.role == "chief" and all(Workdir(folder / f"trial{i}").finished() for i in range(trials)):
+        self.role, space, config = role(), keras_tuner.HyperParameters(), get_config()
+        self.objective, self.kind = aim(config, objective), kind
+        self.sign, self.begun, self.trained = validators.ALL[self.objective].sign, time.monotonic(), 0
+        done = all(Workdir(folder / f"trial{i}").finished() for i in range(trials))
+        if self.role == "chief" and done and kind != "hyperband":
             del os.environ[VARIABLES[0]]  # nothing is left to hand out
             self.role = ""
-        sweep(space, get_config())  # known before the first trial has ended, as others may begin at once
+        sweep(space, config)  # known before the first trial has ended, as others may begin at once
+        segments = math.ceil(config.steps / config.segment)
+        oracle = draws.make(kind, space, self.objective, trials, seed, segments)
+        self.total = trials if kind != "hyperband" else oracle.total
         self.files = tempfile.TemporaryDirectory(prefix="tfuda-search-")
-        super().__init__(
-            draws(space, trials, seed),
-            directory=self.files.name,
-            project_name="search",
-        )
+        super().__init__(oracle, directory=self.files.name, project_name="search")
 
     def configured(self, values: keras_tuner.HyperParameters) -> ConfigDict:
         config = self.get_config()
         self.sweep(values, config)
+        if self.objective in validators.DEAR:
+            config.validators = "all"
         stages.share(config, self.folder)
         return config
 
+    def number(self, trial) -> int:
+        """Of the setting, and its folder: without the zeros, and the one that a trial of hyperband goes on with."""
+        while earlier := trial.hyperparameters.values.get("tuner/trial_id"):
+            trial = self.oracle.get_trial(earlier)
+        return int(trial.trial_id)
+
+    def until(self, trial, config: ConfigDict) -> int:
+        """The step at which a trial ends."""
+        segments = trial.hyperparameters.values.get("tuner/epochs")
+        return config.steps if segments is None else min(segments * config.segment, config.steps)
+
     def run_trial(self, trial, *args, **options):
-        number = int(trial.trial_id)  # without the zeros, which follow from the number of trials
-        workdir = Workdir(self.folder / f"trial{number}")
-        new, config = workdir.finished() is None, self.configured(trial.hyperparameters)
-        settings = " ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in _values(trial))
+        number, config = self.number(trial), self.configured(trial.hyperparameters)
+        workdir, until = Workdir(self.folder / f"trial{number}"), self.until(trial, config)
+        rows = workdir.rows()
+        new = workdir.finished() is None if until == config.steps else not rows or rows[-1]["step"] < until
         try:
-            result = experiment.train(config, workdir, say=self.say if stages.needed(config) else (lambda line: None))
+            heard = self.say if stages.needed(config) else (lambda line: None)
+            if new:
+                experiment.train(config, workdir, say=heard, until=until)
         except callbacks.Diverged as error:
-            self.say(f"trial {number}: {error}  {settings}")
-            return {VALIDATOR: DIVERGED}
+            self._tell(number, until, f"{error}", trial)
+            return {self.objective: DIVERGED[self.sign]}
         except (ValueError, OSError, ImportError, tf.errors.OpError) as error:  # every other trial would meet it too
             raise keras_tuner.errors.FatalError(str(error)) from error
-        chosen = max(row[VALIDATOR] for row in workdir.rows())
-        accuracy = f", target {100 * result['selected']:.1f} % (not looked at)" if "selected" in result else ""
+        seen = [row for row in workdir.rows() if row["step"] <= until]
+        result = experiment.summary(config, seen)
+        value = validators.chosen(seen, config.select)[self.objective]
+        self.trained += new
         if new:
-            self.say(f"trial {number}: {VALIDATOR} {chosen:.4f}{accuracy}  {settings}")
-        return {VALIDATOR: chosen}
+            accuracy = f", target {100 * result['selected']:.1f} % (not looked at)" if "selected" in result else ""
+            self._tell(number, until, f"{self.objective} {value:.4f}{accuracy}", trial)
+        return {self.objective: value}
+
+    def _tell(self, number: int, until: int, what: str, trial) -> None:
+        settings = " ".join(
+            f"{key}={_short(value)}" for key, value in draws.plain(trial.hyperparameters.values).items()
+        )
+        steps = f" to step {until}" if self.kind == "hyperband" else ""
+        self.say(f"trial {number}{steps}: {what}  {settings}")
+
+    def on_trial_end(self, trial):
+        super().on_trial_end(trial)
+        if not self.role:
+            found, ended = self.table(), len(self.oracle.end_order)
+            self.report(found)
+            if self.trained:
+                left, best = (time.monotonic() - self.begun) / self.trained * (self.total - ended), found[0]
+                wait = f"; {benchmark.duration(left)} left" if ended < self.total else ""
+                self.say(f"  {ended} of {self.total}; best: trial {best['trial']}, {best[self.objective]:.4f}{wait}")
+
+    def table(self) -> list[dict]:
+        """A row for each setting that has been tried, the best first; of hyperband those that went on furthest."""
+        rows: dict[int, dict] = {}
+        for trial in sorted(self.oracle.trials.values(), key=lambda trial: int(trial.trial_id)):
+            if trial.status == "COMPLETED" and trial.score is not None:
+                number, values = self.number(trial), trial.hyperparameters.values
+                steps = self.until(trial, self.get_config())
+                rows[number] = {"trial": number, "step": steps, self.objective: trial.score, **draws.plain(values)}
+        return sorted(rows.values(), key=lambda row: (-row["step"], -self.sign * row[self.objective], row["trial"]))
+
+    def report(self, rows: list[dict]) -> None:
+        """Write trials.csv."""
+        out = io.StringIO()
+        writer = csv.DictWriter(out, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write(self.folder / "trials.csv", out.getvalue())
 
 
-def _values(trial):
-    return sorted(trial.hyperparameters.values.items())
+def _short(value) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def search(tuner: Search) -> tuple[str, float, dict] | None:
-    """Run what is left of a search: (id, validator, values) of the best trial; None if the chief knows it."""
+def text(rows: list[dict]) -> str:
+    """The trials as lines for a person."""
+    names = list(dict.fromkeys(key for row in rows for key in row))
+    cells = [names, *([_short(row.get(name, "")) for name in names] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in cells)
+
+
+def search(tuner: Search) -> list[dict] | None:
+    """Run what is left of a search: the trials, the best first; None if the chief knows them."""
     address = ":".join(os.environ.get(name, "") for name in VARIABLES[1:])
     wait = float(os.environ.get("TFUDA_WAIT", "600"))
     if tuner.role not in ("", "chief"):
@@ -140,15 +202,38 @@ def search(tuner: Search) -> tuple[str, float, dict] | None:
         else:
             tuner.say(f"chief at {address}: waiting for others to do the trials")
             _serve(tuner, wait, f"nobody asked the chief at {address} for a trial in {wait:.0f} s")
-    best = tuner.oracle.get_best_trials(1)[0]
-    return str(int(best.trial_id)), best.score, dict(_values(best))
+        rows = tuner.table()
+        tuner.report(rows)
+        write(tuner.folder / "best.py", config_file(tuner, rows[0]))
+    return rows
+
+
+def config_file(tuner: Search, row: dict) -> str:
+    """The best trial's config as a file for --config."""
+    values = keras_tuner.HyperParameters()
+    values.values.update({key: value for key, value in row.items() if key not in ("trial", "step", tuner.objective)})
+    config = tuner.configured(values)
+    found = f"trial {row['trial']} of {tuner.total}, {tuner.objective} {row[tuner.objective]:.4f}"
+    settings = "".join(f"    {key} = {value!r}\n" for key, value in values.values.items())
+    return (
+        f'"""{config.cell} on {config.task}, found by run/tune.py ({found}).\n\n{settings}\n'
+        '    python run/train.py --config=THIS_FILE --workdir=DIR\n"""\n\n'
+        "from ml_collections import ConfigDict\n\n\n"
+        f"def get_config(cell={config.cell!r}):\n"
+        f"    if cell != {config.cell!r}:\n"
+        f'        raise ValueError(f"this file holds the settings of one cell, {config.cell}, not of {{cell}}")\n'
+        "    return ConfigDict(SETTINGS)\n\n\n"
+        f"SETTINGS = {pprint.pformat(config.to_dict(), width=110, sort_dicts=False)}\n"
+    )
 
 
 def _run(tuner: Search, wait: float = 0, alone: str = "") -> None:
     """Do trials until none is left."""
     oracle_client.TIMEOUT = wait
     try:
-        tuner.search(verbose=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the Gaussian process, about its own fit
+            tuner.search(verbose=0)
     except keras_tuner.errors.FatalError as error:
         raise error.__cause__ or error from None
     except grpc.RpcError:

@@ -76,6 +76,10 @@ def flat(tree: dict, prefix: str = "") -> dict:
     return found
 
 
+class Held(ValueError):
+    """Another process is training in a folder."""
+
+
 class Silent(tf.train.CheckpointManager):
     """Of a worker that does not write."""
 
@@ -109,7 +113,7 @@ class Workdir:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 self.held = os.fstat(lock.fileno())
             except BlockingIOError:
-                raise ValueError(f"another process is training in --workdir={self.path}") from None
+                raise Held(f"another process is training in --workdir={self.path}") from None
             except OSError as error:
                 raise ValueError(f"cannot write to --workdir={self.path}: {error.strerror or error}") from None
             self._sweep()

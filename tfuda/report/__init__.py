@@ -1,5 +1,5 @@
-"""Runs as pages to read: one HTML file each, which needs no other file and asks nobody for anything.
+"""What runs have shown, as pages and tables.
 
-page    one run
-index   a folder of runs
+page    one run, as an HTML file that needs no other and asks nobody for anything
+index   a folder of runs, likewise
 """

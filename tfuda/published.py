@@ -1,0 +1,77 @@
+"""What the papers print: published.csv, one line for each number of their tables of accuracy.
+
+paper, table, method   where it stands; toalign, biwaa, gsda, daaa and tada
+data, setting          of our configs; setting is single, multi, semi-1 or semi-3
+backbone               the network's name; empty where the paper quotes a number and does not say
+cell                   of the grid, as results.csv names it; empty where there is none
+task                   SOURCE-TARGET, a class, or average
+value, deviation       percent as printed; no value where the paper prints "very low"
+note                   what has to be known of it; misprints of the papers are kept, and start with "misprint"
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import pathlib
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+TITLES = {"toalign": "ToAlign", "biwaa": "BIWAA", "gsda": "GSDA", "daaa": "DAAA", "tada": "TADA"}
+
+
+class Quote(NamedTuple):
+    """One row of one or more papers' tables: {task or "average": percent}, and how to name where it stands."""
+
+    where: str
+    values: dict[str, float]
+
+
+@functools.cache
+def rows() -> tuple[dict[str, str], ...]:
+    """All lines of published.csv."""
+    with pathlib.Path(__file__).with_name("published.csv").open(newline="", encoding="utf-8") as file:
+        return tuple(csv.DictReader(file))
+
+
+def setting(config: Mapping[str, Any]) -> str:
+    """Which of the papers' settings a run is in; "" for one that is in none of their tables."""
+    if any(config.get(key) for key in ("partial", "imbalance", "target_classes", "source_classes")):
+        return ""
+    if config.get("shots"):
+        return f"semi-{config['shots']}"
+    return "multi" if "+" in config["task"] else "single"
+
+
+def for_table(config: Mapping[str, Any], tasks: Iterable[str]) -> dict[str, list[Quote]]:
+    """{cell: the papers' rows for it} with the data, setting and network of a run, for a table of these tasks.
+
+    A paper's average is among them where it is over the same tasks, and stands for a task that is the only one.
+    """
+    own = (config["data"], setting(config), config["network"]["name"])
+    here = [row for row in rows() if (row["data"], row["setting"], row["backbone"]) == own]
+    wanted, every = {*tasks}, {row["task"] for row in here if "-" in row["task"]}
+    lines: dict[tuple[str, str, str, str], dict[str, float]] = {}
+    for row in here:
+        if row["cell"] and row["value"]:
+            place = (row["cell"], row["method"], row["paper"], row["table"])
+            lines.setdefault(place, {})[row["task"]] = float(row["value"])
+    found: dict[str, list[Quote]] = {}
+    for (cell, _, paper, table), numbers in lines.items():
+        values = {task: numbers[task] for task in wanted & {*numbers}}
+        covered = {task for task in numbers if "-" in task} or every
+        if "average" in numbers and (covered == wanted or (not every and len(wanted) == 1)):
+            values |= dict.fromkeys(("average", *(() if every else wanted)), numbers["average"])
+        _add(found.setdefault(cell, []), f"{TITLES[paper]} Table {table}", values)
+    return found
+
+
+def _add(quotes: list[Quote], where: str, values: dict[str, float]) -> None:
+    """Rows that say nothing else than another one only add where they stand."""
+    for i, quote in enumerate(quotes):
+        shared = {*quote.values} & {*values}
+        if shared and all(quote.values[task] == values[task] for task in shared):
+            quotes[i] = Quote(f"{quote.where}, {where}", quote.values | values)
+            return
+    if values:
+        quotes.append(Quote(where, values))

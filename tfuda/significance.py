@@ -1,0 +1,74 @@
+"""Is one method better than another on the same tasks and seeds? The paired sign-flip test, and Holm's correction.
+
+Of n differences d_i, one for each pair of runs on the same task with the same seed:
+
+    p = the share of all 2^n ways to turn their signs for which |sum| is at least |sum of d_i|
+
+exactly for n up to EXACT, else over DRAWS signs of a fixed seed (and the signs as they are). Two-sided. Nothing is
+assumed but that a difference would be as likely to have the other sign if the methods were equal; runs of one task
+are alike, so p speaks of these tasks, not of all that one could have taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+EXACT = 16
+DRAWS = 100_000
+PART = 5000  # draws at once
+
+
+class Tested(NamedTuple):
+    """Of one method against another: mean difference, how many pairs, p, and p after Holm's correction."""
+
+    mean: float
+    pairs: int
+    p: float
+    holm: float
+
+
+def sign_flip(differences: Sequence[float]) -> float:
+    """p of the two-sided test that differences [n] are as likely to be negative as positive."""
+    d = np.asarray(differences, float)
+    reached = abs(d.sum()) - 1e-9 * np.abs(d).sum()  # sums of other orders are equal but for rounding
+    if len(d) <= EXACT:
+        sums = np.zeros(1)
+        for each in d:
+            sums = np.concatenate([sums + each, sums - each])
+        return float(np.mean(np.abs(sums) >= reached))
+    rng = np.random.default_rng(0)
+    drawn = (rng.integers(0, 2, [PART, len(d)], np.int8) * 2.0 - 1 for _ in range(DRAWS // PART))
+    as_far = sum(int(np.sum(np.abs(signs @ d) >= reached)) for signs in drawn)
+    return (1 + as_far) / (1 + DRAWS)
+
+
+def smallest(pairs: int) -> float:
+    """The p of `pairs` differences that all have one sign: no test of so many can find less."""
+    return 2 / 2**pairs if 0 < pairs <= EXACT else 1 / (1 + DRAWS) if pairs else 1.0
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """p-values as Holm (1979) corrects them for how many they are."""
+    corrected, highest = [0.0] * len(ps), 0.0
+    for rank, i in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
+        highest = max(highest, min(1.0, (len(ps) - rank) * ps[i]))
+        corrected[i] = highest
+    return corrected
+
+
+def against(values: dict[str, dict[tuple, float]], baseline: str) -> dict[str, Tested]:
+    """{method: {(task, seed): value}} -> the test of every other method that shares a pair with the baseline."""
+    paired = {
+        name: [own[key] - values[baseline][key] for key in own if key in values[baseline]]
+        for name, own in values.items()
+        if name != baseline
+    }
+    paired = {name: differences for name, differences in paired.items() if differences}
+    ps = [sign_flip(differences) for differences in paired.values()]
+    return {
+        name: Tested(float(np.mean(differences)), len(differences), p, corrected)
+        for (name, differences), p, corrected in zip(paired.items(), ps, holm(ps), strict=True)
+    }
