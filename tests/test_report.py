@@ -11,7 +11,7 @@ from commands import command
 
 from tfuda.data.domains import Domain, Task
 from tfuda.plots import embedding
-from tfuda.report import charts, figures, html, index, page, predictions, runs
+from tfuda.report import charts, figures, html, index, page, predictions
 
 MB = 2**20
 
@@ -172,11 +172,3 @@ def test_text_is_inert_and_nothing_in_it_is_invisible():
     assert html.escape('<a b="c">\u202e\x00') == "&lt;a b=&quot;c&quot;&gt;\ufffd\ufffd"
     assert "</script" not in html.data("x", "</script><!--").removesuffix("</script>")
     assert json.loads(html.data("x", "</é>").split(">")[1].partition("<")[0]) == "</é>"
-
-
-def test_gsda_logs_a_term_called_as_a_validator_is(run):
-    found = runs.read(run)
-    found.config.options.trade_offs = {"entropy": 1.0, "task": 1.0}
-    assert "entropy" in found.validators and "entropy" not in found.terms
-    del found.config["select"]  # a run from before the validators
-    assert "entropy" not in found.validators and "entropy" in found.terms

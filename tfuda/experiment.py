@@ -139,10 +139,12 @@ def load(path: str | os.PathLike, last: bool = False) -> tuple[ConfigDict, Task,
     config = workdir.config()
     limits.complete(config, str(workdir.path / "config.json"))
     # the checkpoint has the weights, pseudo-labels only a training needs, and a stranger's cache would be written to
-    config.weights = config.prior = config.cache = ""
+    weights, config.weights = config.weights, ""
+    config.prior = config.cache = ""
     task = build.task(config, lambda line: None)  # training has named what it left out
     method = build.method(config, task)
     folder = CHECKPOINTS if last or config.select == validators.LAST or not workdir.rows() else SELECTED
     if not restore(workdir.checkpoints(method, folder=folder)):
         raise FileNotFoundError(f"--workdir={path} has no checkpoint yet")
+    config.weights = weights  # what the run started from
     return config, task, method

@@ -42,16 +42,14 @@ class Run(NamedTuple):
 
     @property
     def terms(self) -> list[str]:
-        """Columns that are terms of the loss; GSDA's entropy is one where a run logs no validator of that name."""
+        """Columns that are terms of the loss."""
         named = {*self.config.options.get("trade_offs", {}), self.config.regulariser.rpartition(":")[2]}
-        others = {"", "discriminator", *(validators.ALL if "select" in self.config else ())}
-        return [column for column in self.rows[0] if column in named - others] if self.rows else []
+        return [column for column in self.rows[0] if column in named - {"", "discriminator"}] if self.rows else []
 
     @property
     def validators(self) -> list[str]:
-        """Names of those whose column this run has, and that are not its loss."""
-        columns = {*self.rows[0]} - {*self.terms} if self.rows else set()
-        return [name for name in validators.ALL if name in columns]
+        """Names of those that this run has logged."""
+        return [name for name in validators.ALL if self.rows and validators.column(name) in self.rows[0]]
 
     @property
     def selected(self) -> int:

@@ -145,9 +145,9 @@ def validators(run: Run) -> str:
     for name in run.validators:
         row, way = choosing.chosen(run.rows, name), "highest" if choosing.ALL[name].sign > 0 else "lowest"
         used = " (used for “selected”)" if name == run.numbers["validator"] else ""
-        cells = [escape(name + used), f"{row[name]:.4g}, the {way}", f"{row['step']:.0f}"]
+        cells = [escape(name + used), f"{row[choosing.column(name)]:.4g}, the {way}", f"{row['step']:.0f}"]
         rows.append([*cells, *([tenth(row[target])] if run.labelled else []), escape(words.VALIDATORS.get(name, ""))])
-        line = [Line(name, column(run, name))]
+        line = [Line(name, column(run, choosing.column(name)))]
         drawn.append(
             Chart(name, line, False, run.rows.index(row), "its choice", f"The {way} is the best.", small=True)
         )
