@@ -1,4 +1,4 @@
-# make setup | demo | claims | test | test-slow | soak | lint | addons | torch; each does all set-up that it needs.
+# make setup | demo | claims | test | test-slow | soak | lint | browser | addons | torch; each does all set-up that it needs.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -qq
 DEMO := demo
 
-.PHONY: setup demo claims test test-slow soak lint addons torch clean
+.PHONY: setup demo claims test test-slow soak lint browser addons torch clean
 
 setup: $(READY)
 
@@ -48,6 +48,18 @@ lint: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+# The pages of run/report.py in Debian's Chromium; selenium goes into the same environment.
+CHROMIUM := /usr/bin/chromium /usr/bin/chromedriver
+
+browser: $(VENV)/.browser
+	@for file in $(CHROMIUM); do test -x $$file || { \
+	  echo "make browser needs $$file: apt-get install chromium chromium-driver" >&2; exit 1; }; done
+	@$(BIN)/python -m pytest -m browser -n 0 tests/browser
+
+$(VENV)/.browser: $(READY)
+	@$(PIP) -c constraints.txt -e '.[dev,browser]'
+	@touch $@
 
 clean:
 	rm -rf $(VENV) .venv-addons .venv-torch $(DEMO) saved_models/demo

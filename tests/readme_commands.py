@@ -42,6 +42,7 @@ HOW: dict[str, list[str] | None] = {
     r"python run/tune\.py ": [*FEW, "--trials=1"],
     r"python run/rounds\.py ": [*FEW, "--rounds=2"],
     r"python run/pair\.py ": PAIRS,
+    r"python run/claims\.py": ["--only=tada", "--tasks=R-S", "--seeds=1", *FEW],  # of `make claims`
     r"python run/(evaluate|export|images|plot|predict|report|verify|convert)\.py ": [],
     r"python run/bench\.py .*(--network=resnet50|--what=(serving|input|bank))": ["--rounds=1"],
     r"python run/bench\.py.*daaa": [*BENCH, "--batch=20"],
@@ -76,7 +77,7 @@ class Command(NamedTuple):
         flags = dict(word[2:].split("=", 1) for word in self.words if word.startswith("--") and "=" in word)
         script = self.words[1] if len(self.words) > 1 else ""
         if re.search(r"(train|benchmark|rounds|tune|pair|claims)\.py", script):
-            return flags.get("workdir", "")
+            return flags.get("workdir", "runs/claims" if "claims" in script else "")
         return flags.get("out", "")
 
     @property
@@ -99,8 +100,7 @@ def shown() -> list[Command]:
     return [*map(Command, dict.fromkeys(line for line in every if line))]
 
 
-def of_demo() -> list[Command]:
-    """What `make demo` runs, which later commands of README take up."""
-    recipe = (ROOT / "Makefile").read_text("utf-8").partition("\ndemo:")[2].partition("\n\n")[0]
-    lines = re.findall(r"@\$\(BIN\)/(python run/(?:.*\\\n)*.*)", recipe)
+def made() -> list[Command]:
+    """What `make demo` and `make claims` run, which later commands of README take up."""
+    lines = re.findall(r"@\$\(BIN\)/(python run/(?:.*\\\n)*.*)", (ROOT / "Makefile").read_text("utf-8"))
     return [Command(" ".join(line.replace("\\\n", " ").replace("$(DEMO)", "demo").split())) for line in lines]

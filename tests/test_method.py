@@ -78,7 +78,7 @@ def test_permuted_target_labels_change_no_bit_of_training_and_selection(case, ea
         method = build.method(made, task, teacher)
         journal = callbacks.Journal(task, folder, folder.checkpoints(method), 0)
         method.fit(build.streams(made, task), callbacks=[journal], verbose=0)
-        seen = [(row["step"], row["loss"], row["im"]) for row in journal.rows]
+        seen = [(row["step"], row["loss"], row["val_im"]) for row in journal.rows]
         return tiny.state(method), seen, experiment.summary(made, journal.rows)["selected_step"]
 
     plain, *chosen = trained(task, Workdir(tmp_path / "plain"))

@@ -11,8 +11,9 @@ import urllib.request
 import minis
 import numpy as np
 import pytest
+import test_readme
 from commands import ROOT, command, free, on_hosts
-from readme_commands import FINDS, HOW, QUICK, Command, of_demo, shown
+from readme_commands import FINDS, HOW, QUICK, Command, made, shown
 from torch_writer import Tensor, state_dict, write_zip
 
 from tfuda.networks import resnet
@@ -29,7 +30,7 @@ def quick(one: Command) -> bool:
 
 def maker(place: str) -> Command | None:
     """The command that makes this folder or file: what it is to leave is the longest beginning of the name."""
-    every = [*RUN, *of_demo()]
+    every = [*RUN, *made()]
     if place.endswith(".tflite"):
         return next(one for one in every if "tflite" in one.text and f"{one.makes}.tflite" == place)
     found = [one for one in every if one.makes and f"{place}/".startswith(f"{one.makes}/")]
@@ -42,6 +43,9 @@ def home(tmp_path_factory):
     folder = tmp_path_factory.mktemp("readme")
     (folder / "configs").symlink_to(ROOT / "configs")
     minis.of_config("folders", "", folder)
+    (folder / "mypackage").mkdir()
+    own = (block for block in test_readme.blocks() if "mypackage/mine.py" in block)
+    (folder / "mypackage" / "mine.py").write_text("\n".join(own))
     return folder
 
 
@@ -109,7 +113,7 @@ def test_every_command_of_readme_is_known_and_every_way_of_testing_one_is_used()
     assert len(shown()) > 70
     strange = [one.text for one in shown() if not any(re.match(start, one.text) for start in HOW)]
     assert not strange, "say in HOW of tests/readme_commands.py how they are tested"
-    assert {next(start for start in HOW if re.match(start, one.text)) for one in shown()} == {*HOW}
+    assert {next(start for start in HOW if re.match(start, one.text)) for one in [*shown(), *made()]} == {*HOW}
 
 
 @pytest.mark.parametrize("text", TARGETS)

@@ -15,7 +15,7 @@ ALL = [*validators.ALL]
 def run(folder, task, table, metric="accuracy"):
     """A finished run: rows of (accuracy, *values of ALL)."""
     folder.mkdir(parents=True)
-    lines = [",".join(["step", f"target_{metric}", *ALL])]
+    lines = [",".join(["step", f"target_{metric}", *map(validators.column, ALL)])]
     lines += [",".join(map(str, [100 * (i + 1), *row])) for i, row in enumerate(table)]
     (folder / "metrics.csv").write_text("\n".join(lines) + "\n")
     result = {"task": task, "oracle": 1.0, "metric": metric}
@@ -67,14 +67,14 @@ def test_the_table_has_the_smallest_loss_first_and_counts_what_was_looked_at(run
 def test_the_report_is_a_table_and_a_picture(runs):
     folder, _ = runs
     said = []
-    report.report([str(folder)], None, said.append)
+    report.report([str(folder)], "", said.append)
     assert (folder / "validators.md").read_text() in said[0]
     assert (folder / "validators.png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_a_validator_that_one_run_lacks_is_left_out(runs):
     folder, _ = runs
-    table = (folder / "one" / "seed0" / "metrics.csv").read_text().replace("dev", "deviant")
+    table = (folder / "one" / "seed0" / "metrics.csv").read_text().replace("val_dev", "val_deviant")
     (folder / "one" / "seed0" / "metrics.csv").write_text(table)
     assert report.names(report.runs([folder])) == [name for name in ALL if name != "dev"]
 

@@ -152,7 +152,9 @@ def test_the_tables_of_a_folder_are_made_anew_as_they_were(tmp_path):
     finished(tmp_path, found)
     tables.report(found, tmp_path, ("R-S",))
     before = [(tmp_path / name).read_text() for name in tables.NAMES]
-    assert tables.of_folder(tmp_path, tmp_path / "new", lambda text: None) == found
+    assert (
+        tables.of_folder([str(tmp_path)], str(tmp_path / "new"), lambda text: None) == tmp_path / "new" / "results.md"
+    )
     assert [(tmp_path / "new" / name).read_text() for name in tables.NAMES] == before
     assert before[1].count("| method |") == 3 and before[2].count("\\begin{table}") == 3
 
@@ -164,7 +166,7 @@ def test_the_tables_of_a_folder_need_no_older_table_and_have_papers_where_all_ru
         about["config"] |= {"data": "office31", "network": {"name": "resnet50"}}
         path.write_text(json.dumps(about))
     said = []
-    tables.of_folder(tmp_path, None, said.append, baseline="dann")
+    tables.of_folder([str(tmp_path)], "", said.append, baseline="dann")
     text = (tmp_path / "results.md").read_text()
     assert "| dann, difference | -22.0 |" in text and "Minus dann" in text and "| adda | **70.0 ± 0.0** |" in said[0]
     with open(tmp_path / "results.csv", newline="") as file:
@@ -173,10 +175,10 @@ def test_the_tables_of_a_folder_need_no_older_table_and_have_papers_where_all_ru
 
 def test_a_folder_without_runs_and_a_baseline_that_is_not_there_are_one_sentence(tmp_path):
     with pytest.raises(FileNotFoundError, match="holds no finished run, in METHOD/TASK/seedN"):
-        tables.of_folder(tmp_path, None, print)
+        tables.of_folder([str(tmp_path)], "", print)
     finished(tmp_path, rows())
     with pytest.raises(ValueError, match="holds no finished run of 'gvb'"):
-        tables.of_folder(tmp_path, None, print, baseline="gvb")
+        tables.of_folder([str(tmp_path)], "", print, baseline="gvb")
     (tmp_path / "results.csv").write_text("a,b\n1,2\n")
     with pytest.raises(ValueError, match="is no table of runs"):
-        tables.of_folder(tmp_path, None, print)
+        tables.of_folder([str(tmp_path)], "", print)

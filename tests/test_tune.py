@@ -51,7 +51,7 @@ def test_hyperband_stops_settings_early_and_goes_on_with_the_best(hyperband):
     assert {row["trial"]: row["step"] for row in rows} == steps and sorted(steps.values())[0] == 1
     short = [Workdir(folder / f"trial{n}") for n, step in steps.items() if step < 3]
     assert short and not any(workdir.finished() for workdir in short)
-    first = {n: Workdir(folder / f"trial{n}").rows()[0]["im"] for n in steps if n < 3}
+    first = {n: Workdir(folder / f"trial{n}").rows()[0]["val_im"] for n in steps if n < 3}
     went_on = [n for n in first if steps[n] == 3]
     assert went_on == [max(first, key=first.get)]  # a third of the first bracket
     assert rows[0]["step"] == 3 and rows[0]["im"] == max(row["im"] for row in rows if row["step"] == 3)
@@ -165,7 +165,7 @@ def test_an_objective_that_is_none_is_refused(tmp_path):
 
 def test_a_dear_objective_is_logged(tmp_path):
     rows, _ = searched(tmp_path, objective="dev", steps=1, trials=1)
-    assert rows[0]["dev"] == Workdir(tmp_path / "trial0").rows()[-1]["dev"]
+    assert rows[0]["dev"] == Workdir(tmp_path / "trial0").rows()[-1]["val_dev"]
 
 
 @pytest.mark.slow

@@ -117,7 +117,7 @@ def test_only_the_oracle_takes_target_labels():
 
 
 def test_lower_is_better_where_it_is_and_no_number_is_worst():
-    rows = [{"entropy": math.nan, "im": math.nan}, {"entropy": 2.0, "im": 2.0}, {"entropy": 1.0, "im": 1.0}]
+    rows = [{"val_entropy": value, "val_im": value} for value in (math.nan, 2.0, 1.0)]
     assert validators.chosen(rows, "entropy") is rows[2] and validators.chosen(rows, "im") is rows[1]
     assert validators.chosen([*rows, rows[1].copy()], "im") is rows[1]  # the earliest of equals
     assert validators.chosen(rows, "last") is rows[2]
@@ -135,22 +135,23 @@ def run(tmp_path_factory):
 def test_a_run_logs_what_the_functions_say(run):
     folder, _, _ = run
     rows = Workdir(folder).rows()
-    assert {*validators.ALL} <= {*rows[0]}
+    assert {*map(validators.column, validators.ALL)} <= {*rows[0]}
     _, task, method = experiment.load(folder, last=True)
     seen = evaluate.Observer(method.network)
     target, source = seen(task.streams["target"].images).logits, task.tests["source"]
-    assert rows[-1]["snd"] == pytest.approx(validators.snd(target), rel=1e-6)
-    assert rows[-1]["source_accuracy"] == evaluate.score(source.known_labels, seen(source.images).logits).accuracy
+    assert rows[-1]["val_snd"] == pytest.approx(validators.snd(target), rel=1e-6)
+    score = evaluate.score(source.known_labels, seen(source.images).logits)
+    assert rows[-1]["val_source_accuracy"] == rows[-1]["source_accuracy"] == score.accuracy
     with np.load(folder / "predicted.npz") as file:
         assert file["steps"].tolist() == [10, 12] and (file["classes"][1] == target.argmax(1)).all()
-        assert rows[-1]["agreement"] == (file["classes"][0] == file["classes"][1]).mean()
-    assert rows[0]["agreement"] == 0
+        assert rows[-1]["val_agreement"] == (file["classes"][0] == file["classes"][1]).mean()
+    assert rows[0]["val_agreement"] == 0
 
 
 def test_the_chosen_checkpoint_is_kept_and_loaded(run):
     folder, _, result = run
     rows = Workdir(folder).rows()
-    best = min(rows, key=lambda row: row["entropy"])
+    best = min(rows, key=lambda row: row["val_entropy"])
     assert result["validator"] == "entropy" and result["selected_step"] == best["step"]
     assert result["selected"] == best["target_accuracy"] and best is not rows[-1]
     _, task, method = experiment.load(folder)

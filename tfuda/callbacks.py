@@ -15,6 +15,7 @@ from tfuda import evaluate, health, workers
 from tfuda.choice import Choice
 from tfuda.data.domains import Task
 from tfuda.data.files import same
+from tfuda.events import Events
 from tfuda.guard import Diverged
 from tfuda.workdir import Workdir
 
@@ -53,8 +54,8 @@ class Journal(keras.callbacks.Callback):
         self.before = self.rows[-1].get("seconds", 0.0) if self.rows else 0.0
         self.start = time.monotonic()
         self.observer: evaluate.Observer | None = None
-        writes, events = workers.first(), str(workdir.path / "events")
-        self.events = tf.summary.create_file_writer(events) if writes else tf.summary.create_noop_writer()
+        self.tested: evaluate.Seen | None = None  # what the network last said of the target's labelled test images
+        self.events = Events(workdir, step)
 
     def __enter__(self):
         return self
@@ -62,7 +63,9 @@ class Journal(keras.callbacks.Callback):
     def __exit__(self, kind, error, trace):
         if isinstance(error, Diverged):
             kept = f"The checkpoint of step {int(self.rows[-1]['step'])}" if self.rows else "Nothing"
-            raise Diverged(f"{error}. {kept} is kept; {self.advice}") from None
+            said = f"{error}. {kept} is kept; {self.advice}"
+            self.workdir.note_diverged(said)
+            raise Diverged(said) from None
 
     def measure(self) -> dict[str, float]:
         """Accuracies on the test sets; the label-free validators and the vitals on the unlabelled target."""
@@ -75,6 +78,7 @@ class Journal(keras.callbacks.Callback):
                 found[f"{name}_accuracy"] = score.accuracy
                 if self.mean_class:
                     found[f"{name}_mean_class"] = score.mean_class
+        self.tested = seen.get("target")
         unlabelled = self.task.streams["target"].images
         if "target" not in seen or not same(unlabelled, self.task.tests["target"].images):
             seen["target"] = self.observer(unlabelled)
@@ -110,14 +114,8 @@ class Journal(keras.callbacks.Callback):
             if name not in self.said:
                 self.said.add(name)
                 self.say(f"\n{sentence}")
-        with self.events.as_default(step):
-            for name, value in row.items():
-                tf.summary.scalar(name, value)
-        self.events.flush()
+        self.events.row(step, row)
         self.manager.save()
-
-    def on_train_end(self, logs=None):
-        self.events.flush()
 
 
 class Rest(keras.callbacks.Callback):

@@ -61,6 +61,7 @@ def _train(config, workdir, verbose, task, say, until) -> dict:
         say(f"resuming at step {int(method.step.numpy())} of {config.steps}")
     choice, step = Choice(workdir, config.select, config.validators), int(method.step.numpy())
     journal = callbacks.Journal(task, workdir, manager, step, config.mean_class, say, choice)
+    journal.events.begin(config)
     with callbacks.Stoppable(manager) as stop, journal:
         method.fit(streams, callbacks=[journal, stop, callbacks.Rest(until)], verbose=verbose)
     if stop.caught and int(method.step.numpy()) < config.steps:
@@ -75,6 +76,7 @@ def _train(config, workdir, verbose, task, say, until) -> dict:
             result["skipped"] = skipped
         if complaints := journal.complaints():
             result["complaints"] = list(complaints.values())
+        journal.events.end(result, method.network, task, journal.tested)
         write(workdir.result, json.dumps(result, indent=1) + "\n")
         return result
 
@@ -137,10 +139,12 @@ def load(path: str | os.PathLike, last: bool = False) -> tuple[ConfigDict, Task,
     config = workdir.config()
     limits.complete(config, str(workdir.path / "config.json"))
     # the checkpoint has the weights, pseudo-labels only a training needs, and a stranger's cache would be written to
-    config.weights = config.prior = config.cache = ""
+    weights, config.weights = config.weights, ""
+    config.prior = config.cache = ""
     task = build.task(config, lambda line: None)  # training has named what it left out
     method = build.method(config, task)
     folder = CHECKPOINTS if last or config.select == validators.LAST or not workdir.rows() else SELECTED
     if not restore(workdir.checkpoints(method, folder=folder)):
         raise FileNotFoundError(f"--workdir={path} has no checkpoint yet")
+    config.weights = weights  # what the run started from
     return config, task, method

@@ -240,13 +240,14 @@ def report(
         write(folder / name, text)
 
 
-def of_folder(
-    folder: pathlib.Path, out: pathlib.Path | None, say: Callable[[str], None], baseline: str = ""
-) -> list[dict]:
-    """Make the tables anew from the finished runs METHOD/TASK/seedN of a folder, and train nothing.
+def of_folder(folders: Sequence[str], out: str, say: Callable[[str], None], baseline: str = "") -> pathlib.Path:
+    """Make the tables anew from the finished runs METHOD/TASK/seedN of the one folder, and train nothing.
 
-    out: a folder for the files, else `folder` itself. An older results.csv says the order and which tasks are tuned.
+    out: a folder for the files, else the folder itself; an older results.csv says the order and which tasks are tuned
     """
+    if len(folders) != 1:
+        raise ValueError(f"--what=table is of one folder of run/benchmark.py, not {len(folders)}")
+    folder = pathlib.Path(folders[0])
     found: dict[tuple[str, str, int], dict] = {}
     configs = []
     for path in sorted(folder.glob("*/*/seed*/result.json")):
@@ -268,11 +269,11 @@ def of_folder(
     rows = [found[key] for key in sorted(found, key=lambda key: (order.get(key, len(order)), key[2], key[1], key[0]))]
     same = {(c["data"], published.setting(c), c["network"]["name"]) for c in configs}
     quotes = quoted(rows, configs[0], tuned) if len(same) == 1 else None
-    where = out or folder
+    where = pathlib.Path(out or folder)
     where.mkdir(parents=True, exist_ok=True)
     report(rows, where, tuned, baseline, quotes)
-    say(f"{markdown(results(rows, 'last', tuned, quotes))}\n" + "\n".join(str(where / name) for name in NAMES))
-    return rows
+    say(f"{markdown(results(rows, 'last', tuned, quotes))}\n" + "\n".join(str(where / name) for name in NAMES[::2]))
+    return where / NAMES[1]
 
 
 def before(file: pathlib.Path) -> tuple[dict[tuple[str, str, int], int], tuple[str, ...]]:

@@ -130,7 +130,7 @@ class Search(keras_tuner.Tuner):
             raise keras_tuner.errors.FatalError(str(error)) from error
         seen = [row for row in workdir.rows() if row["step"] <= until]
         result = experiment.summary(config, seen)
-        value = validators.chosen(seen, config.select)[self.objective]
+        value = validators.chosen(seen, config.select)[validators.column(self.objective)]
         self.trained += new
         if new:
             accuracy = f", target {100 * result['selected']:.1f} % (not looked at)" if "selected" in result else ""

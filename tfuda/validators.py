@@ -244,11 +244,16 @@ def wanted(select: str, which: str) -> list[str]:
     return names if select in (LAST, *names) else [*names, select]
 
 
+def column(name: str) -> str:
+    """Of metrics.csv: val_entropy, beside the term of a loss that is called entropy."""
+    return f"val_{name}"
+
+
 def values(names: Iterable[str], seen: Evidence) -> dict[str, float]:
-    """{name: value}."""
-    return {name: ALL[name].of(seen) for name in names}
+    """{column: value}."""
+    return {column(name): ALL[name].of(seen) for name in names}
 
 
 def chosen(rows: Sequence[dict[str, float]], name: str) -> dict[str, float]:
     """The row of metrics.csv that a validator chooses, the earliest of equals; "last" the last."""
-    return rows[-1] if name == LAST else max(rows, key=lambda row: ALL[name].key(row[name]))
+    return rows[-1] if name == LAST else max(rows, key=lambda row: ALL[name].key(row[column(name)]))

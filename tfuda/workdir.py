@@ -28,6 +28,7 @@ from tfuda.segments import Segmented
 # Keys of a config that name files or folders
 PATHS = ("root", "lists", "source", "target", "labels", "photographs", "weights", "cache", "prior", "teacher")
 CHECKPOINTS, SELECTED = "checkpoints", "selected"  # folders: to go on from, and the one that a validator chose
+DIVERGED = "diverged.txt"
 PATHS_OF_PAIRS = ("folder", "source_as_target", "target_as_source")
 
 
@@ -126,6 +127,7 @@ class Workdir:
             path.unlink()
         for path in [path for folder in saved for path in folder.glob("*_temp")]:
             shutil.rmtree(path)
+        (self.path / DIVERGED).unlink(missing_ok=True)
 
     def _check_held(self) -> None:
         """Refuse to write into a folder that was deleted, and perhaps made anew by another run."""
@@ -229,6 +231,11 @@ class Workdir:
         names = list(rows[0]) if rows else []
         lines = [names, *([_number(row[name]) for name in names] for row in rows)]
         write(self.metrics, "".join(",".join(line) + "\n" for line in lines if line))
+
+    def note_diverged(self, sentence: str) -> None:
+        """Write down why training ended, for who lists runs; the next attempt deletes it."""
+        if workers.first():
+            write(self.path / DIVERGED, sentence + "\n")
 
     def finished(self) -> dict | None:
         """result.json of a run that has ended."""

@@ -98,7 +98,11 @@ def titles(configs: Sequence[ConfigDict]) -> list[str]:
 def earlier(config: ConfigDict, task: Task, before: str) -> tuple[str, Method]:
     """Title and network of the left panel: the source-only run in `before`, or the untrained network."""
     if not before:
-        return "before training (step 0)", build.method(config, task)
+        gone = bool(config.weights) and not os.path.isfile(config.weights)
+        config = config.copy_and_resolve_references()
+        config.weights = "" if gone else config.weights
+        random = " from random weights, as its file of weights is gone" if gone else ""
+        return f"before training (step 0){random}", build.method(config, task)
     other = Workdir(before).config()
     if not plain(other):
         raise ValueError(f"--before={before} is a run of {other.cell}: it has to be one of source_only")

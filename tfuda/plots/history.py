@@ -38,7 +38,7 @@ OTHERS = {
     "loss",
     "seconds",
     "discriminator",
-    *validators.ALL,
+    *map(validators.column, validators.ALL),
     *health.COLUMNS,
     *ACCURACIES,
     *NORMS,

@@ -1,1 +1,5 @@
-"""What runs have shown, as pages and tables."""
+"""What runs have shown, as pages and tables.
+
+page    one run, as an HTML file that needs no other and asks nobody for anything
+index   a folder of runs, likewise
+"""

@@ -64,7 +64,7 @@ def runs(folders: Iterable[str | pathlib.Path]) -> list[Run]:
 
 def names(of: Sequence[Run]) -> list[str]:
     """Validators that every run has logged."""
-    found = [name for name in validators.ALL if all(name in row for run in of for row in run.rows)]
+    found = [name for name in validators.ALL if all(validators.column(name) in row for run in of for row in run.rows)]
     if not found:
         raise ValueError("these runs have no validator in common: their metrics.csv is of another version")
     return found
@@ -98,10 +98,13 @@ def study(of: Sequence[Run]) -> list[Line]:
 
 
 def _line(name: str, of: Sequence[Run], tasks: Sequence[Sequence[Run]]) -> Line:
+    def key(row: dict[str, float]) -> float:
+        return validators.ALL[name].key(row[validators.column(name)])
+
     def pairs(some: Sequence[Run]) -> float:
         if name == validators.LAST:
             return float("nan")
-        found = [(validators.ALL[name].key(row[name]), run.accuracy(row)) for run in some for row in run.rows]
+        found = [(key(row), run.accuracy(row)) for run in some for row in run.rows]
         return correlation(*zip(*found, strict=True))
 
     def lost(run: Run) -> float:
@@ -111,8 +114,7 @@ def _line(name: str, of: Sequence[Run], tasks: Sequence[Sequence[Run]]) -> Line:
         best = max(run.accuracy(row) for run in some for row in run.rows)
         if name == validators.LAST:  # which knows nothing of other runs: what any of them gives
             return best - float(np.mean([run.accuracy(run.rows[-1]) for run in some]))
-        value = validators.ALL[name]
-        run = max(some, key=lambda run: value.key(validators.chosen(run.rows, name)[name]))
+        run = max(some, key=lambda run: key(validators.chosen(run.rows, name)))
         return best - run.accuracy(validators.chosen(run.rows, name))
 
     return Line(
@@ -172,8 +174,9 @@ def picture(lines: Sequence[Line], of: Sequence[Run], out: pathlib.Path) -> None
         grid = np.atleast_2d(lower.subplots(deep, columns, squeeze=False))
         colours = style.class_colours(len(tasks))
         for axes, line in zip(grid.flat, shown, strict=False):
+            name = validators.column(line.name)
             for task, colour in zip(tasks, colours, strict=True):
-                here = [(row[line.name], run.accuracy(row)) for run in of if run.task == task for row in run.rows]
+                here = [(row[name], run.accuracy(row)) for run in of if run.task == task for row in run.rows]
                 axes.plot(*zip(*here, strict=True), ".", markersize=2, color=colour, alpha=0.5, label=task)
             axes.set_title(line.name)
             axes.grid(True)
@@ -186,11 +189,13 @@ def picture(lines: Sequence[Line], of: Sequence[Run], out: pathlib.Path) -> None
         lower.supylabel("target accuracy (%)", fontsize=9)
 
 
-def report(folders: Sequence[str], out: pathlib.Path | None, say: Callable[[str], None]) -> None:
+def report(folders: Sequence[str], out: str, say: Callable[[str], None]) -> pathlib.Path:
     """Write the table OUT (validators.md in the first folder) and the picture beside it."""
-    of = runs(folders)
-    lines, path = study(of), out or pathlib.Path(folders[0], "validators.md")
-    text = markdown(lines, of)
-    write(path, text)
+    of, path = runs(folders), pathlib.Path(out or pathlib.Path(folders[0], "validators.md"))
+    if path.suffix == ".png":
+        raise ValueError(f"--out={out}: the name of the table, as validators.md; the picture gets the same with .png")
+    lines = study(of)
+    write(path, markdown(lines, of))
     picture(lines, of, path.with_suffix(".png"))
-    say(f"{text}\n{path}\n{path.with_suffix('.png')}")
+    say(f"{markdown(lines, of)}\n{path.with_suffix('.png')}")
+    return path
