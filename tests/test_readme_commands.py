@@ -63,17 +63,25 @@ def pretrained(path: pathlib.Path, depth: int) -> None:
 def brought(one: Command, home: pathlib.Path) -> list[str]:
     """The words of a command, after data and weights were put where it looks for them."""
     words = [*one.words, *(one.more or [])]
-    if named := re.search(r"--(?:config\.)?weights=(resnet(\d+)\S*\.pth)", one.text):
-        if not (home / named[1]).exists():
-            pretrained(home / named[1], int(named[2]))
-    data = re.search(r"configs/(office31|office_home|domainnet126)\.py|--data=(office31)", one.text)
-    if data:
-        name = data[1] or data[2]
-        root = home / "data" / re.sub(r"\d+$", "", name) if name == "domainnet126" else home / "data" / name
+    named = re.search(r"weights=(resnet(\d+)\S*\.pth)", one.text)
+    if named and not (home / named[1]).exists():
+        pretrained(home / named[1], int(named[2]))
+    if data := re.search(r"(?:configs/|--data=)(office31|office_home|domainnet126)\b", one.text):
+        root = home / "data" / data[1]  # $TFUDA_DATA/NAME
         if not root.exists():
-            minis.archive(name, root)
+            minis.archive(data[1], root)
         words = [re.sub(r"(root=).*", rf"\g<1>{root}", word) for word in words]
     return words
+
+
+def around(home: pathlib.Path) -> dict[str, str]:
+    """What is set where a command runs."""
+    return {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "TFUDA_CACHE": str(home / "cache"),
+        "TFUDA_DATA": str(home / "data"),
+    }
 
 
 def prepare(place: str, home: pathlib.Path) -> None:
@@ -94,8 +102,7 @@ def perform(one: Command, home: pathlib.Path, *more: str) -> str:
     for place in one.takes:
         prepare(place, home)
     _, script, *words = brought(one, home)
-    env = {**os.environ, "TFUDA_CACHE": str(home / "cache"), "TFUDA_DATA": str(home / "data")}
-    done = command(pathlib.Path(script).stem, *words, *more, cwd=home, env=env)
+    done = command(pathlib.Path(script).stem, *words, *more, cwd=home, env=around(home))
     assert done.returncode == any(found in one.text for found in FINDS), (one.text, done.stdout, done.stderr)
     assert "Traceback" not in done.stderr
     assert not one.makes or (home / one.makes).exists(), f"{one.text} leaves no {one.makes}"
@@ -138,10 +145,8 @@ def test_a_call_of_pytest_names_tests_that_are_there(one):
 @pytest.mark.slow
 def test_the_command_for_two_hosts_trains_on_two(home):
     (one,) = (one for one in shown() if one.text.startswith("TF_CONFIG="))
-    minis.archive("office_home", home / "data" / "office_home") if not (home / "data" / "office_home").exists() else 0
-    words = [word.replace("=runs/", f"={home}/runs/") for word in [*one.words[1:], *one.more]]
-    words += [f"--config.root={home / 'data' / 'office_home'}"]
-    both = on_hosts(ROOT / words[0], *words[1:])
+    _, script, *words = (word.replace("=runs/", f"={home}/runs/") for word in brought(one, home))
+    both = on_hosts(ROOT / script, *words, f"--config.root={home / 'data' / 'office_home'}")
     said = [process.communicate(timeout=300) for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     assert (home / one.makes / "result.json").exists()
@@ -150,7 +155,7 @@ def test_the_command_for_two_hosts_trains_on_two(home):
 @pytest.mark.slow
 def test_the_commands_for_a_search_by_two_processes_search(home):
     lines = [one for one in shown() if "KERASTUNER_" in one.text]
-    port, env = str(free(1)[0]), {**os.environ, "PYTHONPATH": str(ROOT)}
+    port, env = str(free(1)[0]), around(home)
     (exported,) = (one.text for one in lines if one.text.startswith("export"))
     places = dict(word.split("=") for word in exported.split()[1:])
     env |= {name: value.replace("host0", "127.0.0.1").replace("8000", port) for name, value in places.items()}
