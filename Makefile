@@ -1,4 +1,4 @@
-# make setup | demo | test | test-slow | soak | lint | browser | addons | torch; each does all set-up that it needs.
+# make setup | demo | claims | test | test-slow | soak | lint | browser | addons | torch; each does all set-up that it needs.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -qq
 DEMO := demo
 
-.PHONY: setup demo test test-slow soak lint browser addons torch clean
+.PHONY: setup demo claims test test-slow soak lint browser addons torch clean
 
 setup: $(READY)
 
@@ -31,6 +31,9 @@ demo: $(READY)
 	  --workdir=$(DEMO)/runs/dannp+toalign/S-H/seed0 --before=$(DEMO)/runs/source_only/S-H/seed0
 	@$(BIN)/python run/plot.py --what=cam --out=$(DEMO)/cam.png --workdir=$(DEMO)/runs/dannp+toalign/S-H/seed0
 	@echo "everything is in $(DEMO)/: runs/ (with the table), images/, predictions.csv, curves.png, tsne.png, cam.png; the model is saved_models/demo"
+
+claims: $(READY)
+	@$(BIN)/python run/claims.py
 
 test: $(READY)
 	@$(BIN)/python -m pytest

@@ -50,8 +50,8 @@ def lists(entry, root: pathlib.Path, lines: list[str], each: int) -> None:
     wanted = [(entry.train_lists, lines), (entry.test_lists, others)]
     wanted += [(entry.labelled_lists, shots), (entry.unlabelled_lists, others)]
     for names, content in wanted:
-        if names:
-            path = root / names[0].replace("{shots}", "3")
+        for count in "13" if names else "":
+            path = root / names[0].replace("{shots}", count)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("".join(content), "utf-8")
 

@@ -3,7 +3,7 @@
 import pathlib
 import re
 
-from tfuda import launch
+from tfuda import launch, names
 
 README = (pathlib.Path(__file__).parent.parent / "README.md").read_text("utf-8")
 ROOT = pathlib.Path(__file__).parent.parent
@@ -39,3 +39,20 @@ def test_links_lead_to_files():
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         if "://" not in target:
             assert (ROOT / target).exists(), target
+
+
+def test_the_table_of_methods_says_what_each_accepts_and_links_to_its_paper():
+    section = README.partition("\n## Methods\n")[2].partition("\n## ")[0]
+    rows = [re.split(r" *\| *", line)[1:-1] for line in section.splitlines() if line.startswith("| [`")]
+    methods = {re.search(r"`(\w+)`", row[0])[1]: row for row in rows if "+" not in row[0]}
+    assert {*methods} == {*names.modules("methods")}
+    for name, (_, _, _, several, shots, partial) in methods.items():
+        refuses = names.resolve(name, "methods")._refuses
+        assert several != "–" and (shots == "–") == ("shots" in refuses), name
+        assert partial == "own" or (partial == "✓ w") == ("pada" not in refuses), name
+    for row in rows:
+        file, *papers = re.findall(r"\]\(([^)]+)\)", " ".join(row))
+        assert not papers or any(url in (ROOT / file).read_text("utf-8") for url in papers)
+    assert {file.stem for kind in names.SEAMS for file in (ROOT / "tfuda" / f"{kind}s").glob("[a-z]*.py")} == {
+        re.search(r"`\+(\w+)`", row[0])[1] for row in rows if "+" in row[0]
+    }

@@ -55,6 +55,8 @@ class Choice:
 
     def keep(self, rows: Sequence[dict[str, float]]) -> None:
         """Write what the newest row leaves behind."""
+        if self.now is None:
+            return  # a training that classifies nothing: a CycleGAN's
         found = {row["step"]: self.before(row["step"]) for row in rows[-2:-1]} | {rows[-1]["step"]: self.now}
         held = {step: classes.astype(np.int32) for step, classes in found.items() if classes is not None}
         out = io.BytesIO()

@@ -1,5 +1,5 @@
 """BIWAA: Backprop Induced Feature Weighting for Adversarial Domain Adaptation (Westfechtel et al., WACV 2023),
-https://arxiv.org/abs/2208.09130
+https://openaccess.thecvf.com/content/WACV2023/html/Westfechtel_Backprop_Induced_Feature_Weighting_for_Adversarial_Domain_Adaptation_With_Iterative_WACV_2023_paper.html
 
     ∇_i  = d CE(head(f_i), y_i) / d f_i                eqs. 4, 6    y the label, on the target the pseudo-label
     f'_i = λ f_i ∘ ∇_i / |∇_i|                         eq. 7        λ ∇ / |∇| is a constant; |.| over the d features
