@@ -53,7 +53,7 @@ def made(folder: pathlib.Path, rows: list[dict], **changes) -> str:
 
 def journal(seed: int, count: int = 5) -> list[dict]:
     rng = np.random.default_rng(seed)
-    names = ("loss", "task", "domain", "source_accuracy", "target_accuracy", "val_im")
+    names = ("loss", "task", "domain", "source_accuracy", "target_accuracy", "val_corrc")
     return [{"step": 10 * (i + 1), **{name: rng.random() for name in names}} for i in range(count)]
 
 

@@ -17,7 +17,7 @@ figures = pytest.fixture(drawn)
 
 def course(seed: int, count: int = 4) -> list[dict]:
     rng = np.random.default_rng(seed)
-    names = ("attention", "expectation", "loss", "task", "target_accuracy", "val_im")
+    names = ("attention", "expectation", "loss", "task", "target_accuracy", "val_corrc")
     return [{"step": 2 * (i + 1), **{name: rng.random() for name in names}} for i in range(count)]
 
 

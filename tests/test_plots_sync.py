@@ -17,7 +17,7 @@ UNSYNCHRONISED = "gsda[synchronised=False]"
 
 def journal(seed: int, synchrony: float = 1.0, count: int = 4) -> list[dict]:
     rng = np.random.default_rng(seed)
-    names = ("loss", "task", "synchrony", *NORMS, "target_accuracy", "val_im")
+    names = ("loss", "task", "synchrony", *NORMS, "target_accuracy", "val_corrc")
     rows = [{"step": 10 * (i + 1), **{name: rng.random() + 0.1 for name in names}} for i in range(count)]
     return [{**row, "synchrony": synchrony * row["synchrony"]} for row in rows]
 

@@ -19,7 +19,7 @@ from tfuda.workdir import Workdir
 def searched(folder, kind="random", trials=3, objective="im", **changes):
     """(rows, what was said) of a search on the smallest runs."""
     said = []
-    made = tiny.config("toalign", **{"steps": 3, "segment": 1, **changes})
+    made = tiny.config("toalign", **{"steps": 3, "segment": 1, "select": objective, **changes})
     tuner = tune.Search(
         made.copy_and_resolve_references, digits.sweep, folder, trials, 0, said.append, kind, objective
     )
@@ -159,7 +159,7 @@ def test_an_objective_that_is_none_is_refused(tmp_path):
         searched(tmp_path, objective="snt")
     with pytest.raises(ValueError, match="--tuner=hyperband stops runs between segments, and a run has 2 of them"):
         searched(tmp_path, "hyperband", steps=2)
-    assert tune.aim(tiny.config(select="last"), "") == tune.DEFAULT
+    assert tune.aim(tiny.config(select="last"), "") == tune.DEFAULT == tiny.config().select
     assert tune.aim(tiny.config(select="snd"), "") == "snd"
 
 

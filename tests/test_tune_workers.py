@@ -14,7 +14,7 @@ from commands import ROOT, SMALL, free
 from configs import digits
 from tfuda import draws, tune
 
-SETTING = re.compile(r"^(trial \d+: im \S+) .*?(  .*)$", re.M)
+SETTING = re.compile(r"^(trial \d+: corrc \S+) .*?(  .*)$", re.M)
 
 
 def search(folder, say=lambda line: None, trials=2):
@@ -92,5 +92,7 @@ def test_a_chief_and_two_others_do_the_trials_of_one_process(tmp_path):
     one, two = (SETTING.findall(output) for output in others)
     assert sorted([*one, *two]) == SETTING.findall(alone) and len([*one, *two]) == 3
     assert one and two
-    assert re.search(r"best: (trial \d, im \S+),", chief)[1] == re.search(r"best: (trial \d, im \S+),", alone)[1]
+    assert (
+        re.search(r"best: (trial \d, corrc \S+),", chief)[1] == re.search(r"best: (trial \d, corrc \S+),", alone)[1]
+    )
     assert "the chief names the best" in others[0]

@@ -27,7 +27,7 @@ def base(text: str) -> ConfigDict:
     config.steps = 1000
     config.segment = 100  # steps between two evaluations, and two checkpoints
     config.steps_per_execution = 10
-    config.select = "im"  # the checkpoint to keep and export, by a validator, or "last": tfuda/validators.py
+    config.select = "corrc"  # the checkpoint to keep and export, by a validator, or "last": tfuda/validators.py
     config.validators = "cheap"  # which are logged; all: iwcv and dev too, each evaluation a pass longer
     config.batch = 32  # images of every stream in a step, over all replicas
     config.batches = ConfigDict({"source": 0, "target": 0, "target_labelled": 0})  # of one stream, where not 0

@@ -35,7 +35,7 @@ from tfuda.disk import write
 from tfuda.names import near
 from tfuda.workdir import Workdir
 
-DEFAULT = "im"  # objective where config.select names no validator
+DEFAULT = "corrc"  # objective where config.select names no validator
 DIVERGED = {1: -1.0, -1: 10.0}  # the value of a run that diverged, by the validator's sign: worse than others'
 VARIABLES = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
 
