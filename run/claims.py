@@ -19,7 +19,7 @@ from tfuda.names import near
 
 CONFIG = launch.config_flag("configs/digits.py")
 WORKDIR = flags.DEFINE_string("workdir", "runs/claims", "folder of all runs")
-OUT = flags.DEFINE_string("out", "CLAIMS.md", "the file")
+OUT = flags.DEFINE_string("out", "", "the file; CLAIMS.md when empty, with --only WORKDIR/PAPERS.md")
 ONLY = flags.DEFINE_list("only", [], "papers; all when empty")
 TASKS = flags.DEFINE_list("tasks", ["untuned"], "tasks, or the name of a list of tasks in the config file")
 SEEDS = flags.DEFINE_integer("seeds", 3, "how many seeds, from 0", lower_bound=1)
@@ -41,17 +41,19 @@ def main(words):
         change(config)
         return config
 
+    out = pathlib.Path(OUT.value or (folder / f"{'-'.join(ONLY.value)}.md" if ONLY.value else "CLAIMS.md"))
     plan = runs.Plan(get_config, claims, tasks, SEEDS.value, folder)
 
     def report():
         text = judged.markdown(claims, *plan.so_far(), runs.commits(folder))
-        write(pathlib.Path(OUT.value), text)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write(out, text)
 
     if not WRITE.value:
         with devices.chosen():
             plan.perform(lambda line: print(line, flush=True), report)
     report()
-    print(OUT.value)
+    print(out)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 import itertools
 
 import pytest
-import tiny
 from commands import SMALL, command
 
 from configs import digits
@@ -70,9 +69,12 @@ def test_a_claim_holds_where_all_of_its_steps_do(gains, wanted):
 def test_the_file_says_how_far_it_came_and_counts_the_verdicts():
     claims = [Claim("gsda", "3", "one", chain("dann", "gsda")), Claim("tada", "2", "two", chain("dann", "tada"))]
     known = {"dann": values()["base"], "gsda": values(up=2.0)["up"]}
-    text = judged.markdown(claims, known, {"dannp+metaalign": 1.9, "dannp+toalign": 1.5}, 24, 99, ["abc"])
-    assert "24 of 99 runs are done; tasks A, B, C, D, E, F; seeds 0, 1; commit abc." in text
-    assert "2 holds, 1 does not hold, 0 unclear, 1 not yet run" in text
+    text = judged.markdown(claims, known, {}, 24, 1, 99, ["abc"])
+    assert (
+        "24 of 99 runs are done, 1 diverged and are in no pair; tasks A, B, C, D, E, F; seeds 0, 1; commit abc."
+        in text
+    )
+    assert "1 holds, 0 does not hold, 0 unclear, 1 not yet run" in text
     line = next(line for line in text.splitlines() if "| one |" in line)
     assert "| 57.6 → 70.3 | 50.0 → 52.0 (+2.0 ± 0.0) | 12, 0.000 | holds |" in line
 
@@ -95,7 +97,7 @@ def test_claims_are_run_resumed_and_written(tmp_path):
     done = command("claims", "--only=biwaa", *where)
     assert (done.returncode, done.stderr) == (0, "")
     text = (tmp_path / "CLAIMS.md").read_text()
-    assert "14 of 14 runs are done; tasks R-S; seeds 0;" in text
+    assert "runs are done, 0 diverged and are in no pair; tasks R-S; seeds 0;" in text
     assert all("not yet run" not in line for line in text.splitlines() if line.startswith("| BIWAA"))
     again = command("claims", "--only=biwaa", *where)
     assert again.stdout == f"{tmp_path / 'CLAIMS.md'}\n" and (tmp_path / "CLAIMS.md").read_text() == text
@@ -106,18 +108,3 @@ def test_a_paper_that_is_none_is_one_sentence(tmp_path):
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert done.stderr.startswith("claims.py: unknown paper 'biwa' in --only, did you mean 'biwaa'?")
     assert not (tmp_path / "x.md").exists()
-
-
-def test_the_first_round_of_the_random_loader_is_the_shared_one(tmp_path):
-    rows = [
-        {"loader": loader, "round": index, "seed": 0, "last": 0.5, "selected": 0.5, "oracle": 0.5}
-        | {"labels": label, "agreement": ""}
-        for loader, index, label in (("predicted", 0, 0.25), ("random", 1, 0.5), ("random", 2, 0.75))
-    ]
-    for name in ("round0", "random1", "random2"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "result.json").write_text('{"last": 0}')
-    runs.rounds.report(rows, tmp_path)
-    made = tiny.config("biwaa")
-    assert runs.Rounds("biwaa-i, random loader", made, tmp_path).values() == {"biwaa-i, random loader": 75.0}
-    assert runs.Rounds("biwaa-i", made, tmp_path).values() == {}

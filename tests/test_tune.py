@@ -70,7 +70,7 @@ def test_a_search_made_anew_takes_what_is_there(hyperband):
     folder, rows, _ = hyperband
     before = killing.content(folder)
     again, said = searched(folder, "hyperband", 1)
-    assert again == rows and said == [] and killing.content(folder) == before
+    assert again == rows and len(said) == 1 and said[0].startswith("hyperband: 4 settings in 5 trials") and killing.content(folder) == before
 
 
 @pytest.mark.slow
@@ -192,3 +192,33 @@ def test_eight_trials_that_are_killed_twice_are_those_of_a_search_that_was_not(k
         return {place: held for place, held in found.items() if not place.endswith(("config.json", "best.py"))}
 
     assert named(killed) == named(whole)
+
+
+def test_a_search_in_which_all_diverge_names_no_best(tmp_path):
+    made = tiny.config("toalign", steps=1, segment=1)
+    made.optimizer.rate = 1e30
+
+    def sweep(hp, config):
+        config.optimizer.rate = hp.Float("optimizer.rate", 1e29, 1e31, default=1e30)
+
+    with pytest.raises(callbacks.Diverged, match=r"all 1 settings diverged: lower optimizer\.rate"):
+        tune.search(tune.Search(made.copy_and_resolve_references, sweep, tmp_path, 1))
+    assert not (tmp_path / "best.py").exists()
+
+
+def test_what_no_setting_can_mend_ends_a_search_with_its_own_words(tmp_path, monkeypatch):
+    def broken(*words, **options):
+        raise RuntimeError("a mistake of the library's")
+
+    monkeypatch.setattr(experiment, "train", broken)
+    with pytest.raises(RuntimeError, match=r"^a mistake of the library's$"):
+        searched(tmp_path, steps=1)
+
+
+def test_hyperband_tries_a_setting_again_where_there_are_no_others():
+    space = keras_tuner.HyperParameters()
+    space.Choice("x", [1, 2], default=2)
+    oracle = draws.make("hyperband", space, "im", 1, 0, 3)
+    oracle.verbose = 0
+    drawn = [oracle.populate_space(str(i))["values"]["x"] for i in range(3)]
+    assert drawn[0] == 2 and len(drawn) == 3

@@ -2,13 +2,14 @@
 
 import inspect
 import math
+import shutil
 
 import numpy as np
 import pytest
 import tiny
 from killing import content
 
-from tfuda import callbacks, evaluate, experiment, limits, validators
+from tfuda import callbacks, choice, evaluate, experiment, limits, validators
 from tfuda.validators import Evidence
 from tfuda.workdir import CHECKPOINTS, SELECTED, Workdir
 
@@ -109,7 +110,7 @@ def test_only_the_oracle_takes_target_labels():
     functions = {name: of for name, of in vars(validators).items() if inspect.isfunction(of)}
     seen = {name for name, of in functions.items() if "labels" in inspect.signature(of).parameters}
     assert seen == {"source_accuracy", "errors"}
-    assert "target_labels" not in Evidence._fields and validators.Oracle.reads_target_labels
+    assert "target_labels" not in Evidence._fields
     with pytest.raises(ValueError, match="select='oracle' would choose by target labels"):
         limits.check(tiny.config(select="oracle"))
     with pytest.raises(ValueError, match="unknown select='ims', did you mean 'im'"):
@@ -189,3 +190,28 @@ def test_a_run_that_is_killed_beside_its_choice_ends_where_others_end(run, tmp_p
     assert (tmp_path / "run" / SELECTED).exists()
     experiment.train(made, Workdir(tmp_path / "run"))
     assert content(tmp_path / "run") == content(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", b"PK\x03\x04 torn"])
+def test_damaged_predictions_are_none(content, tmp_path):
+    (tmp_path / "predicted.npz").write_bytes(content)
+    assert choice.Choice(Workdir(tmp_path)).before(2) is None
+
+
+def test_a_run_whose_chosen_checkpoint_is_gone_says_which_way_is_left(run, tmp_path):
+    shutil.copytree(run[0], tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / SELECTED)
+    with pytest.raises(FileNotFoundError, match=r"that entropy chose is gone from selected/; --last of run/evaluate"):
+        experiment.load(tmp_path / "run")
+    assert experiment.load(tmp_path / "run", last=True)
+
+
+def test_a_name_of_code_is_no_validator():
+    with pytest.raises(ValueError, match="unknown select='a:b'"):
+        limits.check(tiny.config(select="a:b"))
+
+
+def test_answers_that_are_no_numbers_give_none_that_is_chosen():
+    evidence = Evidence(LOGITS, np.zeros(7, int), np.full([7, 3], np.nan), None, None)
+    assert all(map(math.isnan, validators.values(validators.CHEAP, evidence).values()))
+    assert np.isnan(validators.ratio(np.full([5, 2], np.inf), np.ones([5, 2]), np.ones([3, 2]))).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Sequence
 
 import numpy as np
@@ -43,22 +44,31 @@ class Choice:
             train = observer(validators.evenly(task.streams["source"].images))
             weights = validators.ratio(train.features, target.features, source.features)
         before = self.before(rows[-1]["step"]) if rows else None
+        before = before if before is not None and len(before) == len(self.now) else None
         return validators.values(self.names, Evidence(source.logits, labels, target.logits, weights, before))
 
     def before(self, step: float) -> np.ndarray | None:
         """Classes predicted at an earlier evaluation, int [M]."""
-        if not self.file.is_file():
+        try:
+            with np.load(self.file) as file:
+                at = np.flatnonzero(file["steps"] == step)
+                return file["classes"][at[0]] if len(at) else None
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            zipfile.BadZipFile,
+        ):  # not there, or damaged: as at the first evaluation
             return None
-        with np.load(self.file) as file:
-            at = np.flatnonzero(file["steps"] == step)
-            return file["classes"][at[0]] if len(at) else None
 
     def keep(self, rows: Sequence[dict[str, float]]) -> None:
         """Write what the newest row leaves behind."""
         if self.now is None:
             return  # a training that classifies nothing: a CycleGAN's
-        found = {row["step"]: self.before(row["step"]) for row in rows[-2:-1]} | {rows[-1]["step"]: self.now}
-        held = {step: classes.astype(np.int32) for step, classes in found.items() if classes is not None}
+        known = [(row["step"], self.before(row["step"])) for row in rows[-2:-1]] + [(rows[-1]["step"], self.now)]
+        held = {
+            step: seen.astype(np.int32) for step, seen in known if seen is not None and len(seen) == len(self.now)
+        }
         out = io.BytesIO()
         np.savez(out, steps=np.array([*held], np.int64), classes=np.stack([*held.values()]))
         write(self.file, out.getvalue())

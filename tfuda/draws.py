@@ -27,6 +27,7 @@ class First:
     """Draws whose first are the config's own settings."""
 
     asked = False  # has anybody wanted a trial?
+    again = False  # may a setting be tried twice, where there are no others?
     _first = False
 
     def populate_space(self, trial_id):
@@ -35,7 +36,11 @@ class First:
 
     def _random_values(self):
         if not self._first:
-            return super()._random_values()  # type: ignore[misc]
+            drawn = super()._random_values()  # type: ignore[misc]
+            if drawn is None and self.again:  # all settings there are have been tried
+                self._tried_so_far.clear()  # type: ignore[attr-defined]
+                drawn = super()._random_values()  # type: ignore[misc]
+            return drawn
         own = keras_tuner.HyperParameters()
         own.merge(self.hyperparameters.space)  # type: ignore[attr-defined]
         return own.values
@@ -55,6 +60,7 @@ class Bayesian(First, BayesianOptimizationOracle):
 
 class Hyperband(First, HyperbandOracle):
     total = 0  # trials of a search
+    again = True  # a bracket that is not full would not go on
 
     def count(self, rounds: bool) -> int:
         """Settings of an iteration; with their rounds, each of which is a trial."""

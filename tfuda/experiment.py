@@ -133,10 +133,18 @@ def table(result: dict) -> str:
     return "\n".join([*lines, *(f"  {complaint}" for complaint in result.get("complaints", ()))])
 
 
+def earlier(config: ConfigDict) -> None:
+    """Give the config of a run from before there was a choice what it did."""
+    for key, value in (("select", validators.LAST), ("validators", "cheap")):
+        if key not in config:
+            config[key] = value
+
+
 def load(path: str | os.PathLike, last: bool = False) -> tuple[ConfigDict, Task, Method]:
     """The config, the task and the method of a run, with the weights that its validator chose, or its last ones."""
     workdir = Workdir(path)
     config = workdir.config()
+    earlier(config)
     limits.complete(config, str(workdir.path / "config.json"))
     # the checkpoint has the weights, pseudo-labels only a training needs, and a stranger's cache would be written to
     weights, config.weights = config.weights, ""
@@ -145,6 +153,11 @@ def load(path: str | os.PathLike, last: bool = False) -> tuple[ConfigDict, Task,
     method = build.method(config, task)
     folder = CHECKPOINTS if last or config.select == validators.LAST or not workdir.rows() else SELECTED
     if not restore(workdir.checkpoints(method, folder=folder)):
+        if folder == SELECTED and workdir.saved():
+            raise FileNotFoundError(
+                f"--workdir={path}: the checkpoint that {config.select} chose is gone from {SELECTED}/; --last of "
+                "run/evaluate.py and run/export.py takes the last one"
+            )
         raise FileNotFoundError(f"--workdir={path} has no checkpoint yet")
     config.weights = weights  # what the run started from
     return config, task, method

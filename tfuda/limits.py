@@ -160,6 +160,9 @@ WORDS: dict[str, tuple[str, ...]] = {
 }
 
 
+OURS = ("select", "validators")  # of WORDS, those that cannot be package.module:Name
+
+
 def check(config: ConfigDict) -> None:
     """ValueError for the first setting that cannot be meant."""
     for key, value in leaves(config):
@@ -176,7 +179,11 @@ def check(config: ConfigDict) -> None:
         raise ValueError("select='oracle' would choose by target labels: result.json names its value `oracle` anyway")
     for pattern, known in WORDS.items():
         for key, value in leaves(config):
-            if fnmatch.fnmatchcase(key, pattern) and _plain(key, value) not in known and ":" not in str(value):
+            if (
+                fnmatch.fnmatchcase(key, pattern)
+                and _plain(key, value) not in known
+                and (":" not in str(value) or key in OURS)
+            ):
                 raise ValueError(f"unknown {key}={value!r}{near(str(value), known)}")
 
 

@@ -266,6 +266,8 @@ def of_folder(folders: Sequence[str], out: str, say: Callable[[str], None], base
     if baseline and baseline not in {cell for cell, _, _ in found}:
         raise ValueError(f"{folder} holds no finished run of {baseline!r}, which the others are to be tested against")
     order, tuned = before(folder / NAMES[0])
+    if not order:
+        say(f"{folder} has no {NAMES[0]} of before: methods stand by name, and no task counts as tuned")
     rows = [found[key] for key in sorted(found, key=lambda key: (order.get(key, len(order)), key[2], key[1], key[0]))]
     same = {(c["data"], published.setting(c), c["network"]["name"]) for c in configs}
     quotes = quoted(rows, configs[0], tuned) if len(same) == 1 else None

@@ -26,17 +26,16 @@ from collections.abc import Callable
 
 import grpc
 import keras_tuner
-import tensorflow as tf
 from keras_tuner.src.distribute import oracle_client
 from ml_collections import ConfigDict
 
 from tfuda import benchmark, callbacks, draws, experiment, stages, validators
 from tfuda.disk import write
 from tfuda.names import near
-from tfuda.workdir import Workdir
+from tfuda.workdir import Workdir, absolute
 
 DEFAULT = "corrc"  # objective where config.select names no validator
-DIVERGED = {1: -1.0, -1: 10.0}  # the value of a run that diverged, by the validator's sign: worse than others'
+DIVERGED = {1: -1000.0, -1: 1000.0}  # the value of a run that diverged, by the validator's sign
 VARIABLES = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
 
 
@@ -91,6 +90,7 @@ class Search(keras_tuner.Tuner):
         sweep(space, config)  # known before the first trial has ended, as others may begin at once
         segments = math.ceil(config.steps / config.segment)
         oracle = draws.make(kind, space, self.objective, trials, seed, segments)
+        self.settings = trials if kind != "hyperband" else oracle.hyperband_iterations * oracle.count(rounds=False)
         self.total = trials if kind != "hyperband" else oracle.total
         self.files = tempfile.TemporaryDirectory(prefix="tfuda-search-")
         super().__init__(oracle, directory=self.files.name, project_name="search")
@@ -115,6 +115,13 @@ class Search(keras_tuner.Tuner):
         return config.steps if segments is None else min(segments * config.segment, config.steps)
 
     def run_trial(self, trial, *args, **options):
+        try:
+            return self.done(trial)
+        except Exception as error:  # every other trial would meet it too, and keras-tuner would go on without a word
+            raise keras_tuner.errors.FatalError(str(error)) from error
+
+    def done(self, trial) -> dict[str, float]:
+        """The value of a trial, which is trained as far as it is not yet."""
         number, config = self.number(trial), self.configured(trial.hyperparameters)
         workdir, until = Workdir(self.folder / f"trial{number}"), self.until(trial, config)
         rows = workdir.rows()
@@ -126,12 +133,12 @@ class Search(keras_tuner.Tuner):
         except callbacks.Diverged as error:
             self._tell(number, until, f"{error}", trial)
             return {self.objective: DIVERGED[self.sign]}
-        except (ValueError, OSError, ImportError, tf.errors.OpError) as error:  # every other trial would meet it too
-            raise keras_tuner.errors.FatalError(str(error)) from error
         seen = [row for row in workdir.rows() if row["step"] <= until]
         result = experiment.summary(config, seen)
         value = validators.chosen(seen, config.select)[validators.column(self.objective)]
         self.trained += new
+        if not math.isfinite(value):
+            value = DIVERGED[self.sign]
         if new:
             accuracy = f", target {100 * result['selected']:.1f} % (not looked at)" if "selected" in result else ""
             self._tell(number, until, f"{self.objective} {value:.4f}{accuracy}", trial)
@@ -155,14 +162,22 @@ class Search(keras_tuner.Tuner):
                 self.say(f"  {ended} of {self.total}; best: trial {best['trial']}, {best[self.objective]:.4f}{wait}")
 
     def table(self) -> list[dict]:
-        """A row for each setting that has been tried, the best first; of hyperband those that went on furthest."""
+        """A row for each setting, the best first; of hyperband those that went on furthest; what diverged is last."""
         rows: dict[int, dict] = {}
         for trial in sorted(self.oracle.trials.values(), key=lambda trial: int(trial.trial_id)):
             if trial.status == "COMPLETED" and trial.score is not None:
                 number, values = self.number(trial), trial.hyperparameters.values
                 steps = self.until(trial, self.get_config())
                 rows[number] = {"trial": number, "step": steps, self.objective: trial.score, **draws.plain(values)}
-        return sorted(rows.values(), key=lambda row: (-row["step"], -self.sign * row[self.objective], row["trial"]))
+
+        def rank(row: dict) -> tuple:
+            return self.lost(row), -row["step"], -self.sign * row[self.objective], row["trial"]
+
+        return sorted(rows.values(), key=rank)
+
+    def lost(self, row: dict) -> bool:
+        """Did it diverge?"""
+        return row[self.objective] == DIVERGED[self.sign]
 
     def report(self, rows: list[dict]) -> None:
         """Write trials.csv."""
@@ -197,13 +212,21 @@ def search(tuner: Search) -> list[dict] | None:
     workdir, config = Workdir(tuner.folder), tuner.get_config()
     with workdir.claim(config):
         workdir.record(config)
+        if tuner.kind == "hyperband":
+            tuner.say(f"hyperband: {tuner.settings} settings in {tuner.total} trials, which are settings and rungs")
         if not tuner.role:
             _run(tuner)
         else:
             tuner.say(f"chief at {address}: waiting for others to do the trials")
             _serve(tuner, wait, f"nobody asked the chief at {address} for a trial in {wait:.0f} s")
         rows = tuner.table()
+        if not rows:
+            raise ValueError("no trial has ended: is there nothing that the config's sweep changes?")
         tuner.report(rows)
+        if tuner.lost(rows[0]):
+            raise callbacks.Diverged(
+                f"all {len(rows)} settings diverged: lower optimizer.rate, or search smaller ones"
+            )
         write(tuner.folder / "best.py", config_file(tuner, rows[0]))
     return rows
 
@@ -213,6 +236,7 @@ def config_file(tuner: Search, row: dict) -> str:
     values = keras_tuner.HyperParameters()
     values.values.update({key: value for key, value in row.items() if key not in ("trial", "step", tuner.objective)})
     config = tuner.configured(values)
+    absolute(config)
     found = f"trial {row['trial']} of {tuner.total}, {tuner.objective} {row[tuner.objective]:.4f}"
     settings = "".join(f"    {key} = {value!r}\n" for key, value in values.values.items())
     return (

@@ -138,6 +138,8 @@ def ratio(train: np.ndarray, target: np.ndarray, held_out: np.ndarray) -> np.nda
     from sklearn.linear_model import LogisticRegression
 
     train, target = evenly(train).astype(np.float64), evenly(target).astype(np.float64)
+    if not (np.isfinite(train).all() and np.isfinite(target).all()):
+        return np.full(len(held_out), np.nan)
     x = np.concatenate([train, target])
     mean, spread = x.mean(0), np.maximum(x.std(0), 1e-12)
     x, y = (x - mean) / spread, np.repeat([0, 1], [len(train), len(target)])
@@ -230,8 +232,6 @@ SELECTS = (LAST, *ALL)
 class Oracle:
     """The best row by target labels: an upper line for what the others choose. No setting leads here."""
 
-    reads_target_labels = True
-
     @staticmethod
     def chosen(rows: Sequence[dict[str, float]], metric: str = "accuracy") -> dict[str, float]:
         """Of rows of metrics.csv; metric: accuracy, or mean_class."""
@@ -250,8 +250,9 @@ def column(name: str) -> str:
 
 
 def values(names: Iterable[str], seen: Evidence) -> dict[str, float]:
-    """{column: value}."""
-    return {column(name): ALL[name].of(seen) for name in names}
+    """{column: value}; NaN, which nothing chooses, where the network's answers are no numbers."""
+    sound = all(np.isfinite(part).all() for part in seen if part is not None)
+    return {column(name): ALL[name].of(seen) if sound else math.nan for name in names}
 
 
 def chosen(rows: Sequence[dict[str, float]], name: str) -> dict[str, float]:

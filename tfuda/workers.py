@@ -52,7 +52,7 @@ def asked(ask: Callable[[], Any]) -> Any:
     if first():
         try:
             said = {"answer": ask()}
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, tf.errors.OpError) as error:
             said = {"mistake": str(error)}
     text = np.frombuffer(json.dumps(said).encode(), np.uint8).astype(np.int32)
     size = int(_given(tf.constant([len(text)]))[0])

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
-from tfuda import bench, benchmark, rounds
+from tfuda import bench, benchmark, callbacks, rounds
 from tfuda.claims.judged import Values
 from tfuda.claims.listed import COSTS, FIRST, ROUNDS, VARIANTS, Claim
 from tfuda.disk import read_json, write
+from tfuda.workdir import DIVERGED
 
 
 def cells(claims: Iterable[Claim]) -> list[str]:
@@ -40,10 +41,8 @@ class Rounds(NamedTuple):
 
     def values(self) -> dict[str, float]:
         """{variant: percent of the target's training images that averaged predictions get right}, if it has ended."""
-        loader, found = VARIANTS[self.name][0], {}
-        for row in rounds.known(self.folder):
-            if row["loader"] == loader or (loader == "random" and not row["round"]):  # whose first round is shared
-                found[row["round"]] = 100 * row["labels"]
+        known = rounds.known(self.folder)
+        found = {row["round"]: 100 * row["labels"] for row in known if row["loader"] == VARIANTS[self.name][0]}
         if len(found) < ROUNDS:
             return {}
         first = {FIRST: found[0]} if self.name == "biwaa-i" else {}
@@ -111,6 +110,7 @@ class Plan:
             return config
 
         self.get_config, self.folder = made, folder
+        self.costs = bool({cost.paper for cost in COSTS} & {claim.paper for claim in claims})
         self.parts: list[tuple[list[benchmark.Run], list[Rounds]]] = []
         for seed in range(seeds):
             slow = [cell for cell in cells(claims) if cell.startswith("daaa")]  # it trains generators first
@@ -129,21 +129,27 @@ class Plan:
                 where = self.folder / "rounds" / (name if off else "biwaa-i") / task / f"seed{seed}"
                 yield Rounds(name, config, where)
 
-    def so_far(self) -> tuple[Values, dict[str, float], int, int]:
-        """(what has been found, ratios of times, runs and series done, planned)."""
+    def so_far(self) -> tuple[Values, dict[str, float], int, int, int]:
+        """(what has been found, ratios of times, runs and series done, diverged, planned)."""
         every = [run for runs, _ in self.parts for run in runs]
         of_rounds = [one for _, some in self.parts for one in some]
         done = len(every) - benchmark.missing(every) + sum(bool(one.values()) for one in of_rounds)
-        return collected(every, of_rounds), timed(self.folder), done, len(every) + len(of_rounds)
+        lost = sum((run.workdir.path / DIVERGED).is_file() for run in every)
+        lost += sum(any(one.folder.glob(f"*/{DIVERGED}")) for one in of_rounds)
+        return collected(every, of_rounds), timed(self.folder), done, lost, len(every) + len(of_rounds)
 
     def perform(self, say: Callable[[str], None], report: Callable[[], None]) -> None:
         """Run what is missing; report is called after each run."""
-        costs(self.folder, self.get_config)
+        if self.costs:
+            costs(self.folder, self.get_config)
         for runs, of_rounds in self.parts:
             if benchmark.missing(runs):
                 benchmark.perform(runs, say, lambda rows: report())
             for one in of_rounds:
                 if not one.values():
                     say(f"{one.name}, {one.config.task}, seed {one.config.seed}")
-                    one.run(say)
+                    try:
+                        one.run(say)
+                    except callbacks.Diverged as error:
+                        say(str(error))
                     report()

@@ -83,7 +83,7 @@ def grouped(runs: Sequence[Run]) -> list[Group]:
     found = []
     for label, member in zip(apart(names, settings), members, strict=True):
         label += f" (mean ± std of {len(member)} seeds)" if len(member) > 1 else ""
-        found.append(Group(label, [run.rows for run in member], member[0].config.select))
+        found.append(Group(label, [run.rows for run in member], member[0].config.get("select", validators.LAST)))
     return found
 
 

@@ -67,6 +67,8 @@ def nice(low: float, high: float, count: int = 4) -> list[float]:
     span = (high - low) or abs(high) or 1.0
     raw = span / count
     power = 10.0 ** math.floor(math.log10(raw))
+    if power < 1e-9:  # a line that stands still, but for rounding
+        return [low - 1, low, low + 1] if low else [-1.0, 0.0, 1.0]
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= raw * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [round(i * step, 12) for i in range(first, max(last, first + 1) + 1)]

@@ -54,7 +54,8 @@ class Run(NamedTuple):
     @property
     def selected(self) -> int:
         """Index of the row that was selected."""
-        return next(i for i, row in enumerate(self.rows) if row["step"] == self.numbers["selected_step"])
+        at = (i for i, row in enumerate(self.rows) if row["step"] == self.numbers["selected_step"])
+        return next(at, len(self.rows) - 1)
 
 
 def read(path: str | os.PathLike) -> Run:
@@ -68,7 +69,10 @@ def read(path: str | os.PathLike) -> Run:
             f"--workdir={path} holds no run of run/train.py as it is now: its config has no {missing[0]}"
         )
     about = {key: value for key, value in read_json(workdir.path / "config.json").items() if key != "config"}
-    numbers = result or (experiment.summary(config, rows) if rows else {})
+    try:
+        numbers = result or (experiment.summary(config, rows) if rows else {})
+    except KeyError as error:
+        raise ValueError(f"{workdir.metrics} has no column {error}: it is of another version") from None
     return Run(workdir.path, config, about, rows, numbers, state(workdir, config, rows, result))
 
 

@@ -46,7 +46,7 @@ class Line(NamedTuple):
     run: tuple[float, float]
 
 
-def runs(folders: Iterable[str | pathlib.Path]) -> list[Run]:
+def runs(folders: Iterable[str | pathlib.Path], say: Callable[[str], None] = lambda line: None) -> list[Run]:
     """Every finished run at any depth below the folders, whose target is labelled."""
     found: dict[pathlib.Path, Run] = {}
     for folder in folders:
@@ -54,9 +54,11 @@ def runs(folders: Iterable[str | pathlib.Path]) -> list[Run]:
             raise FileNotFoundError(f"{folder}: there is no such folder of runs")
         for path in sorted(pathlib.Path(folder).rglob("result.json")):
             result, workdir = read_json(path), Workdir(path.parent)
-            if "oracle" in result and workdir.metrics.is_file():
-                metric = f"target_{result['metric']}"
-                found[path.parent.resolve()] = Run(result["task"], workdir.rows(), metric)
+            rows = workdir.rows() if "oracle" in result else []
+            if rows and any(validators.column(name) in rows[0] for name in validators.ALL):
+                found[path.parent.resolve()] = Run(result["task"], rows, f"target_{result['metric']}")
+            elif "oracle" in result:
+                say(f"{path.parent} is left out: it has logged no validator")
     if not found:
         raise ValueError(f"no finished run with a labelled target below {', '.join(map(str, folders))}")
     return [*found.values()]
@@ -80,11 +82,18 @@ def correlation(x: Sequence[float], y: Sequence[float]) -> float:
 
 
 def mean(values: Sequence[float]) -> tuple[float, float]:
-    """(mean, standard error) of those that are numbers."""
+    """(mean, standard error) of those that are numbers; NaN for what is not known."""
     kept = np.array([value for value in values if not np.isnan(value)])
     if not len(kept):
         return float("nan"), float("nan")
-    return float(kept.mean()), float(kept.std(ddof=1) / len(kept) ** 0.5) if len(kept) > 1 else 0.0
+    return float(kept.mean()), float(kept.std(ddof=1) / len(kept) ** 0.5) if len(kept) > 1 else float("nan")
+
+
+def said(value: tuple[float, float], digits: int) -> str:
+    """12.3 ± 0.4."""
+    if np.isnan(value[0]):
+        return ""
+    return f"{value[0]:.{digits}f}" + ("" if np.isnan(value[1]) else f" ± {value[1]:.{digits}f}")
 
 
 def study(of: Sequence[Run]) -> list[Line]:
@@ -134,9 +143,7 @@ def markdown(lines: Sequence[Line], of: Sequence[Run]) -> str:
     for line in lines:
         sign = "" if line.name == validators.LAST else ("higher" if validators.ALL[line.name].sign > 0 else "lower")
         table.append(
-            [line.name, sign]
-            + ["" if np.isnan(value) else f"{value:.2f} ± {error:.2f}" for value, error in (line.within, line.across)]
-            + [f"{value:.1f} ± {error:.1f}" for value, error in (line.checkpoint, line.run)]
+            [line.name, sign, said(line.within, 2), said(line.across, 2), said(line.checkpoint, 1), said(line.run, 1)]
         )
     rows = sum(len(run.rows) for run in of)
     return (
@@ -191,7 +198,7 @@ def picture(lines: Sequence[Line], of: Sequence[Run], out: pathlib.Path) -> None
 
 def report(folders: Sequence[str], out: str, say: Callable[[str], None]) -> pathlib.Path:
     """Write the table OUT (validators.md in the first folder) and the picture beside it."""
-    of, path = runs(folders), pathlib.Path(out or pathlib.Path(folders[0], "validators.md"))
+    of, path = runs(folders, say), pathlib.Path(out or pathlib.Path(folders[0], "validators.md"))
     if path.suffix == ".png":
         raise ValueError(f"--out={out}: the name of the table, as validators.md; the picture gets the same with .png")
     lines = study(of)
