@@ -109,7 +109,7 @@ class Journal(keras.callbacks.Callback):
         row = {key: float(value) for key, value in {**logs, **measured}.items()}
         self.rows.append({"step": step, **row, "seconds": round(seconds, 1)})
         self.workdir.keep_rows(self.rows)
-        self.choice.keep(self.model, self.rows)
+        self.choice.keep(self.rows)
         for name, sentence in self.complaints().items():
             if name not in self.said:
                 self.said.add(name)

@@ -17,18 +17,20 @@ from tfuda.workdir import SELECTED, Workdir
 
 
 class Choice:
-    """Of one run. select: config.select, a validator, or "last" for the end of training; which: config.validators.
+    """Of one run of a method. select: config.select, a validator, or "last" for the end; which: config.validators.
 
     WORKDIR/selected/ holds the checkpoint that the validator chose so far, WORKDIR/predicted.npz the target's classes
     at the last two evaluations. Both are written before the run's own checkpoint, and again with the same bits by a
     run that was killed in between.
     """
 
-    def __init__(self, workdir: Workdir, select: str = LAST, which: str = "cheap"):
-        self.workdir, self.select = workdir, select
+    def __init__(self, workdir: Workdir, select: str = LAST, which: str = "cheap", method: Segmented | None = None):
+        self.select = select
         self.names = validators.wanted(select, which)
         self.file = workdir.path / "predicted.npz"
         self.manager: tf.train.CheckpointManager | None = None
+        if method is not None and select != LAST:
+            self.manager = workdir.checkpoints(method, 1, SELECTED)  # which all workers have to make at once
         self.now: np.ndarray | None = None
 
     def measure(self, observer, task: Task, source, target, rows: Sequence[dict[str, float]]) -> dict[str, float]:
@@ -51,7 +53,7 @@ class Choice:
             at = np.flatnonzero(file["steps"] == step)
             return file["classes"][at[0]] if len(at) else None
 
-    def keep(self, method: Segmented, rows: Sequence[dict[str, float]]) -> None:
+    def keep(self, rows: Sequence[dict[str, float]]) -> None:
         """Write what the newest row leaves behind."""
         if self.now is None:
             return  # a training that classifies nothing: a CycleGAN's
@@ -60,6 +62,5 @@ class Choice:
         out = io.BytesIO()
         np.savez(out, steps=np.array([*held], np.int64), classes=np.stack([*held.values()]))
         write(self.file, out.getvalue())
-        if self.select != LAST and validators.chosen(rows, self.select) is rows[-1]:
-            self.manager = self.manager or self.workdir.checkpoints(method, 1, SELECTED)
+        if self.manager and validators.chosen(rows, self.select) is rows[-1]:
             self.manager.save()

@@ -59,7 +59,7 @@ def _train(config, workdir, verbose, task, say, until) -> dict:
     if workers.asked(lambda: restore(manager)):
         workers.give(method.state())
         say(f"resuming at step {int(method.step.numpy())} of {config.steps}")
-    choice, step = Choice(workdir, config.select, config.validators), int(method.step.numpy())
+    choice, step = Choice(workdir, config.select, config.validators, method), int(method.step.numpy())
     journal = callbacks.Journal(task, workdir, manager, step, config.mean_class, say, choice)
     journal.events.begin(config)
     with callbacks.Stoppable(manager) as stop, journal:
