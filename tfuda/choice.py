@@ -53,12 +53,7 @@ class Choice:
             with np.load(self.file) as file:
                 at = np.flatnonzero(file["steps"] == step)
                 return file["classes"][at[0]] if len(at) else None
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-            zipfile.BadZipFile,
-        ):  # not there, or damaged: as at the first evaluation
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):  # as at the first evaluation
             return None
 
     def keep(self, rows: Sequence[dict[str, float]]) -> None:
