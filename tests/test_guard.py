@@ -97,6 +97,7 @@ def test_skipped_steps_leave_no_trace_and_are_counted(two_replicas):
     assert int(alone.meters["loss"].count.numpy()) == made.steps - 1
 
 
+@pytest.mark.slow
 def test_a_run_that_stopped_goes_on_without_that_step(tmp_path):
     made, task, _ = of_fragile(steps=4, segment=2)
     with pytest.raises(guard.Diverged, match=r"The checkpoint of step 2 is kept; lower optimizer.rate, or"):

@@ -157,7 +157,7 @@ def test_the_teacher_is_the_network_of_the_source_only_run(shared):
     task = build.task(config)
     refuse = functools.partial(pytest.fail, "nothing is left to train")
     teacher = stages.taught(config, Workdir(root / "teacher-R-S-3"), task, refuse)
-    plain = experiment.load(root / "teacher-R-S-3")[2].network
+    plain = experiment.load(root / "teacher-R-S-3", last=True)[2].network
     for one, other in zip(teacher.get_weights(), plain.get_weights(), strict=True):
         assert np.array_equal(one, other)
     images = task.tests["source"].images[:4]
@@ -249,7 +249,7 @@ def test_evaluation_needs_neither_pairs_nor_teacher(shared, tmp_path):
     record = json.loads((tmp_path / "one" / "config.json").read_text())
     record["config"]["pairs"]["folder"] = record["config"]["teacher"] = str(tmp_path / "gone")
     (tmp_path / "one" / "config.json").write_text(json.dumps(record))
-    _, task, method = experiment.load(tmp_path / "one")
+    _, task, method = experiment.load(tmp_path / "one", last=True)
     found = np.argmax(method(task.tests["target"].images), 1)
     accuracy = np.mean(found == task.tests["target"].labels)
     assert accuracy == pytest.approx(Workdir(tmp_path / "one").finished()["last"], abs=1e-3)

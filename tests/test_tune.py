@@ -116,6 +116,7 @@ def drawn(tmp_path, kind, best):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of the Gaussian process about its own fit, as in tune.py
 def test_a_gaussian_process_follows_the_values_after_a_third_of_the_trials(tmp_path):
     random, low, high = (drawn(tmp_path, *case) for case in (("random", 1), ("bayesian", 0.01), ("bayesian", 0.2)))

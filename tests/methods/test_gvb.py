@@ -148,6 +148,7 @@ def test_several_sources_give_every_output_a_bridge():
     assert all(np.isfinite(float(value)) for value in method.terms(*game(method)).values())
 
 
+@pytest.mark.slow
 def test_labelled_target_images_make_a_third_domain():
     method = tiny.train(tiny.config("gvb", task="M-S", shots=1, steps=2, segment=2))
     assert method.width == 3
