@@ -1,9 +1,10 @@
 """All pairs: the short list of tests in which every two values that go together meet at least once.
 
-Every test that holds for the whole grid is a property. `make test` runs every method once, in rows that hold all pairs
-of weigher × combiner × regulariser × setting × property; `make test-slow` the cover of all pairs with the methods, and
-the rest of the product; but of the regularisers, which act on every method alike, no more than the cover. All names are found in the library, and so is what goes together:
-seams.fits, a combiner's `fits`, a method's `_refuses`.
+Every test that holds for the whole grid is a property. `make test` runs every method once, in rows that hold all
+pairs of weigher × combiner × regulariser × setting × property; `make test-slow` the cover of all pairs with the
+methods, and the rest of the product; but of the regularisers, which act on every method alike, only the cover. All
+names are found in the library, and so is what goes together: seams.fits, a combiner's `fits`, a method's
+`_refuses`.
 """
 
 import functools
