@@ -164,6 +164,7 @@ def test_benchmark_fills_a_table_and_resumes(tmp_path):
     assert (tmp_path / "results.md").read_text() == table
 
 
+@pytest.mark.slow
 def test_tune_searches_without_target_labels_and_resumes(tmp_path):
     words = ["--config=configs/digits.py:toalign", f"--workdir={tmp_path}", "--config.steps=4", *SMALL]
     done = command("tune", *words, "--trials=2")

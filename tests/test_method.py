@@ -54,9 +54,7 @@ def pictures(tmp_path, monkeypatch):
     return made
 
 
-@pytest.mark.parametrize(
-    "stop", [3, pytest.param(4, marks=pytest.mark.slow), pytest.param(6, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("stop", [pytest.param(stop, marks=pytest.mark.slow) for stop in (3, 4, 6)])
 def test_a_run_on_pictures_that_follows_its_own_classes_resumes_to_the_bit(pictures, stop, tmp_path):
     whole = tiny.train(pictures)
     assert set(np.unique(whole.classes)) <= {0, 1} and len(whole.classes.shape) == 1

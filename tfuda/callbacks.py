@@ -104,7 +104,8 @@ class Journal(keras.callbacks.Callback):
         if not workers.first():
             return  # it waits for the first one at the next step
         measured = self.measure()
-        logs.update({key: value for key, value in measured.items() if key not in health.COLUMNS})
+        shown = {k: v for k, v in measured.items() if k not in health.COLUMNS and not k.startswith("val_")}
+        logs.update(shown)
         seconds = self.before + time.monotonic() - self.start
         row = {key: float(value) for key, value in {**logs, **measured}.items()}
         self.rows.append({"step": step, **row, "seconds": round(seconds, 1)})
