@@ -81,6 +81,3 @@ def test_centroids_are_what_loops_give(labels, absent):
     old, features = random.normal(size=(5, 4)), random.normal(size=(3, 4))
     found = memory.centroids(tf.constant(old), tf.constant(features), tf.constant(labels), 0.6, absent)
     np.testing.assert_allclose(found, straight_centroids(old, features, labels, 0.6, absent), rtol=1e-12)
-
-
-# ---- beliefs against the authors' code
