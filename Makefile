@@ -42,7 +42,7 @@ test-slow: $(READY)
 	@$(BIN)/python -m pytest -m slow
 
 soak: $(READY)
-	@$(BIN)/python -m pytest -m soak -n 0 -rP tests/test_soak.py
+	@$(BIN)/python -m pytest -m soak -n 0 -rP tests/experiment/test_soak.py
 
 lint: $(READY)
 	@$(BIN)/ruff check .

@@ -12,7 +12,7 @@ the response to colour, and Adam without it leaves DANN at 30 % on R-S), and 800
 not found the target in one of two seeds).
 """
 
-from tfuda import recipes, settings
+from tfuda.experiment import defaults, recipes
 
 TASKS = {
     "tuned": ("R-S", "M-H"),  # the recipe looked at their target labels
@@ -24,7 +24,7 @@ TUNED = TASKS["tuned"]
 
 
 def get_config(cell="toalign"):
-    config = settings.base(cell)
+    config = defaults.base(cell)
     config.data = "digits"
     config.task = "R-S"
     config.steps = 800

@@ -9,7 +9,7 @@ shuffled together, rate 3e-4, 50000 steps; averages over the six targets: source
 (47.6), tells the sources apart and picks a domain for every image.
 """
 
-from tfuda import recipes
+from tfuda.experiment import recipes
 
 DOMAINS = "CIPQRS"
 TASKS = {"all": tuple("+".join(d for d in DOMAINS if d != target) + f"-{target}" for target in DOMAINS)}

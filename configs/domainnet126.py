@@ -19,7 +19,7 @@ ENT 62.6 and 67.6, MME 66.4 and 68.9 (the same tables), of which MME's own code 
 likewise `ent`. ADDA and DAAA have no use for shots: they train without, as in the unsupervised task.
 """
 
-from tfuda import recipes
+from tfuda.experiment import recipes
 
 TASKS = {"all": ("R-C", "R-P", "P-C", "C-S", "S-P", "R-S", "P-R")}
 

@@ -9,7 +9,7 @@ tests on the training lists of the target (METHODS B1); here the test lists are 
 per class, its code computes that over all images: both are in metrics.csv, result.json has the first.
 """
 
-from tfuda import recipes
+from tfuda.experiment import recipes
 
 DOMAINS = "CPRS"
 TASKS = {"all": tuple(f"{source}-{target}" for source in DOMAINS for target in DOMAINS if source != target)}

@@ -14,7 +14,7 @@ This trains a small network from scratch on crops of 64. With ImageNet weights d
 which sees crops of 224 and learns slowly, as the papers do; resnet18, 34 and 101 likewise.
 """
 
-from tfuda import recipes, settings
+from tfuda.experiment import defaults, recipes
 
 TASKS = {"all": ("source-target",)}
 
@@ -23,7 +23,7 @@ sweep = recipes.sweep
 
 def get_config(cell="toalign"):
     cell, at, network = cell.partition("@")
-    config = settings.base(cell)
+    config = defaults.base(cell)
     config.cell += at + network
     config.data, config.task = "folders", "source-target"
     config.source = config.target = config.labels = ""

@@ -8,7 +8,7 @@ four convolutions, the last one a classifier; Adam 1e-3 (DAAA section 4.2, which
 and 95.6 for DAAA, `daaa`; the number of steps is ours).
 """
 
-from tfuda import recipes, settings
+from tfuda.experiment import defaults, recipes
 
 TASKS = {"all": ("mnist-mnistm", "mnistm-mnist")}
 
@@ -16,7 +16,7 @@ sweep = recipes.sweep
 
 
 def get_config(cell="dann"):
-    config = settings.base(cell)
+    config = defaults.base(cell)
     config.data = "mnist"
     config.task = "mnist-mnistm"
     config.photographs = ""

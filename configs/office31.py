@@ -9,7 +9,7 @@ ToAlign does not report this set. BIWAA's tables 1 and 4: MSTN 86.5, BIWAA 89.7 
 (run/rounds.py), DANN with its weights 87.7 (`dann+biwaa`), AFN 85.7, with its weights 87.5 (`afn+biwaa`); its code
 takes 3e-4 where CDAN's does. GSDA 89.7 (Table 2; `gsda`; its four rows of Table 1 are below), TADA 88.4
 (Table 1; `tada`). DAAA 87.2 (Table 2; `daaa`; its rows and ablations are below), which trains its
-generators first, at --config.pairs.size=256, and the source network: see tfuda/stages.py.
+generators first, at --config.pairs.size=256, and the source network: see tfuda/experiment/prerequisites.py.
 
 Further methods to compare with, averages as others quote them: DAN 80.4, JAN 84.3, ADDA 82.9, MADA 85.2 (TADA Table
 1, GSDA Table 2; DAN is 72.9 in BIWAA Table 1), SymNets 88.4, BSP 88.5, on which method is not said (GSDA Table 2),
@@ -42,7 +42,7 @@ DAAA's rows:
     daaa[distance=l1]  daaa[distance=mmd]  daaa[distance=jmmd]        Table 4
 """
 
-from tfuda import recipes
+from tfuda.experiment import recipes
 
 TASKS = {"all": ("A-W", "D-W", "W-D", "A-D", "D-A", "W-A")}
 AWAY = ("A-W", "D-W", "W-D", "A-D")

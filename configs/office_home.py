@@ -23,7 +23,7 @@ Partial adaptation to the first 25 classes:
 likewise `iwan`, and any other method with pada=True, as 'gsda[pada=True]'; 'dann[pada=True]' is PADA as DANN trains.
 """
 
-from tfuda import recipes
+from tfuda.experiment import recipes
 
 DOMAINS = "ACPR"
 TASKS = {"all": tuple(f"{source}-{target}" for source in DOMAINS for target in DOMAINS if source != target)}

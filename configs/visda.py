@@ -20,7 +20,7 @@ Partial adaptation to the first 6 classes:
 likewise `iwan`, and any other method with pada=True, as 'gsda[pada=True]'.
 """
 
-from tfuda import recipes, recipes_tllib
+from tfuda.experiment import recipes, recipes_tllib
 
 TASKS = {"all": ("S-R",)}
 

@@ -15,7 +15,9 @@ import json
 
 from absl import flags
 
-from tfuda import bench, bench_bank, bench_input, bench_serving, devices, launch
+from tfuda.cli import launch
+from tfuda.distributed import devices
+from tfuda.profiling import banks, input_speed, serving_load, step_time
 
 CONFIG = launch.config_flag("configs/digits.py")
 CELLS = "dann,dann+toalign,dannp,dannp+toalign,cdan,cdane,cdane+toalign,hda,hda+toalign,gvb"
@@ -33,7 +35,7 @@ MODEL = flags.DEFINE_string("model", "", "with --what=serving, a SavedModel of r
 
 def configured(cell):
     config = launch.config_file()["get_config"](cell)
-    bench.on(config, NETWORK.value, SIZE.value)
+    step_time.on(config, NETWORK.value, SIZE.value)
     launch.overrides()(config)
     return config
 
@@ -42,17 +44,17 @@ def main(words):
     if ROUNDS.value < 1:
         raise ValueError(f"--rounds={ROUNDS.value}: at least one round is needed")
     if WHAT.value == "input":
-        rows, what = bench_input.measure(ROUNDS.value), f"JPEG files of 600 × 450, {ROUNDS.value} rounds"
+        rows, what = input_speed.measure(ROUNDS.value), f"JPEG files of 600 × 450, {ROUNDS.value} rounds"
     elif WHAT.value == "serving":
-        rows, what = bench_serving.measure(MODEL.value, WORKDIR.value, ROUNDS.value)
+        rows, what = serving_load.measure(MODEL.value, WORKDIR.value, ROUNDS.value)
     else:
         with devices.chosen():
             if WHAT.value == "step":
-                rows = bench.steps(configured, METHODS.value, BATCH.value, ROUNDS.value, MEMORY.value)
+                rows = step_time.steps(configured, METHODS.value, BATCH.value, ROUNDS.value, MEMORY.value)
                 what = f"{BATCH.value} + {BATCH.value} images, {ROUNDS.value} rounds"
             else:
-                rows, what = bench_bank.measure(ROUNDS.value, MEMORY.value), f"72 samples, {ROUNDS.value} rounds"
-    print(json.dumps(rows) if JSON.value else bench.table(rows, what))
+                rows, what = banks.measure(ROUNDS.value, MEMORY.value), f"72 samples, {ROUNDS.value} rounds"
+    print(json.dumps(rows) if JSON.value else step_time.table(rows, what))
 
 
 if __name__ == "__main__":

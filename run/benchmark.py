@@ -13,7 +13,9 @@ import pathlib
 
 from absl import flags
 
-from tfuda import benchmark, devices, launch, processes, tables
+from tfuda.cli import launch
+from tfuda.distributed import devices
+from tfuda.studies import grid, processes, tables
 
 CONFIG = launch.config_flag()
 METHODS = flags.DEFINE_list("methods", None, "cells, separated by commas")
@@ -32,8 +34,8 @@ def main(words):
     if fixed := {"task", "seed"} & {*launch.words_of_config()[1]}:
         raise ValueError(f"--config.{min(fixed)} is one value for all runs: name --tasks and --seeds instead")
     change, tuned = launch.overrides(), file.get("TUNED", ())
-    runs = benchmark.grid(file["get_config"], METHODS.value, tasks, range(SEEDS.value), folder, change)
-    baseline = benchmark.baseline(runs, file["get_config"], BASELINE.value)
+    runs = grid.grid(file["get_config"], METHODS.value, tasks, range(SEEDS.value), folder, change)
+    baseline = grid.baseline(runs, file["get_config"], BASELINE.value)
 
     def say(line):
         print(line, flush=True)
@@ -43,12 +45,12 @@ def main(words):
         tables.report(rows, folder, tuned, baseline, quotes)
         return tables.results(rows, "last", tuned, quotes)
 
-    if (count := min(PROCESSES.value, benchmark.missing(runs))) > 1:
+    if (count := min(PROCESSES.value, grid.missing(runs))) > 1:
         by = processes.several(count, devices.DEVICES.value, devices.STRATEGY.value, launch.by_xla())
-        rows, diverged = benchmark.perform(runs, say, report, by)
+        rows, diverged = grid.perform(runs, say, report, by)
     else:
         with devices.chosen():
-            rows, diverged = benchmark.perform(runs, say, report)
+            rows, diverged = grid.perform(runs, say, report)
     if rows:
         print(f"\n{tables.markdown(report(rows))}\n{tables.side_by_side(rows)}\n")
         print(*(folder / name for name in tables.NAMES), sep="\n")

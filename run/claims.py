@@ -12,10 +12,11 @@ import pathlib
 
 from absl import flags
 
-from tfuda import devices, launch
-from tfuda.claims import judged, listed, runs
-from tfuda.disk import write
+from tfuda.atomic_files import write
+from tfuda.cli import launch
+from tfuda.distributed import devices
 from tfuda.names import near
+from tfuda.studies.claims import catalogue, measurements, verdicts
 
 CONFIG = launch.config_flag("configs/digits.py")
 WORKDIR = flags.DEFINE_string("workdir", "runs/claims", "folder of all runs")
@@ -29,10 +30,10 @@ WRITE = flags.DEFINE_bool("write", False, "run nothing")
 def main(words):
     if words:
         raise ValueError(f"unexpected word {words[0]!r}: every setting is a --flag")
-    file, papers = launch.config_file(), dict.fromkeys(claim.paper for claim in listed.CLAIMS)
+    file, papers = launch.config_file(), dict.fromkeys(claim.paper for claim in catalogue.CLAIMS)
     if strange := [paper for paper in ONLY.value if paper not in papers]:
         raise ValueError(f"unknown paper {strange[0]!r} in --only{near(strange[0], papers)}")
-    claims = [claim for claim in listed.CLAIMS if not ONLY.value or claim.paper in ONLY.value]
+    claims = [claim for claim in catalogue.CLAIMS if not ONLY.value or claim.paper in ONLY.value]
     tasks = [task for name in TASKS.value for task in file.get("TASKS", {}).get(name, [name])]
     folder, change = pathlib.Path(WORKDIR.value), launch.overrides()
 
@@ -42,10 +43,10 @@ def main(words):
         return config
 
     out = pathlib.Path(OUT.value or (folder / f"{'-'.join(ONLY.value)}.md" if ONLY.value else "CLAIMS.md"))
-    plan = runs.Plan(get_config, claims, tasks, SEEDS.value, folder)
+    plan = measurements.Plan(get_config, claims, tasks, SEEDS.value, folder)
 
     def report():
-        text = judged.markdown(claims, *plan.so_far(), runs.commits(folder))
+        text = verdicts.markdown(claims, *plan.so_far(), measurements.commits(folder))
         out.parent.mkdir(parents=True, exist_ok=True)
         write(out, text)
 

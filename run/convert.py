@@ -7,7 +7,7 @@ Either file can then be named in a config: --config.weights=resnet50.weights.h5
 
 from absl import flags
 
-from tfuda import launch
+from tfuda.cli import launch
 from tfuda.networks import resnet
 
 WEIGHTS = flags.DEFINE_string("weights", None, "the .pth file")

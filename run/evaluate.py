@@ -7,7 +7,10 @@ import pathlib
 
 from absl import flags
 
-from tfuda import evaluate, experiment, launch, plots
+from tfuda.cli import launch
+from tfuda.evaluation import evaluate
+from tfuda.experiment import training
+from tfuda.reports import plots
 
 WORKDIR = flags.DEFINE_string("workdir", None, "folder of the run")
 SPLIT = flags.DEFINE_enum("split", "test", ["train", "test"], "which images of the domain")
@@ -16,7 +19,7 @@ DOMAIN = flags.DEFINE_enum("domain", "target", ["source", "target"], "which side
 
 
 def main(words):
-    config, task, method = experiment.load(WORKDIR.value, LAST.value)
+    config, task, method = training.load(WORKDIR.value, LAST.value)
     domain = (task.tests if SPLIT.value == "test" else task.trains)[DOMAIN.value]
     score = evaluate.domain(method.network, domain)
     print(f"{DOMAIN.value} {domain.name}, {SPLIT.value}: {len(domain)} images, step {int(method.step.numpy())}")

@@ -11,7 +11,10 @@ config.select chose, or the last ones with --last; the table compares with the K
 
 from absl import flags
 
-from tfuda import bench, experiment, export, launch
+from tfuda.cli import launch
+from tfuda.experiment import training
+from tfuda.profiling import step_time
+from tfuda.serving import export
 
 WORKDIR = flags.DEFINE_string("workdir", None, "folder of the run")
 OUT = flags.DEFINE_string("out", None, "folder of the SavedModel, and what the others are named after")
@@ -21,11 +24,13 @@ FORMAT = flags.DEFINE_list("format", export.SAVEDMODEL, f"what to write: some of
 
 def main(words):
     places = export.places(OUT.value, FORMAT.value)
-    _, task, method = experiment.load(WORKDIR.value, LAST.value)
+    _, task, method = training.load(WORKDIR.value, LAST.value)
     network, classes, probe = method.network, task.classes, task.streams["target"].images[:64]
     rows = [{"model": out, **export.export(network, classes, out, probe, form)} for form, out in places.items()]
     step = int(method.step.numpy())
-    print(bench.table(rows, f"{len(classes)} classes, step {step}, beside the Keras model on {len(probe)} images"))
+    print(
+        step_time.table(rows, f"{len(classes)} classes, step {step}, beside the Keras model on {len(probe)} images")
+    )
 
 
 if __name__ == "__main__":

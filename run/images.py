@@ -8,8 +8,9 @@ import pathlib
 from absl import flags
 from PIL import Image
 
-from tfuda import build, launch
+from tfuda.cli import launch
 from tfuda.data import pipeline
+from tfuda.experiment import build
 
 CONFIG = launch.config_flag()
 DOMAIN = flags.DEFINE_string("domain", None, "name of the domain")

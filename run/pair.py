@@ -11,8 +11,9 @@ second takes the pictures of another tool: two folders, file names equal to the 
 
 from absl import flags
 
-from tfuda import devices, launch, workdir
-from tfuda.translation import pairs
+from tfuda.cli import launch
+from tfuda.distributed import devices
+from tfuda.experiment import translated_pairs, workdir
 
 CONFIG = launch.config_flag()
 WORKDIR = flags.DEFINE_string("workdir", None, "folder of the pairs")
@@ -31,8 +32,8 @@ def main(words):
         if flag.value:
             config.pairs[flag.name] = flag.value
     with devices.chosen():
-        index = pairs.make(config, folder, "auto", say=print)
-    for direction in pairs.DIRECTIONS:
+        index = translated_pairs.make(config, folder, "auto", say=print)
+    for direction in translated_pairs.DIRECTIONS:
         about = index[direction]
         print(f"{folder.path / about['translated']}: {about['count']} pictures of {about['domain']}")
     return 0

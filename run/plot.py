@@ -18,7 +18,9 @@ import pathlib
 
 from absl import flags
 
-from tfuda import launch, plots, workdir
+from tfuda.cli import launch
+from tfuda.experiment import workdir
+from tfuda.reports import plots
 
 CONFIG = launch.config_flag()
 BEFORE = flags.DEFINE_string("before", "", "for tsne: folder of a source_only run of the same task")

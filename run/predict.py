@@ -11,7 +11,9 @@ import sys
 
 from absl import flags
 
-from tfuda import disk, export, launch, predict
+from tfuda import atomic_files
+from tfuda.cli import launch
+from tfuda.serving import export, predict
 
 MODEL = flags.DEFINE_string("model", None, "folder of a SavedModel, or a .tflite, of run/export.py")
 OUT = flags.DEFINE_string("out", "", "CSV to write, instead of stdout")
@@ -24,7 +26,7 @@ def main(words):
     with contextlib.ExitStack() as stack:
         out = sys.stdout
         if OUT.value:
-            out = stack.enter_context(disk.whole(OUT.value, **predict.CSV))
+            out = stack.enter_context(atomic_files.whole(OUT.value, **predict.CSV))
         bad = predict.predict(model, words, out, lambda line: print(line, file=sys.stderr))
     return 1 if bad else 0
 

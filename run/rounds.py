@@ -13,7 +13,11 @@ import pathlib
 
 from absl import flags
 
-from tfuda import deliver, devices, launch, plots, rounds
+from tfuda.cli import launch
+from tfuda.distributed import devices
+from tfuda.experiment import delivery
+from tfuda.reports import plots
+from tfuda.studies import rounds
 
 CONFIG = launch.config_flag()
 WORKDIR = flags.DEFINE_string("workdir", None, "folder of all rounds")
@@ -37,7 +41,7 @@ def main(words):
                     plots.rounds([str(folder)], folder / "rounds.png")
             if config.deliver and loader == "predicted":
                 last = rounds.place(folder, loader, ROUNDS.value - 1)
-                bad = deliver.deliver(config, last, print)
+                bad = delivery.deliver(config, last, print)
     print(f"\n{rounds.markdown(rows)}\n{folder / 'rounds.csv'}")
     return 1 if bad else 0
 

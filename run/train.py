@@ -10,14 +10,17 @@ selected/ (the step that --config.select chose without target labels), events/ (
 
 from absl import flags
 
-from tfuda import deliver, devices, experiment, guard, launch, precision, workdir
+from tfuda.cli import launch
+from tfuda.core import nonfinite, precision
+from tfuda.distributed import devices
+from tfuda.experiment import delivery, training, workdir
 
 CONFIG = launch.config_flag()
 WORKDIR = flags.DEFINE_string("workdir", None, "folder of the run")
 SEED = flags.DEFINE_integer("seed", None, "short for --config.seed")
 BAD = flags.DEFINE_enum("on_bad_image", None, ["error", "skip"], "short for --config.on_bad_image")
 PRECISION = flags.DEFINE_enum("precision", None, list(precision.POLICIES), "short for --config.precision")
-ON_NAN = flags.DEFINE_enum("on_nan", None, guard.ON_NAN, "short for --config.on_nan")
+ON_NAN = flags.DEFINE_enum("on_nan", None, nonfinite.ON_NAN, "short for --config.on_nan")
 
 
 def main(words):
@@ -31,9 +34,9 @@ def main(words):
             config[flag.name] = flag.value
     folder = workdir.Workdir(WORKDIR.value)
     with devices.chosen(hosts=True) as writes:
-        result = experiment.train(config, folder, verbose="auto", say=print)
-    print(experiment.table(result))
-    return 1 if config.deliver and writes and deliver.deliver(config, folder, print) else 0
+        result = training.train(config, folder, verbose="auto", say=print)
+    print(training.table(result))
+    return 1 if config.deliver and writes and delivery.deliver(config, folder, print) else 0
 
 
 if __name__ == "__main__":

@@ -4,21 +4,24 @@
     python run/tune.py --config=configs/digits.py:mcd --tuner=hyperband --objective=bnm --trials=8 --workdir=runs/mcd
 
 Each setting is a run in WORKDIR/trialNN; trials.csv has all of them, best.py is the config of the best.
---tuner=hyperband stops settings that do worse early: tfuda/draws.py. Several processes search together where
-KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT are set: tfuda/tune.py.
+--tuner=hyperband stops settings that do worse early: tfuda/studies/tuner_oracles.py. Several processes search
+together where KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT are set: tfuda/studies/tune.py.
 """
 
 import pathlib
 
 from absl import flags
 
-from tfuda import devices, draws, launch, tune, validators
+from tfuda.cli import launch
+from tfuda.distributed import devices
+from tfuda.evaluation import validators
+from tfuda.studies import tune, tuner_oracles
 
 CONFIG = launch.config_flag()
 TRIALS = flags.DEFINE_integer("trials", 10, "how many settings to try, the config's own first")
 WORKDIR = flags.DEFINE_string("workdir", "runs/tune", "folder of the search")
 SEED = flags.DEFINE_integer("search_seed", 0, "seed of the draws of settings")
-TUNER = flags.DEFINE_enum("tuner", "random", draws.KINDS, "how settings are drawn")
+TUNER = flags.DEFINE_enum("tuner", "random", tuner_oracles.KINDS, "how settings are drawn")
 OBJECTIVE = flags.DEFINE_string("objective", "", f"one of {', '.join(validators.ALL)}; empty for config.select's")
 
 

@@ -14,8 +14,8 @@ import sys
 
 from absl import flags
 
-from tfuda import launch
-from tfuda.data import scan, verify
+from tfuda.cli import launch
+from tfuda.data.audit import scan, verify
 
 DATA = flags.DEFINE_string("data", "", "data set of the catalogue")
 DOMAINS = flags.DEFINE_list("domains", [], "of it, separated by commas; all without it")

@@ -11,8 +11,8 @@ import subprocess
 import sys
 import tempfile
 
-from tfuda import build
-from tfuda.workdir import Workdir, restore
+from tfuda.experiment import build
+from tfuda.experiment.workdir import Workdir, restore
 
 ROOT = pathlib.Path(__file__).parent.parent
 SMALL = [

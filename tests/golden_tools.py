@@ -20,7 +20,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfuda import build, ops, settings
+from tfuda.core import ops
+from tfuda.experiment import build, defaults
 from tfuda.networks.base import Outputs
 
 TOLERANCE = {"float64": 1e-9, "float32": 2e-5}
@@ -145,7 +146,7 @@ def equal_steps(file: Golden, method, layers: dict) -> None:
     layers = layers | {f"D_{key}": layer for key, layer in discriminator_layers(method).items()}
     file.assign("init_", layers)
     method.step.assign(int(file["start"]))
-    config = settings.base("dann")
+    config = defaults.base("dann")
     config.optimizer.update({"rate": float(file["lr0"]), "decay": DECAY, "new_layers": NEW_LAYERS})
     method.compile(build.optimizer(config, method))
     step = tf.function(method.train_step)

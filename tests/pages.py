@@ -8,9 +8,9 @@ from html.parser import HTMLParser
 
 import numpy as np
 
-from tfuda import experiment, settings
-from tfuda.data.domains import Domain
-from tfuda.workdir import Workdir
+from tfuda.data.tasks import Domain
+from tfuda.experiment import defaults, training
+from tfuda.experiment.workdir import Workdir
 
 CLASSES = (
     '<b>&"x',
@@ -36,7 +36,7 @@ def many(name, split):
 
 
 def config(cell="source_only", **changes):
-    made = settings.base(cell)
+    made = defaults.base(cell)
     made.data, made.task = "pages:load", "A-B"
     made.steps, made.segment, made.batch, made.steps_per_execution = 4, 1, 8, 1
     made.network_options = {"widths": (4, 4, 4), "convolutions": 1}
@@ -45,7 +45,7 @@ def config(cell="source_only", **changes):
 
 
 def trained(folder: pathlib.Path, **changes) -> pathlib.Path:
-    experiment.train(config(**changes), Workdir(folder))
+    training.train(config(**changes), Workdir(folder))
     return folder
 
 

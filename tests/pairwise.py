@@ -15,8 +15,9 @@ from typing import NamedTuple
 import pytest
 import tiny
 
-from tfuda import names, seams
-from tfuda.method import Method
+from tfuda import names
+from tfuda.core import extension_points
+from tfuda.core.method import Method
 
 PROPERTIES = ("labels", "resume", "replicas")  # the cheapest first: it fills up rows
 SETTINGS = {
@@ -55,7 +56,7 @@ class Case(NamedTuple):
 
 def legal(case: Case) -> bool:
     """Does the library take it?"""
-    if case.weigher and not seams.fits(case.kind, names.resolve(case.weigher, "weighers")):
+    if case.weigher and not extension_points.fits(case.kind, names.resolve(case.weigher, "weighers")):
         return False
     if case.combiner and not names.resolve(case.combiner, "combiners").fits(case.kind):
         return False

@@ -3,7 +3,8 @@
 import pathlib
 import re
 
-from tfuda import launch, names
+from tfuda import names
+from tfuda.cli import launch
 
 README = (pathlib.Path(__file__).parent.parent / "README.md").read_text("utf-8")
 ROOT = pathlib.Path(__file__).parent.parent

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 
 from configs import digits
-from tfuda import build, stages
-from tfuda.workdir import restore
+from tfuda.experiment import build, prerequisites
+from tfuda.experiment.workdir import restore
 
 
 def config(cell: str = "dannp+toalign", smooth: bool = False, **changes):
@@ -33,7 +33,7 @@ def config(cell: str = "dannp+toalign", smooth: bool = False, **changes):
 
 def prepared(made, task=None):
     """(task, method), with an untaught teacher and no translations where there have to be such."""
-    task, teacher = stages.untaught(made, task or build.task(made))
+    task, teacher = prerequisites.untaught(made, task or build.task(made))
     return task, build.method(made, task, teacher)
 
 

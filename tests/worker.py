@@ -1,4 +1,4 @@
-"""What a worker does in tests/test_workers.py: train cells, and write down what it then holds.
+"""What a worker does in tests/distributed/test_multi_host.py: train cells, and write down what it then holds.
 
 python tests/worker.py FOLDER CELL,CELL
 """
@@ -12,8 +12,9 @@ import tensorflow as tf
 import tiny
 
 from configs import digits
-from tfuda import devices, experiment
-from tfuda.workdir import Workdir
+from tfuda.distributed import devices
+from tfuda.experiment import training
+from tfuda.experiment.workdir import Workdir
 
 WEIGHED = ("gsda", "mstn+biwaa+metaalign")  # by PADA, in cells that have no other weights of classes
 
@@ -45,7 +46,7 @@ if __name__ == "__main__":
     tf.config.experimental.enable_op_determinism()
     with devices.strategy(hosts=True) as writes:
         name = "first" if writes else "second"
-        result = experiment.train(command(), Workdir(folder / "run")) if "command" in cells else {}
+        result = training.train(command(), Workdir(folder / "run")) if "command" in cells else {}
         double()
         for cell in filter(lambda cell: cell != "command", cells):
             np.savez(folder / f"{cell.replace('/', '_')}.{name}.npz", **tiny.state(tiny.train(config(cell))))

@@ -29,7 +29,8 @@ def near(name: str, known: Iterable[str]) -> str:
 
 def modules(package: str) -> list[str]:
     """Names of the modules in tfuda.<package>."""
-    return [module.name for module in pkgutil.iter_modules(importlib.import_module(f"tfuda.{package}").__path__)]
+    found = pkgutil.iter_modules(importlib.import_module(f"tfuda.{package}").__path__)
+    return [module.name for module in found if not module.ispkg]
 
 
 def resolve(name: str, package: str):

@@ -2,7 +2,7 @@
 
 Runs in the old environment only (TensorFlow 2.15, Keras 2.15, tensorflow-addons 0.23: see
 ``requirements.txt`` beside this file and ``make addons``). It computes, with the real addons classes,
-everything this library now takes from Keras 3 or has of its own; ``tests/test_addons.py`` holds the
+everything this library now takes from Keras 3 or has of its own; ``tests/core/test_addons.py`` holds the
 counterparts to the file. Every run writes the same arrays (under one Python version, the same bytes).
 
 All arrays are float64, so that the comparison shows the rule and not the rounding. Hyperparameters are

@@ -9,7 +9,7 @@ import shutil
 import pages
 import pytest
 
-from tfuda.report import index, page
+from tfuda.reports.pages import index, page
 
 pytestmark = pytest.mark.browser
 

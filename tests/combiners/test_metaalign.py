@@ -13,9 +13,9 @@ from golden_tools import (
     weights,
 )
 
-from tfuda import ops, optim
 from tfuda.combiners.metaalign import MetaAlign
-from tfuda.method import Method, unweighed
+from tfuda.core import ops, optimizers
+from tfuda.core.method import Method, unweighed
 from tfuda.methods.dannp import DANNP
 from tfuda.methods.gvb import GVB
 from tfuda.methods.source_only import SourceOnly
@@ -58,7 +58,7 @@ class Run:
         self.layers = {"net_lay": network.body, **heuristic_layers(network.head, "net_fc", ["net_gvbg_layer"])}
         self.layers |= {f"D_{key}": layer for key, layer in verdict.items()}
         groups = {True: (1.0, 0.9), False: (NEW_LAYERS, 0.9)}
-        self.method.compile(optim.SGD(lambda: self.rate, lambda path: groups["backbone" in path], DECAY))
+        self.method.compile(optimizers.SGD(lambda: self.rate, lambda path: groups["backbone" in path], DECAY))
         file.assign("it0_before_", self.layers)
         self.method.step.assign(self.start)
         self.step = tf.function(self.method.train_step)
@@ -203,7 +203,7 @@ def small(kind: type = DANNP, head=None, weigh=unweighed, **options) -> tuple[Me
     keras.utils.set_random_seed(0)
     network = FeatureNetwork(head or keras.layers.Dense(3, name="head"), 5, hidden=6)
     method = kind(network, weigh, MetaAlign(**options), hidden=4, dropout=0.0, steps=20)
-    method.compile(optim.SGD(0.01))
+    method.compile(optimizers.SGD(0.01))
     batch = {
         "source": {"image": tf.random.stateless_normal([6, 5], [0, 1]), "label": tf.constant([0, 1, 2] * 2)},
         "target": {"image": tf.random.stateless_normal([4, 5], [0, 2])},

@@ -6,9 +6,10 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from tfuda import build, names
+from tfuda import names
 from tfuda.combiners.metaalign import MetaAlign
-from tfuda.workdir import Workdir
+from tfuda.experiment import build
+from tfuda.experiment.workdir import Workdir
 
 both_orders = pytest.mark.parametrize("step", [0, 1], ids=["task_first", "align_first"])
 

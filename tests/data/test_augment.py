@@ -4,8 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfuda.data.augment import RandAugment
-from tfuda.data.domains import Domain
 from tfuda.data.pipeline import Streams
+from tfuda.data.tasks import Domain
 
 
 def streams(seed=0, **options):

@@ -1,4 +1,4 @@
-"""The embedded benchmark: what `tfuda.data.digits` promises."""
+"""The embedded benchmark: what `tfuda.data.readers.digits` promises."""
 
 import hashlib
 import itertools
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import ImageFont
 
-from tfuda.data import digits
+from tfuda.data.readers import digits
 
 SETS = list(itertools.product(digits.DOMAINS, ("train", "test")))
 FONT_SETS = [pair for pair in SETS if pair[0] in "RS"]

@@ -6,8 +6,9 @@ import minis
 import numpy as np
 import pytest
 
-from tfuda.data import catalogue, files, folders, lists
+from tfuda.data import catalogue, files
 from tfuda.data.files import Files
+from tfuda.data.readers import folders, lists
 
 
 def test_class_folders_give_names_pictures_and_labels(tmp_path):

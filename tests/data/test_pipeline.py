@@ -7,9 +7,9 @@ import pytest
 import tensorflow as tf
 
 from tfuda.data.augment import shift
-from tfuda.data.domains import Domain
 from tfuda.data.pipeline import Streams
 from tfuda.data.samplers import uniform
+from tfuda.data.tasks import Domain
 
 
 def at(step):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfuda.data import catalogue, mnist, tfds
+from tfuda.data import catalogue
+from tfuda.data.readers import mnist, tfds
 
 
 @pytest.fixture(autouse=True)

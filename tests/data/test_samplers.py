@@ -6,9 +6,9 @@ import tensorflow as tf
 from golden_tools import golden_fixture  # noqa: F401
 
 from tfuda.data import samplers
-from tfuda.data.domains import Domain
 from tfuda.data.pipeline import Streams
-from tfuda.data.view import View
+from tfuda.data.tasks import Domain
+from tfuda.data.views import View
 
 
 def domain(labels, origin=None):

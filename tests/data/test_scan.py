@@ -3,7 +3,8 @@
 import pytest
 from defects import clean, encoded, kinds, picture, write
 
-from tfuda.data import catalogue, scan, verify
+from tfuda.data import catalogue
+from tfuda.data.audit import scan, verify
 from tfuda.data.catalogue import Entry, Set
 
 

@@ -7,7 +7,7 @@ import pytest
 from commands import command
 from defects import FILES, clean, encoded, kinds, picture, write
 
-from tfuda.data import inspect_file, scan, verify
+from tfuda.data.audit import inspect_file, scan, verify
 from tfuda.data.files import image_list
 
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import HealthCheck, settings
 
-from tfuda.launch import sentence
+from tfuda.cli.launch import sentence
 
 MISTAKES = (ValueError, OSError, ImportError, tf.errors.OpError)
 

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from said import profile
 
-from tfuda import export
-from tfuda.data import check, header, inspect_file
-from tfuda.data.view import View, decode
+from tfuda.data import decodable, image_headers
+from tfuda.data.audit import inspect_file
+from tfuda.data.views import View, decode
 from tfuda.networks.base import Network
 from tfuda.networks.small import small
+from tfuda.serving import export
 
 EVERY = {**bombs.GOOD, **bombs.FOREIGN}
 
@@ -54,14 +55,14 @@ def test_any_bytes_are_a_picture_or_a_reason(amount, tmp_path):
     @given(ENCODED)
     def look(data):
         path.write_bytes(data)
-        with check.hushed():
-            reason, copy = check.readable(str(path))
+        with decodable.hushed():
+            reason, copy = decodable.readable(str(path))
             seen = inspect_file.look(str(path))
         if reason:
             assert "\n" not in reason and {"error"} == {one.severity for one in seen.findings}
         else:
             pixels = decode(copy or data)
-            assert pixels.shape[2] == 3 and 0 < pixels.shape[0] * pixels.shape[1] <= header.LARGEST
+            assert pixels.shape[2] == 3 and 0 < pixels.shape[0] * pixels.shape[1] <= image_headers.LARGEST
 
     look()
 
@@ -75,7 +76,7 @@ def test_a_model_answers_any_bytes_or_refuses_the_request_and_lives(amount, serv
     @given(st.lists(st.one_of(ENCODED, st.just(good)), min_size=1, max_size=3))
     def ask(encoded):
         try:
-            with check.hushed():
+            with decodable.hushed():
                 answer = served.files(encoded)
         except ValueError as error:
             assert "is refused: " in str(error)
@@ -89,7 +90,7 @@ def test_a_model_answers_any_bytes_or_refuses_the_request_and_lives(amount, serv
 @pytest.mark.parametrize("name", EVERY)
 def test_good_pictures_of_every_kind_pass(name, tmp_path, served):
     (tmp_path / "a").write_bytes(EVERY[name])
-    reason, copy = check.readable(str(tmp_path / "a"))
+    reason, copy = decodable.readable(str(tmp_path / "a"))
     assert not reason
     assert np.isfinite(served.files([copy or EVERY[name]])).all()
 
@@ -99,13 +100,13 @@ def test_bombs_are_refused_by_their_header_everywhere(name, tmp_path, served):
     data, path = bombs.BOMBS[name], tmp_path / "bomb.jpg"
     path.write_bytes(data)
     start = time.monotonic()
-    with check.hushed():
-        reason, _ = check.readable(str(path))
+    with decodable.hushed():
+        reason, _ = decodable.readable(str(path))
         assert reason and inspect_file.look(str(path)).findings[0].severity == "error"
         with pytest.raises(ValueError, match=r"is refused: .*header says"):
             served.files([bombs.GOOD["png"], data])
         with pytest.raises(ValueError, match="cannot be read"):
-            check.picture(str(path))
+            decodable.picture(str(path))
     assert time.monotonic() - start < 5
 
 
@@ -113,14 +114,14 @@ def test_a_bomb_that_only_pillow_reads_is_refused_by_its_header(tmp_path):
     from PIL import Image
 
     Image.new("1", (20_000, 20_000)).save(tmp_path / "a.tif", compression="group4")
-    with check.hushed():
-        assert "too large" in check.readable(str(tmp_path / "a.tif"))[0]
+    with decodable.hushed():
+        assert "too large" in decodable.readable(str(tmp_path / "a.tif"))[0]
 
 
 def test_a_file_that_would_start_a_program_is_no_picture(tmp_path):
     text = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n%%EOF\n"
     (tmp_path / "a.png").write_bytes(text)
-    assert check.readable(str(tmp_path / "a.png"))[0] == "no picture"
+    assert decodable.readable(str(tmp_path / "a.png"))[0] == "no picture"
 
 
 def test_what_can_be_read_for_ever_is_no_file(tmp_path):
@@ -128,16 +129,16 @@ def test_what_can_be_read_for_ever_is_no_file(tmp_path):
     os.symlink("/dev/zero", tmp_path / "zero.jpg")
     with (tmp_path / "hole.jpg").open("wb") as file:
         file.truncate(2**40)
-    assert check.readable(str(tmp_path / "pipe.jpg"))[0] == "this is no file"
-    assert check.readable(str(tmp_path / "zero.jpg"))[0] == "this is no file"
-    assert "too large" in check.readable(str(tmp_path / "hole.jpg"))[0]
+    assert decodable.readable(str(tmp_path / "pipe.jpg"))[0] == "this is no file"
+    assert decodable.readable(str(tmp_path / "zero.jpg"))[0] == "this is no file"
+    assert "too large" in decodable.readable(str(tmp_path / "hole.jpg"))[0]
 
 
 def test_pixels_that_are_no_numbers_are_refused(tmp_path):
     from PIL import Image
 
     Image.fromarray(np.full([4, 4], np.nan, np.float32)).save(tmp_path / "a.tif")
-    assert "no numbers" in check.readable(str(tmp_path / "a.tif"))[0]
+    assert "no numbers" in decodable.readable(str(tmp_path / "a.tif"))[0]
 
 
 BAD_ARRAYS = {

@@ -15,7 +15,10 @@ from ml_collections import ConfigDict
 from said import MISTAKES, one_sentence, profile
 
 from configs import digits
-from tfuda import build, cells, launch, limits, names
+from tfuda import names
+from tfuda.cli import launch
+from tfuda.errors import sentence
+from tfuda.experiment import build, cells, validation
 
 if "config" not in flags.FLAGS:
     launch.config_flag()
@@ -103,13 +106,13 @@ def task():
 def test_a_setting_that_makes_no_sense_is_one_sentence(key, value, task):
     with pytest.raises(MISTAKES) as error:
         made = changed(key, value)
-        limits.check(made)  # also of what this run would not read
+        validation.check(made)  # also of what this run would not read
         anew = key in ("task", "data", "seed", "source_test", "shots", "tail", "imbalance", "on_bad_image")
         of = build.task(made) if anew or "classes" in key else task
         method = build.method(made, of)
         build.streams(made, of)
         method.fit(build.streams(made, of), verbose=0)
-    assert launch.sentence(error.value).strip()
+    assert sentence(error.value).strip()
 
 
 @pytest.mark.parametrize(
@@ -126,16 +129,16 @@ def test_a_range_is_of_the_owner_s_option(cell, key, good, bad):
     made = tiny.config(cell)
     tree, name = key.split(".")
     made[tree][name] = good
-    limits.check(made)
+    validation.check(made)
     if bad is not None:
         made[tree][name] = bad
         with pytest.raises(ValueError, match=f"^{key}={bad}: a whole number from"):
-            limits.check(made)
+            validation.check(made)
 
 
 @pytest.mark.parametrize("cell", names.modules("methods"))
 def test_the_defaults_of_every_method_make_sense(cell):
-    limits.check(digits.get_config(cell))
+    validation.check(digits.get_config(cell))
 
 
 NUMBERS = st.one_of(st.integers(), st.floats(), st.booleans(), st.integers(-3, 3))
@@ -145,7 +148,7 @@ ANY = st.one_of(NUMBERS, st.text(max_size=8), st.none(), st.tuples(NUMBERS), st.
 @profile(150)
 def test_any_value_of_any_setting_is_checked_without_a_traceback(amount):
     plain = tiny.config()
-    keys = sorted(key for key, _ in limits.leaves(plain))
+    keys = sorted(key for key, _ in validation.leaves(plain))
 
     @amount
     @given(st.sampled_from(keys), ANY)
@@ -154,14 +157,14 @@ def test_any_value_of_any_setting_is_checked_without_a_traceback(amount):
             made = changed(key, value)
         except TypeError:
             return  # ConfigDict's own sentence; flags never come so far
-        rule = limits._rule(plain, key)
+        rule = validation._rule(plain, key)
         try:
-            limits.check(made)
+            validation.check(made)
         except ValueError as error:
             assert key in str(error)
         else:
             if rule:
-                kept = dict(limits.leaves(made))[key]  # a number that ConfigDict made of the value
+                kept = dict(validation.leaves(made))[key]  # a number that ConfigDict made of the value
                 assert all(rule.low <= one <= rule.high for one in (kept if isinstance(kept, tuple) else (kept,)))
 
     look()
@@ -234,7 +237,9 @@ def parsed(words, monkeypatch):
 @profile(40)
 def test_flags_of_any_words_are_a_config_or_one_sentence(amount, monkeypatch):
     plain = digits.get_config("toalign")
-    keys = sorted([*(key for key, _ in limits.leaves(plain)), "view", "options", "options.trade_offs", "x", "", "."])
+    keys = sorted(
+        [*(key for key, _ in validation.leaves(plain)), "view", "options", "options.trade_offs", "x", "", "."]
+    )
     values = st.one_of(
         NUMBERS.map(str), st.text(string.printable, max_size=8), st.sampled_from(["", "nan", "-inf", "()"])
     )
@@ -244,9 +249,9 @@ def test_flags_of_any_words_are_a_config_or_one_sentence(amount, monkeypatch):
     def look(key, value):
         try:
             config = parsed(["--config=configs/digits.py:toalign", f"--config.{key}={value}"], monkeypatch)
-            limits.check(config)
+            validation.check(config)
         except (*MISTAKES, flags.Error) as error:
-            assert launch.sentence(error)
+            assert sentence(error)
 
     look()
 
@@ -254,7 +259,7 @@ def test_flags_of_any_words_are_a_config_or_one_sentence(amount, monkeypatch):
 def test_a_very_long_value_is_a_short_sentence():
     with pytest.raises(ValueError) as error:
         cells.cell("x" * 50_000)
-    assert len(launch.sentence(error.value)) < 3000
+    assert len(sentence(error.value)) < 3000
 
 
 @pytest.mark.slow

@@ -14,9 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from said import one_sentence, profile
 
-from tfuda import build, memory, names
-from tfuda.data import files, lists, mnist, npz_file, scan, tfds
-from tfuda.translation import store
+from tfuda import names
+from tfuda.core import pseudo_labels
+from tfuda.data import files, npz_file
+from tfuda.data.audit import scan
+from tfuda.data.readers import lists, mnist, tfds
+from tfuda.experiment import build
+from tfuda.translation import pair_store
 
 # ---- arrays
 
@@ -57,7 +61,7 @@ def test_a_bad_file_of_beliefs_is_one_sentence_and_runs_nothing(name, tmp_path, 
     monkeypatch.chdir(tmp_path)
     archive(tmp_path / "a.npz", BAD_ARRAYS[name])
     with pytest.raises(ValueError, match=r"prior=.*a\.npz"):
-        memory.load(str(tmp_path / "a.npz"))
+        pseudo_labels.load(str(tmp_path / "a.npz"))
     if name not in ("nan", "one row"):
         (tmp_path / "a.npy").write_bytes(BAD_ARRAYS[name])
         with pytest.raises(ValueError, match=r"a\.npy"):
@@ -103,22 +107,22 @@ def test_any_idx_or_npz_file_is_one_sentence(amount, tmp_path):
 def test_pairs_of_another_shape_are_refused(tmp_path):
     task = build.task(tiny.config("source_only"))
     domain = task.streams["source"]
-    entries = {d: store.entry(d, task.streams[d[:6]], 32) for d in store.DIRECTIONS}
-    store.finish(tmp_path, "R-S", entries)
+    entries = {d: pair_store.entry(d, task.streams[d[:6]], 32) for d in pair_store.DIRECTIONS}
+    pair_store.finish(tmp_path, "R-S", entries)
     for wrong in (np.zeros([3, 32, 32, 3], np.uint8), np.zeros([len(domain), 32, 32], np.uint8)):
         np.save(tmp_path / "source_as_target.npy", wrong)
         with pytest.raises(ValueError, match="does not hold a picture for each"):
-            store.load(tmp_path, "source_as_target", domain)
+            pair_store.load(tmp_path, "source_as_target", domain)
     for text in (
         "{}",
         "[]",
         "x",
-        json.dumps({d: {} for d in store.DIRECTIONS}),
+        json.dumps({d: {} for d in pair_store.DIRECTIONS}),
         json.dumps(dict.fromkeys(entries, 3)),
     ):
         (tmp_path / "index.json").write_text(text)
         with pytest.raises(ValueError, match=r"index\.json"):
-            store.load(tmp_path, "source_as_target", domain)
+            pair_store.load(tmp_path, "source_as_target", domain)
 
 
 # ---- lists

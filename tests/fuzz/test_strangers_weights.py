@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from said import one_sentence, profile
 
-from tfuda.networks import applications, hub, resnet, torch_file
+from tfuda.networks import applications, hub, resnet
+from tfuda.networks.weights import torch_file
 
 
 def nested(depth=60):

@@ -6,16 +6,16 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from tfuda import build, callbacks, experiment, stages
+from tfuda.experiment import build, callbacks, prerequisites, training
+from tfuda.experiment.workdir import Workdir
 from tfuda.methods.dann import DANN
-from tfuda.workdir import Workdir
 
 
 def ready(cell="adda", **changes):
     """(method, its teacher, batch) in mid-ramp, with norm and dropout; no weight is what the seed draws."""
     made = tiny.config(cell, **changes)
     made.network.update(bottleneck=5, neck="norm+dropout")
-    task, teacher = stages.untaught(made, build.task(made))
+    task, teacher = prerequisites.untaught(made, build.task(made))
     teacher.set_weights([1.1 * w + 0.01 for w in teacher.get_weights()])
     method = build.method(made, task, teacher)
     method.step.assign(3)
@@ -117,7 +117,7 @@ def test_training_without_a_teacher_is_refused():
 
 def test_labelled_target_images_are_refused_before_any_stage(tmp_path):
     with pytest.raises(ValueError, match=r"has no use for labelled target images: leave out --config\.shots"):
-        experiment.train(tiny.config("adda", shots=1), Workdir(tmp_path))
+        training.train(tiny.config("adda", shots=1), Workdir(tmp_path))
     assert not (tmp_path / "teacher").exists()
 
 
@@ -130,7 +130,7 @@ def whole(tmp_path_factory):
     made, said = tiny.config("adda", steps=6, segment=3), []
     task, folder = build.task(made), Workdir(tmp_path_factory.mktemp("adda"))
     task = task._replace(tests={name: domain.rows(np.arange(40)) for name, domain in task.tests.items()})
-    result = experiment.train(made, folder, task=task, say=said.append)
+    result = training.train(made, folder, task=task, say=said.append)
     return made, task, folder, said, result
 
 
@@ -142,8 +142,8 @@ def test_a_run_makes_its_teacher_first_and_answers_by_its_head(whole):
         f"stage 2 of 2, adda: {folder.path}",
     ]
     assert Workdir(folder.path / "teacher").finished()["method"] == "source_only"
-    teacher = stages.taught(made, Workdir(folder.path / "teacher"), task, pytest.fail)
-    network = experiment.load(folder.path)[2].network
+    teacher = prerequisites.taught(made, Workdir(folder.path / "teacher"), task, pytest.fail)
+    network = training.load(folder.path)[2].network
     assert all(same(network.head.get_weights(), teacher.head.get_weights()))
     assert not all(same(network.get_weights(), teacher.get_weights()))
 
@@ -155,10 +155,10 @@ def test_a_run_that_was_stopped_ends_where_it_would_have_with_the_same_teacher(w
     made.teacher = str(one.path / "teacher")
     folder.path.mkdir()
     folder.record(made)
-    method = build.method(made, task, stages.taught(made, Workdir(made.teacher), task, pytest.fail))
+    method = build.method(made, task, prerequisites.taught(made, Workdir(made.teacher), task, pytest.fail))
     journal = callbacks.Journal(task, folder, folder.checkpoints(method), 0)
     method.fit(build.streams(made, task), callbacks=[journal, tiny.StopAt(3)], verbose=0)
-    experiment.train(made, folder, task=task, say=said.append)
+    training.train(made, folder, task=task, say=said.append)
     assert "resuming at step 3 of 6" in said and not (folder.path / "teacher").exists()
     ours, theirs = (killing.content(work.path) for work in (folder, one))
     for name in ("checkpoints/checkpoint", "metrics.csv", "result.json"):

@@ -14,7 +14,7 @@ from golden_tools import (
 )
 from test_layers import on_each
 
-from tfuda import build
+from tfuda.experiment import build
 from tfuda.methods.afn import AFN, Embedding
 from tfuda.networks.base import Outputs
 from tfuda.weighers.biwaa import biwaa

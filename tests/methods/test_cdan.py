@@ -11,7 +11,7 @@ from golden_tools import (
     halves,
 )
 
-from tfuda import losses
+from tfuda.core import losses
 from tfuda.methods.cdan import CDAN
 from tfuda.methods.cdane import CDANE
 from tfuda.methods.dann import DANN

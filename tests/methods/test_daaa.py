@@ -7,11 +7,12 @@ import tensorflow as tf
 import tiny
 from golden_tools import golden_fixture  # noqa: F401
 
-from tfuda import build, ops, stages
+from tfuda.core import ops
+from tfuda.experiment import build, prerequisites
+from tfuda.experiment.workdir import Workdir
 from tfuda.methods.daaa import DAAA
+from tfuda.methods.shared.attention_transfer import DISTANCES, POOLING, attention
 from tfuda.networks.base import Outputs
-from tfuda.transfer import DISTANCES, POOLING, attention
-from tfuda.workdir import Workdir
 
 STREAMS = ("source", "source_as_target", "target", "target_as_source")
 OTHER = 1000  # added to the row of a file: the image that the network sees in the target's style
@@ -198,7 +199,7 @@ def test_so_does_the_learning_rate_and_the_ramp_does_not():
 def taught(text, **changes):
     """(config, task, method, teacher), the teacher being another network than the one at the start."""
     config = tiny.config(text, **changes)
-    task, teacher = stages.untaught(config, build.task(config))
+    task, teacher = prerequisites.untaught(config, build.task(config))
     rng = np.random.default_rng(0)
     for variable in teacher.variables:
         variable.assign(variable.numpy() * rng.uniform(0.8, 1.2, variable.shape))
@@ -248,7 +249,7 @@ def test_the_teacher_never_changes_and_is_in_no_checkpoint(tmp_path):
 
 def test_without_a_teacher_it_evaluates_and_says_what_training_needs():
     config = tiny.config("daaa")
-    task = stages.untaught(config, build.task(config)).task
+    task = prerequisites.untaught(config, build.task(config)).task
     method, streams = build.method(config, task), build.streams(config, task)
     assert method(task.tests["target"].images[:3]).shape == (3, 10)
     with pytest.raises(ValueError, match="daaa trains with a teacher: pass one to build"):

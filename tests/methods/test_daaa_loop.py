@@ -6,11 +6,11 @@ import pytest
 import tensorflow as tf
 from golden_tools import golden_fixture  # noqa: F401
 
-from tfuda import kernels
 from tfuda.methods.daaa import DAAA
+from tfuda.methods.shared import mmd
+from tfuda.methods.shared.attention_transfer import attention, mean_of_gaussians
 from tfuda.networks.base import Network
 from tfuda.networks.small import small
-from tfuda.transfer import attention, mean_of_gaussians
 
 STREAMS = ("source", "source_as_target", "target", "target_as_source")
 
@@ -180,10 +180,10 @@ def test_kernels_compare_the_attentions_of_every_layer(double):
     plain = [batch[name]["image" if name in ("source", "target_as_source") else "pair"] for name in batch]
     sides = teacher(tf.concat(plain, 0), training=False).maps, zip(*(outputs[name].maps for name in batch))
     layers = [(attention(a), attention(tf.concat(b, 0))) for a, b in zip(*sides)]
-    expected = sum(kernels.mmd(a, b, estimator="quad") for a, b in layers)
+    expected = sum(mmd.mmd(a, b, estimator="quad") for a, b in layers)
     assert float(method.align(batch, outputs)["attention"]) == pytest.approx(float(expected), rel=1e-10)
     method.distance = "jmmd"
-    expected = kernels.jmmd(*zip(*layers), [mean_of_gaussians] * len(layers))
+    expected = mmd.jmmd(*zip(*layers), [mean_of_gaussians] * len(layers))
     assert float(method.align(batch, outputs)["attention"]) == pytest.approx(float(expected), rel=1e-10)
 
 

@@ -10,9 +10,9 @@ from golden_tools import (
     golden_fixture,  # noqa: F401
 )
 
-from tfuda import kernels
 from tfuda.methods.dan import DAN
 from tfuda.methods.jan import JAN
+from tfuda.methods.shared import mmd
 from tfuda.networks.base import Outputs
 
 INPUTS = ("fs", "ft", "ys", "yt")
@@ -39,7 +39,7 @@ def discrepancy(method, inputs) -> tuple[tf.Tensor, dict, list]:
 
 
 @pytest.mark.golden
-@pytest.mark.parametrize("estimator", kernels.ESTIMATORS)
+@pytest.mark.parametrize("estimator", mmd.ESTIMATORS)
 @pytest.mark.parametrize("name", CASES)
 def test_the_term_and_its_gradients_are_those_of_tllib(golden, name, estimator):
     file, (kind, read) = golden("tllib_official"), CASES[name]
@@ -54,7 +54,7 @@ def test_the_term_and_its_gradients_are_those_of_tllib(golden, name, estimator):
 
 
 @pytest.mark.golden
-@pytest.mark.parametrize("estimator", kernels.ESTIMATORS)
+@pytest.mark.parametrize("estimator", mmd.ESTIMATORS)
 def test_maps_that_are_the_identity_change_neither_the_value_nor_the_network_s_gradient(golden, estimator):
     file = golden("tllib_official")
     inputs = {key: file[key] for key in INPUTS}
@@ -87,7 +87,7 @@ def test_maps_climb_by_their_rate_and_the_network_goes_down_with_all_of_its_grad
         w0, b0, w1, b1 = weights
         f, p = ([inputs[k + side] for side in "st"] for k in "fy")
         layers = [(x @ w0 + b0, tf.nn.softmax(y) @ w1 + b1) for x, y in zip(f, p, strict=True)]
-        expected = FACTOR * kernels.jmmd(*layers)
+        expected = FACTOR * mmd.jmmd(*layers)
     np.testing.assert_allclose(loss, expected, rtol=1e-12)
     for key in INPUTS:
         np.testing.assert_allclose(gradients[key], tape.gradient(expected, inputs[key]), rtol=1e-9, atol=1e-14)

@@ -13,7 +13,7 @@ from golden_tools import (
     halves,
 )
 
-from tfuda import schedules
+from tfuda.core import schedules
 from tfuda.methods.dann import DANN
 
 # ---- against the authors' code

@@ -8,9 +8,9 @@ import tiny
 from golden_tools import FeatureNetwork, at_coefficient, golden_fixture  # noqa: F401
 
 from configs import digits
-from tfuda import build
-from tfuda.hierarchy import partition, split
+from tfuda.experiment import build
 from tfuda.methods.gsda import GSDA
+from tfuda.methods.shared.class_hierarchy import partition, split
 
 PARTS = {"W1": "w1", "b1": "b1", "W2": "w2", "b2": "b2", "w3": "w3", "b3": "b3"}
 both_readings = pytest.mark.parametrize("reading", ["pdet", "pgrad"])

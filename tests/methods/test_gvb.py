@@ -12,7 +12,7 @@ from golden_tools import (
     heuristic_layers,
 )
 
-from tfuda import ops
+from tfuda.core import ops
 from tfuda.methods.gvb import GVB
 
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 import tiny
 from golden_tools import FeatureNetwork, at_coefficient
 
-from tfuda import build
+from tfuda.experiment import build
 from tfuda.methods.dann import DANN
 from tfuda.methods.iwan import IWAN
 from tfuda.methods.pada import PADA

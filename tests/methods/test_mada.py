@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from golden_tools import FeatureNetwork, at_coefficient
 
-from tfuda import cells
+from tfuda.experiment import cells
 from tfuda.methods.mada import MADA
 from tfuda.networks.base import Outputs
 

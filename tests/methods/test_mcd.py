@@ -10,9 +10,10 @@ from golden_tools import (
     golden_fixture,  # noqa: F401
 )
 
-from tfuda import export, optim
+from tfuda.core import optimizers
 from tfuda.methods.mcd import MCD
 from tfuda.networks.base import Outputs
+from tfuda.serving import export
 
 TRADE_OFFS = {"task": 0.8, "balance": 0.3, "discrepancy": 7.0}
 BACK, HEADS = (0.1, 0.5), (1.0, 0.9)  # factor on the rate, and momentum
@@ -119,7 +120,7 @@ def ready(turns=2):
     keras.utils.set_random_seed(3)
     method = made(3, 5, hidden=6, turns=turns)
     groups = lambda path: BACK if "backbone" in path else HEADS  # noqa: E731
-    method.compile(optim.SGD(RATE, groups, DECAY))
+    method.compile(optimizers.SGD(RATE, groups, DECAY))
     rng = np.random.default_rng(0)
     batch = {
         "source": {"image": tf.constant(rng.normal(size=[6, 5])), "label": tf.constant([0, 1, 2, 0, 1, 2])},

@@ -10,7 +10,7 @@ from golden_tools import (
     golden_fixture,  # noqa: F401
 )
 
-from tfuda import cells
+from tfuda.experiment import cells
 from tfuda.methods.mdd import MDD
 from tfuda.networks.base import Outputs
 

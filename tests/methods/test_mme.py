@@ -10,7 +10,8 @@ from golden_tools import (
     golden_fixture,  # noqa: F401
 )
 
-from tfuda import cells, optim
+from tfuda.core import optimizers
+from tfuda.experiment import cells
 from tfuda.methods.ent import ENT
 from tfuda.methods.mme import MME
 from tfuda.networks.heads import CosineHead
@@ -74,7 +75,7 @@ def small(name, **options):
     head = CosineHead(3, 4, TEMPERATURE)
     options = {"trade_offs": {TERMS[name]: FACTOR}, **options}
     method = KINDS[name](FeatureNetwork(head, 5, hidden=6), **options)
-    method.compile(optim.SGD(RATE, lambda path: (1.0, MOMENTUM), DECAY))
+    method.compile(optimizers.SGD(RATE, lambda path: (1.0, MOMENTUM), DECAY))
     rng = np.random.default_rng(0)
     batch = {
         "source": {"image": tf.constant(rng.normal(size=[6, 5])), "label": tf.constant([0, 1, 2, 0, 1, 2])},
@@ -141,7 +142,7 @@ def test_which_images_take_part_in_which_turn(alternating):
 
     method, batch, _ = small("mme")
     method = Watched(method.network, alternating=alternating)
-    method.compile(optim.SGD(RATE))
+    method.compile(optimizers.SGD(RATE))
     method.train_step(tf.nest.map_structure(lambda x: tf.cast(x, "float32") if x.dtype.is_floating else x, batch))
     labelled, rest = ["source", "target_labelled"], ["target"]
     assert seen == ([labelled, rest] if alternating else [[*batch]])

@@ -15,7 +15,8 @@ from golden_tools import (
     relative_error,
 )
 
-from tfuda import build, schedules
+from tfuda.core import schedules
+from tfuda.experiment import build
 from tfuda.methods import mstn
 from tfuda.methods.dann import DANN
 from tfuda.methods.mstn import MSTN

@@ -10,7 +10,7 @@ from golden_tools import (
     golden_fixture,  # noqa: F401
 )
 
-from tfuda import optim
+from tfuda.core import optimizers
 from tfuda.methods.symnets import SymNets, share_of
 from tfuda.networks.heads import SymmetricHead
 
@@ -94,7 +94,7 @@ def small(**options):
     """A method behind a backbone of one layer, in the middle of its ramp, and a batch."""
     keras.utils.set_random_seed(1)
     method = SymNets(network(3, 5, hidden=6), steps=20, **options)
-    method.compile(optim.SGD(0.1, lambda path: (1.0, 0.0), nesterov=False))
+    method.compile(optimizers.SGD(0.1, lambda path: (1.0, 0.0), nesterov=False))
     method.step.assign(5)
     rng = np.random.default_rng(0)
     batch = {

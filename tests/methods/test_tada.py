@@ -7,11 +7,13 @@ import tensorflow as tf
 import tiny
 from golden_tools import at_coefficient, golden_fixture  # noqa: F401
 
-from tfuda import build, evaluate, export
+from tfuda.evaluation import evaluate
+from tfuda.experiment import build
 from tfuda.methods.tada import TADA
 from tfuda.networks.attention import RegionAttention
 from tfuda.networks.base import Network
 from tfuda.networks.small import small
+from tfuda.serving import export
 
 TAGS = {
     "printed": {},

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from tfuda import build
+from tfuda.experiment import build
 from tfuda.networks import heads
 from tfuda.networks.heads import CosineHead, SymmetricHead
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfuda.networks import resnet, torch_file
+from tfuda.networks import resnet
 from tfuda.networks.base import Network
+from tfuda.networks.weights import torch_file
 
 pytestmark = pytest.mark.torch
 

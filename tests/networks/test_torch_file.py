@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from torch_writer import WRITERS, Parameter, Storage, Tensor, state_dict, write_pickles, write_zip
 
-from tfuda.networks import torch_file, torch_pickle
+from tfuda.networks.weights import torch_file, torch_pickle
 
 KINDS = ["f8", "f4", "f2", "i8", "i4", "i2", "i1", "u1", "?"]
 

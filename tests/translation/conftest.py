@@ -4,12 +4,13 @@ import minis
 import pytest
 import tiny_pairs
 
-from tfuda.translation import pairs, store
-from tfuda.workdir import Workdir
+from tfuda.experiment import translated_pairs
+from tfuda.experiment.workdir import Workdir
+from tfuda.translation import pair_store
 
 
 def prepare(patch, root):
-    patch.setattr(store, "PIXELS", 3 * 20**2)  # batches of three
+    patch.setattr(pair_store, "PIXELS", 3 * 20**2)  # batches of three
     patch.setenv("TFUDA_CACHE", str(root / "cache"))
 
 
@@ -20,7 +21,7 @@ def album(tmp_path_factory):
     minis.folders(root / "scans", ("x", "y"), 4, seed=1)
     with pytest.MonkeyPatch.context() as patch:
         prepare(patch, root)
-        pairs.make(tiny_pairs.settings(root), Workdir(root / "pairs"))
+        translated_pairs.make(tiny_pairs.settings(root), Workdir(root / "pairs"))
     return root
 
 
@@ -35,5 +36,5 @@ def photos(album, monkeypatch):
 def made(tmp_path_factory):
     """Undisturbed pairs of H and M: their folder, and what was said."""
     said, folder = [], tmp_path_factory.mktemp("pairs")
-    pairs.make(tiny_pairs.arrays(), Workdir(folder), say=said.append)
+    translated_pairs.make(tiny_pairs.arrays(), Workdir(folder), say=said.append)
     return folder, said

@@ -6,12 +6,12 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from tfuda import schedules
+from tfuda.core import schedules
 from tfuda.data import pipeline
-from tfuda.data.domains import Domain
+from tfuda.data.tasks import Domain
+from tfuda.experiment.workdir import Workdir, restore
 from tfuda.translation import cyclegan
 from tfuda.translation.cyclegan import CycleGAN
-from tfuda.workdir import Workdir, restore
 
 SIDE = 16
 

@@ -14,7 +14,8 @@ from golden_tools import (
 )
 from test_method import convolutions
 
-from tfuda import cells, ops
+from tfuda.core import ops
+from tfuda.experiment import cells
 from tfuda.methods.dannp import DANNP
 from tfuda.networks.base import Outputs
 from tfuda.networks.heads import HeuristicHead

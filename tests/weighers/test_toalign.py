@@ -17,7 +17,7 @@ from golden_tools import (
     relative_error,
 )
 
-from tfuda import ops
+from tfuda.core import ops
 from tfuda.methods.dannp import DANNP
 from tfuda.methods.hda import HDA
 from tfuda.methods.source_only import SourceOnly

@@ -12,7 +12,8 @@ from golden_tools import (
     heuristic_layers,
 )
 
-from tfuda import build, losses
+from tfuda.core import losses
+from tfuda.experiment import build
 from tfuda.methods.hda import HDA
 from tfuda.networks.base import Outputs
 from tfuda.weighers.toalign import toalign

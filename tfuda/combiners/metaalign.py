@@ -40,10 +40,10 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from tfuda import ops
-from tfuda.method import Batch, Method, Terms
+from tfuda.core import ops
+from tfuda.core.extension_points import joint
+from tfuda.core.method import Batch, Method, Terms
 from tfuda.networks.base import Outputs
-from tfuda.seams import joint
 
 
 class Look(NamedTuple):

@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfuda.data import view as views
-from tfuda.data.check import cores
-from tfuda.data.domains import Domain
+from tfuda.data import views
+from tfuda.data.decodable import cores
 from tfuda.data.files import Files
 from tfuda.data.samplers import uniform, usable
+from tfuda.data.tasks import Domain
 
 Batch = dict[str, tf.Tensor]
 SEEN = ("image", "pair")  # what crops and augments change, both of a sample alike

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from tfuda.data.domains import Domain
+from tfuda.data.tasks import Domain
 
 Seed = tuple[int, int]
 Sampler = Callable[[tf.Tensor], tf.Tensor]

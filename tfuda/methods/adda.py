@@ -1,6 +1,6 @@
 """ADDA: Adversarial Discriminative Domain Adaptation (Tzeng et al., CVPR 2017), https://arxiv.org/abs/1702.05464
 
-    M_s   a source network that does not learn any more: the teacher of tfuda/stages.py
+    M_s   a source network that does not learn any more: the teacher of tfuda/experiment/prerequisites.py
     M_t   starts as M_s; its head stays what it is
     L     trade_off L_domain, the game of DANN between f_s = M_s(x_s) and f_t = M_t(x_t)
 
@@ -16,10 +16,10 @@ Departures:
 
 from __future__ import annotations
 
-from tfuda.method import Method
+from tfuda.core.method import Method
 from tfuda.methods.dann import DANN
+from tfuda.methods.shared.frozen_teacher import Taught
 from tfuda.networks.base import Network
-from tfuda.taught import Taught
 
 
 class ADDA(Taught, DANN):

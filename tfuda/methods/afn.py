@@ -28,8 +28,8 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from tfuda import losses, ops
-from tfuda.method import Method
+from tfuda.core import losses, ops
+from tfuda.core.method import Method
 from tfuda.networks.layers import Dropout, chain
 
 

@@ -13,7 +13,8 @@ whatever M_T sees, under the same crop:
     L          1/N (sum CE + sum EM) + beta L_AT                     eq. 13, beta = trade_offs.attention
 
 `config.segment` is the paper's N_post: the posterior of all target images, and with it the learning rate, starts anew
-after so many steps. tfuda/stages.py makes translations and M_S (stages A, B); ablations are in configs/office31.py.
+after so many steps. tfuda/experiment/prerequisites.py makes translations and M_S (stages A, B); ablations are in
+configs/office31.py.
 
 What the paper leaves open, and the option that selects otherwise (METHODS B7; no code was released):
 - Layers: every activation that the backbone shows, for ResNet-50 the 48 of its blocks ("all but the first and the
@@ -31,8 +32,9 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tfuda import losses, ops, transfer
-from tfuda.taught import Taught
+from tfuda.core import losses, ops
+from tfuda.methods.shared import attention_transfer
+from tfuda.methods.shared.frozen_teacher import Taught
 
 
 class DAAA(Taught):
@@ -58,7 +60,7 @@ class DAAA(Taught):
 
     def __init__(self, network, *seams, targets: int = 0, **options):
         super().__init__(network, *seams, **options)
-        transfer.check(self.pooling, self.distance)
+        attention_transfer.check(self.pooling, self.distance)
         self.learns = any(name.startswith("target") for name in self.parts.split("+"))
         if self.learns and self.lagging:
             self.posteriors = self.memory("posteriors", (targets, network.classes))  # zeros: no EM yet
@@ -93,11 +95,13 @@ class DAAA(Taught):
 
     def align(self, batch, outputs):
         plain = tf.concat([batch[name]["pair" if name in self._paired else "image"] for name in outputs], 0)
-        looks = functools.partial(transfer.attention, pooling=self.pooling)
+        looks = functools.partial(attention_transfer.attention, pooling=self.pooling)
         wanted = [tf.stop_gradient(looks(maps)) for maps in self.guide(plain).maps]
         layers = zip(*(stream.maps for stream in outputs.values()), strict=True)
         found = [tf.concat([*map(looks, maps)], 0) for maps in layers]
-        return {"attention": transfer.gap(wanted, found, self.distance, lambda each: self.mean([each], batch))}
+        return {
+            "attention": attention_transfer.gap(wanted, found, self.distance, lambda each: self.mean([each], batch))
+        }
 
     def regularise(self, batch, outputs):
         names = [name for name in ("target", "target_as_source") if name in outputs]

@@ -1,7 +1,7 @@
 """DAN: Learning Transferable Features with Deep Adaptation Networks (Long et al., ICML 2015),
 https://arxiv.org/abs/1502.02791
 
-    L    L_task + trade_off MK-MMD(f_s, f_t)           kernels and estimators: tfuda/kernels.py
+    L    L_task + trade_off MK-MMD(f_s, f_t)           kernels and estimators: tfuda/methods/shared/mmd.py
 
 Features alone are aligned, under a sum of five Gaussian kernels, by no discriminator. The paper aligns several layers
 and learns the kernels' weights; here, as in tllib, one layer and equal weights. `estimator=quad` takes all pairs, the
@@ -10,8 +10,9 @@ default "linear" N of them. Labelled target images join the task alone. Both dom
 
 from __future__ import annotations
 
-from tfuda import kernels, ops
-from tfuda.method import Method
+from tfuda.core import ops
+from tfuda.core.method import Method
+from tfuda.methods.shared import mmd
 
 
 class DAN(Method):
@@ -24,8 +25,8 @@ class DAN(Method):
     _refuses = ("pada",)
 
     def make(self, probe):
-        if self.estimator not in kernels.ESTIMATORS:
-            raise ValueError(f"no estimator={self.estimator!r}: choose {' or '.join(kernels.ESTIMATORS)}")
+        if self.estimator not in mmd.ESTIMATORS:
+            raise ValueError(f"no estimator={self.estimator!r}: choose {' or '.join(mmd.ESTIMATORS)}")
 
     def layers_of(self, stream):
         """What is compared of Outputs: a list of [B, d_l]."""
@@ -33,7 +34,7 @@ class DAN(Method):
 
     def distance(self, source, target):
         """Of both domains' layers [N, d_l]: a scalar."""
-        return kernels.mmd(*source, *target, estimator=self.estimator)
+        return mmd.mmd(*source, *target, estimator=self.estimator)
 
     def align(self, batch, outputs):
         seen = self.weigh(self.network, batch, outputs)

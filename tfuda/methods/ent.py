@@ -10,10 +10,10 @@ Two updates in a step, as MME (methods/mme.py), which is this with the head agai
 
 from __future__ import annotations
 
-from tfuda import losses, ops
-from tfuda.method import Method
+from tfuda.core import losses, ops
+from tfuda.core.method import Method
+from tfuda.methods.shared.alternating_updates import Turn, turns
 from tfuda.networks.heads import CosineHead
-from tfuda.turns import Turn, turns
 
 
 class ENT(Method):

@@ -31,8 +31,9 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from tfuda import hierarchy, losses, ops
-from tfuda.method import Method
+from tfuda.core import losses, ops
+from tfuda.core.method import Method
+from tfuda.methods.shared import class_hierarchy
 from tfuda.networks.bank import Bank
 
 
@@ -59,8 +60,8 @@ class GSDA(Method):
     _reads = ("features",)
 
     def make(self, probe):
-        hierarchy.check(self.levels)
-        drawn = hierarchy.drawn(probe.logits.shape[-1], self.groups, self.overlap)  # [b, r]
+        class_hierarchy.check(self.levels)
+        drawn = class_hierarchy.drawn(probe.logits.shape[-1], self.groups, self.overlap)  # [b, r]
         self.membership = self.memory("membership", drawn.shape, initializer=keras.initializers.Constant(drawn))
         count, width = 1 + sum(drawn.shape), probe.features.shape[-1]
         self.bank = Bank(count, width, self.hidden, self.dropout, self.activation, self.initial, "discriminators")
@@ -68,7 +69,7 @@ class GSDA(Method):
     def masses(self, batch, f: tf.Tensor, p: tf.Tensor) -> tf.Tensor:
         """w [M, N] of the source's labels and the target's class probabilities p [n, r]."""
         hot = tf.one_hot(batch["source"]["label"], p.shape[-1], dtype=p.dtype)
-        weights = hierarchy.spread(self.membership.value, tf.concat([hot, p], 0), 1.0)  # [N, M]
+        weights = class_hierarchy.spread(self.membership.value, tf.concat([hot, p], 0), 1.0)  # [N, M]
         return tf.transpose(weights) * tf.concat([self.importance(batch, name) for name in self.domains], 0)
 
     def align(self, batch, outputs):
@@ -95,7 +96,7 @@ class GSDA(Method):
         p, slope = ops.with_slopes(lambda f: tf.nn.softmax(self.network.head(f)), target)  # [n, r], [n, r, d]
         w = self.masses(batch, f, p)
         still = tf.zeros([tf.shape(f)[0] - tf.shape(target)[0], *slope.shape[1:]], f.dtype)
-        slopes = hierarchy.spread(self.membership.value, tf.concat([still, slope], 0), 0.0)  # [N, M, d]
+        slopes = class_hierarchy.spread(self.membership.value, tf.concat([still, slope], 0), 0.0)  # [N, M, d]
         through_p = losses.binary_cross_entropy(d, logits)[..., None] * tf.transpose(slopes, [1, 0, 2])
         norms = ops.safe_norm((w * error)[..., None] * jacobian + through_p)[..., 0]
         turned = tf.nn.softmax(self.network.head(ops.reverse_gradient(target, self.reversal())))
@@ -103,13 +104,13 @@ class GSDA(Method):
 
     def played(self, wrong: tf.Tensor) -> dict:
         """Losses of the chosen levels, of w BCE [M, N]."""
-        domain, groups, classes = hierarchy.split(wrong, self.membership.shape[0])
+        domain, groups, classes = class_hierarchy.split(wrong, self.membership.shape[0])
         found = {"domain": domain, "groups": tf.reduce_sum(groups, 0), "classes": tf.reduce_sum(classes, 0)}
         return {level: ops.mean(found[level]) for level in self.levels.split("+")}
 
     def compared(self, norms: tf.Tensor) -> dict:
         """L_syn, and the three levels' norms, of N |G| [M, N]."""
-        synchrony, levels = hierarchy.asynchrony(norms, self.membership.value)
+        synchrony, levels = class_hierarchy.asynchrony(norms, self.membership.value)
         found = {"synchrony": synchrony} if self.synchronised else {}
         found |= {f"{name}_norm": tf.stop_gradient(value) for name, value in levels.items()}
         return {name: ops.share(value) for name, value in found.items()}

@@ -29,7 +29,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from tfuda import ops
+from tfuda.core import ops
 from tfuda.methods.dannp import DANNP
 from tfuda.methods.hda import HDA
 from tfuda.networks.discriminators import initializer

@@ -37,7 +37,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tfuda import ops
+from tfuda.core import ops
 from tfuda.methods.dannp import DANNP
 from tfuda.networks.heads import HeuristicHead
 

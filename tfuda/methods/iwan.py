@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tfuda import losses, ops
+from tfuda.core import losses, ops
 from tfuda.methods.dann import DANN
 from tfuda.networks import discriminators
 

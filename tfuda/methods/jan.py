@@ -2,7 +2,7 @@
 
     layers   f and softmax(z)
     JMMD     MMD under the product over layers of their kernels; five for f, one of width 0.92 for softmax(z)
-    L        L_task + trade_off JMMD                                        tfuda/kernels.py
+    L        L_task + trade_off JMMD                                        tfuda/methods/shared/mmd.py
 
     jan[adversarial=True]   JAN-A: every layer passes through a linear map θ_l, the identity at first, which learns to
                             make JMMD larger while the network makes it smaller: L_task + trade_off max_θ JMMD
@@ -20,8 +20,9 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from tfuda import kernels, ops
+from tfuda.core import ops
 from tfuda.methods.dan import DAN
+from tfuda.methods.shared import mmd
 
 
 class JAN(DAN):
@@ -55,4 +56,4 @@ class JAN(DAN):
         return [ops.reverse_gradient(theta(x), rate) for theta, x in zip(self.thetas, inner, strict=True)]
 
     def distance(self, source, target):
-        return kernels.jmmd(self.through(source), self.through(target), estimator=self.estimator)
+        return mmd.jmmd(self.through(source), self.through(target), estimator=self.estimator)

@@ -11,7 +11,8 @@ G the backbone, F1 and F2 two heads on its features, p1 and p2 their softmax:
     step B       F1, F2    minimise  task + 0.01 balance - trade_off discrepancy
     step C       G         minimises trade_off discrepancy, `turns` times
 
-Each is an update with new looks at the batch, so a step passes its streams 2 + turns times (tfuda/turns.py).
+Each is an update with new looks at the batch, so a step passes its streams 2 + turns times
+(tfuda/methods/shared/alternating_updates.py).
 
 Readings, and the option that selects the other:
 - The trade-off is the public implementation's 10 for Office-31, 30 for Office-Home; `balance` is its too (the paper
@@ -28,12 +29,12 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from tfuda import ops
-from tfuda.method import Method
+from tfuda.core import ops
+from tfuda.core.method import Method
+from tfuda.methods.shared.alternating_updates import Turn, turns
 from tfuda.networks.discriminators import initializer
 from tfuda.networks.heads import block
 from tfuda.networks.layers import Dropout, chain
-from tfuda.turns import Turn, turns
 
 
 def classifier(classes: int, hidden: int, depth: int, dropout: float, initial: str, name: str) -> keras.Sequential:

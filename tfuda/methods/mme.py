@@ -6,8 +6,8 @@
     L         L_task + 0.1 minimax: the head raises the entropy, all before it lowers it
 
 Each step is two: one on the labelled images, then one on the unlabelled by the weights that the first left
-(tfuda/turns.py). `alternating=False` is one step on the sum of both, as many implementations have it. H has 1e-5
-inside its logarithm, as the authors' code.
+(tfuda/methods/shared/alternating_updates.py). `alternating=False` is one step on the sum of both, as
+many implementations have it. H has 1e-5 inside its logarithm, as the authors' code.
 
 The linear layer before the cosines has `hidden` units; the reversal sits behind it, so it moves with the backbone.
 Learning stops at the end of the run, where the code watches three labelled target images of each class. Without
@@ -16,7 +16,7 @@ Learning stops at the end of the run, where the code watches three labelled targ
 
 from __future__ import annotations
 
-from tfuda import losses, ops
+from tfuda.core import losses, ops
 from tfuda.methods.ent import ENT
 
 

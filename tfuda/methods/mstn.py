@@ -27,8 +27,9 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tfuda import memory, ops
+from tfuda.core import ops
 from tfuda.methods.dann import DANN
+from tfuda.methods.shared import centroids
 
 REDUCTIONS = ("class", "sum", "mean")
 
@@ -65,8 +66,8 @@ class MSTN(DANN):
         super().make(probe)
         if self.reduction not in REDUCTIONS:
             raise ValueError(f"mstn has no reduction={self.reduction!r}: choose {', '.join(REDUCTIONS)}")
-        if self.absent not in memory.ABSENT:
-            raise ValueError(f"mstn has no absent={self.absent!r}: choose {' or '.join(memory.ABSENT)}")
+        if self.absent not in centroids.ABSENT:
+            raise ValueError(f"mstn has no absent={self.absent!r}: choose {' or '.join(centroids.ABSENT)}")
         if not 0 <= self.keep < 1:
             raise ValueError(f"mstn keep={self.keep}: a share of the old centroid from 0 to below 1")
         shape = (2, probe.logits.shape[-1], probe.features.shape[-1])
@@ -79,7 +80,7 @@ class MSTN(DANN):
         for old, names in zip(tf.unstack(self.centroids.value), sides, strict=True):
             features = tf.concat([outputs[name].features for name in names], 0)  # [B, d]
             labels = tf.concat([batch[name]["label" if "label" in batch[name] else "pseudo"] for name in names], 0)
-            found.append(memory.centroids(old, features, labels, self.keep, self.absent))
+            found.append(centroids.centroids(old, features, labels, self.keep, self.absent))
         return found
 
     def align(self, batch, outputs):

@@ -9,7 +9,7 @@ papers' tables.
 
 from __future__ import annotations
 
-from tfuda.method import Method
+from tfuda.core.method import Method
 
 
 class SourceOnly(Method):

@@ -15,9 +15,9 @@ import h5py
 import keras
 import tensorflow as tf
 
-from tfuda import ops
+from tfuda.core import ops
 from tfuda.names import near
-from tfuda.networks import h5_file
+from tfuda.networks.weights import h5_file
 
 
 def applications(model: str = "ResNet50", weights: str = "", frozen: bool = False) -> list[keras.layers.Layer]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from tfuda import losses, ops
+from tfuda.core import losses, ops
 from tfuda.networks.bank import Bank
 from tfuda.networks.discriminators import mlp
 

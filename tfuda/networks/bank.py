@@ -18,7 +18,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from tfuda import ops
+from tfuda.core import ops
 from tfuda.networks.discriminators import stacked
 from tfuda.networks.layers import Dropout
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from tfuda import ops
-from tfuda.data.view import View
+from tfuda.core import ops
+from tfuda.data.views import View
 from tfuda.networks.discriminators import initializer
 
 

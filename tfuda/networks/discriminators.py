@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from tfuda import ops
+from tfuda.core import ops
 from tfuda.networks.layers import Dropout, chain
 
 INITIALIZERS = {"kaiming": (2.0, "fan_in"), "xavier": (1.0, "fan_avg")}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from tfuda import ops
+from tfuda.core import ops
 from tfuda.networks.discriminators import initializer
 from tfuda.networks.layers import Dropout, chain
 

@@ -16,7 +16,7 @@ import os
 
 import keras
 
-from tfuda import ops
+from tfuda.core import ops
 
 OURS = {"keras", "keras_hub", "keras_nlp", "builtins"}  # whose code a preset may name
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import keras
 import tensorflow as tf
 
-from tfuda import ops
+from tfuda.core import ops
 
 
 def synchronised(network: keras.Model) -> keras.Model:

@@ -19,8 +19,8 @@ import h5py
 import keras
 import numpy as np
 
-from tfuda import ops
-from tfuda.networks import h5_file, torch_file
+from tfuda.core import ops
+from tfuda.networks.weights import h5_file, torch_file
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 BOTTLENECK = 50  # from this depth on

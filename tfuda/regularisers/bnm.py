@@ -19,7 +19,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from tfuda import ops
+from tfuda.core import ops
 
 STANDS_ON = "source_only"  # "bnm" alone is source_only+bnm
 

@@ -19,7 +19,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from tfuda import ops
+from tfuda.core import ops
 
 STANDS_ON = "dann"  # "bsp" alone is dann+bsp
 

@@ -15,7 +15,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from tfuda import losses, ops
+from tfuda.core import losses, ops
 
 STANDS_ON = "source_only"  # "mcc" alone is source_only+mcc
 

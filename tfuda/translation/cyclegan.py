@@ -26,10 +26,10 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from tfuda import guard, ops, schedules
-from tfuda.segments import Segmented
-from tfuda.translation import networks
-from tfuda.translation.pool import Pool
+from tfuda.core import nonfinite, ops, schedules
+from tfuda.core.segmented_model import Segmented
+from tfuda.translation import generators
+from tfuda.translation.image_pool import Pool
 
 DIRECTIONS = ("source_as_target", "target_as_source")
 METERS = ("loss", "fool", "cycle", "identity", "judge")
@@ -83,10 +83,10 @@ class CycleGAN(Segmented):
     ):
         super().__init__(name="cyclegan")
         self.side, self.cycle, self.identity, self.steps, self.segment = side, cycle, identity, steps, segment
-        self.to_target = networks.generator(side, width, blocks, "to_target", seeing)
-        self.to_source = networks.generator(side, width, blocks, "to_source", seeing)
-        self.judge_target = networks.discriminator(side, width, layers, "judge_target")
-        self.judge_source = networks.discriminator(side, width, layers, "judge_source")
+        self.to_target = generators.generator(side, width, blocks, "to_target", seeing)
+        self.to_source = generators.generator(side, width, blocks, "to_source", seeing)
+        self.judge_target = generators.discriminator(side, width, layers, "judge_target")
+        self.judge_source = generators.discriminator(side, width, layers, "judge_source")
         self.step = self.memory("step", (), "int64")
         self.pools = [Pool(self.memory, f"pool_{name}", pool, side, seed) for name in ("target", "source")]
         self.translators: dict[str, Callable] = {}
@@ -172,7 +172,7 @@ class CycleGAN(Segmented):
 
     def _sound(self, terms: dict[str, tf.Tensor]) -> tf.Operation:
         """An operation that ends the graph where a term is not finite."""
-        return guard.refuse(guard.finite(terms.values()), self.step.value)
+        return nonfinite.refuse(nonfinite.finite(terms.values()), self.step.value)
 
     def translator(self, direction: str) -> Callable:
         """One of DIRECTIONS -> a compiled function, uint8 [B, H, W, 3] -> uint8 in the other domain's style."""

@@ -28,8 +28,8 @@ import functools
 
 import tensorflow as tf
 
-from tfuda import losses
-from tfuda.ops import safe_norm, sensitivity
+from tfuda.core import losses
+from tfuda.core.ops import safe_norm, sensitivity
 
 STANDS_ON = "mstn"  # "biwaa" alone is mstn+biwaa
 CHANGES = ("features", "norms")

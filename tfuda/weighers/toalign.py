@@ -28,7 +28,7 @@ import functools
 
 import tensorflow as tf
 
-from tfuda.ops import safe_norm, sensitivity
+from tfuda.core.ops import safe_norm, sensitivity
 
 STANDS_ON = "dannp"  # "toalign" alone is dannp+toalign
 CHANGES = ("features", "logits")

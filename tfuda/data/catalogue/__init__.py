@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from tfuda.data.domains import Domain
 from tfuda.data.files import class_folders, image_list
+from tfuda.data.tasks import Domain
 
 HERE = pathlib.Path(__file__).parent
 

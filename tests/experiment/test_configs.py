@@ -1,0 +1,149 @@
+"""Every config builds, names its tasks, and trains a step through its real reader, on a miniature of its data."""
+
+import runpy
+
+import keras
+import minis
+import numpy as np
+import pytest
+import tiny
+
+from tfuda import names
+from tfuda.data import catalogue
+from tfuda.experiment import build, recipes_tllib
+
+FILES = minis.CONFIGS
+pytestmark = pytest.mark.usefixtures("cache")
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "cell", ["", *(pytest.param(cell, marks=pytest.mark.slow) for cell in ("cdane", "hda+toalign"))]
+)
+def test_a_config_builds_and_steps(file, cell, miniature):
+    config = minis.small(file, miniature, cell)
+    task = build.task(config)
+    method = build.method(config, task)
+    method.fit(build.streams(config, task), verbose=0)
+    assert int(method.step.numpy()) == 1 and np.isfinite(float(method.meters["loss"].result()))
+
+
+COMPARED = [*recipes_tllib.TABLE, "jan[adversarial=True]", "mada", "symnets", "ent", "mme", "dann+mcc", "cdane+bnm"]
+COMPARED += ["cdane+bsp", "hda+toalign+mcc"]
+CHOSEN = {("office_home", "mdd"), ("visda", "mcc"), ("domainnet126", "mme")}
+EACH = [(file, cell) for file in ("office31", "office_home", "visda", "domainnet126") for cell in COMPARED]
+
+
+@pytest.mark.parametrize(
+    "name, cell", [pytest.param(*each, marks=[] if each in CHOSEN else pytest.mark.slow) for each in EACH]
+)
+def test_a_method_to_compare_with_builds_and_steps_by_its_recipe(name, cell, miniature, eager):
+    config = minis.small(FILES[0].with_name(f"{name}.py"), miniature, cell)
+    task, method = tiny.prepared(config)
+    method.fit(build.streams(config, task), verbose=0)
+    assert int(method.step.numpy()) == 1 and np.isfinite(float(method.meters["loss"].result()))
+
+
+@pytest.mark.parametrize("cell", ["pada", pytest.param("iwan", marks=pytest.mark.slow)])
+def test_partial_methods_step_on_the_named_classes(cell, miniature, eager):
+    config = minis.small(FILES[0].with_name("office31.py"), miniature, cell)
+    config.partial = "caltech"
+    task, method = tiny.prepared(config)
+    assert len(set(task.tests["target"].labels)) == 10
+    method.fit(build.streams(config, task), verbose=0)
+    assert np.isfinite(float(method.meters["domain"].result())) and method.pada == (cell == "pada")
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_config_shows_its_command_and_its_task_lists_exist(file):
+    found = runpy.run_path(str(file))
+    assert f"--config=configs/{file.name}" in found["__doc__"]
+    config = found["get_config"]()
+    for task in (task for tasks in found["TASKS"].values() for task in tasks):
+        source, dash, target = task.rpartition("-")
+        assert dash
+        for name in [*source.split("+"), target]:
+            if config.data in catalogue.names() and config.data != "mnist":
+                catalogue.domain(catalogue.get(config.data), name)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_sweep_sets_keys_that_the_config_has(file):
+    import keras_tuner
+
+    found = runpy.run_path(str(file))
+    config = found["get_config"]("dann")
+    config.lock()
+    space = keras_tuner.HyperParameters()
+    found["sweep"](space, config)
+    assert "optimizer.rate" in space.values
+
+
+@pytest.mark.parametrize("name", [name for name in catalogue.names() if name != "mnist"])
+def test_a_paper_config_is_the_papers(name):
+    get_config = runpy.run_path(str(FILES[0].with_name(f"{name}.py")))["get_config"]
+    ours, cdan = get_config("dannp"), get_config("cdan")
+    assert (ours.view.resize, ours.view.size, ours.view.train, ours.view.test) == (256, 224, "crop", "center")
+    assert (cdan.view.train, cdan.view.test, cdan.network.bottleneck) == ("resized_crop", "ten", 256)
+    assert ours.network.name.startswith("resnet") and ours.optimizer.new_layers == 10
+    assert (ours.optimizer.decay, cdan.optimizer.decay) == (5e-4, 1e-3)
+
+
+def test_semi_supervised_shots_are_those_of_the_lists(miniature):
+    config = minis.small(FILES[0].with_name("domainnet126.py"), miniature)
+    task = build.task(config)
+    shots, rest = task.streams["target_labelled"], task.streams["target"]
+    assert len(shots) == len(rest) == 126 and sorted(shots.labels) == list(range(126))
+    assert not set(shots.images.paths) & set(rest.images.paths) and rest.labels is None
+
+
+def test_several_sources_are_one_stream_that_knows_their_origin(miniature):
+    config = minis.small(FILES[0].with_name("domainnet.py"), miniature)
+    streams = build.streams(config)
+    assert streams.batch == {"source": 6, "target": 4}
+    seen = np.concatenate([streams.load(step)["source"]["domain"] for step in range(6)])
+    assert set(seen) == set(range(5))
+
+
+def test_partial_targets_keep_the_named_classes(miniature):
+    config = minis.small(FILES[0].with_name("office31.py"), miniature)
+    config.partial = "caltech"
+    task = build.task(config)
+    kept = {task.classes[k] for k in task.tests["target"].labels}
+    assert len(task.classes) == 31 and kept == set(catalogue.get("office31").partial["caltech"])
+
+
+def test_a_rate_by_task_is_a_factor():
+    config = runpy.run_path(str(FILES[0].with_name("office31.py")))["get_config"]("cdan")
+    assert {task: 1e-3 * config.optimizer.by_task.get(task, 1.0) for task in ("A-W", "A-D")} == {
+        "A-W": 1e-3,
+        "A-D": 3e-4,
+    }
+
+
+def test_networks_by_name_and_options_that_belong_to_another(miniature):
+    config = minis.small(FILES[0].with_name("office31.py"), miniature)
+    config.network.name = "resnet18"  # widths and stride stay, as they are the small network's
+    network = build.network(config, build.task(config))
+    assert [len(m.shape) for m in network(network.blank()).maps] == [4] * 5
+    assert isinstance(network.stages[0], keras.layers.Layer) and "resnet" in names.modules("networks")
+    config.network_options.wdiths = 3
+    with pytest.raises(ValueError, match="network resnet18 has no option 'wdiths'"):
+        build.network(config, build.task(config))
+
+
+def test_a_cached_copy_gives_the_same_pictures(miniature, tmp_path):
+    config = minis.small(FILES[0].with_name("office31.py"), miniature, "cdan")
+    plain = build.streams(config).load(3)
+    config.cache = str(tmp_path / "copies")
+    cached = build.streams(config).load(3)
+    assert len(list((tmp_path / "copies").glob("*.bmp"))) == 2 * 62
+    for name in plain:
+        assert np.abs(plain[name]["image"].numpy().astype(int) - cached[name]["image"].numpy()).max() <= 2
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize("cell", ["daaa", "daaa+metaalign"])
+def test_the_batch_of_daaa_divides_into_its_streams(file, cell):
+    config = runpy.run_path(str(file))["get_config"](cell)
+    assert list(build.sizes(config, build.kind(config)._shares).values()) == [21, 9, 21, 9]

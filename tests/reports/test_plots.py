@@ -1,0 +1,300 @@
+"""Pictures show what their formulas say, have the size they should have, and refuse in one sentence."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+from test_plots_biwaa import of_rounds
+
+from tfuda import figure_style
+from tfuda.data.tasks import Domain
+from tfuda.evaluation import evaluate
+from tfuda.experiment import build, defaults, training
+from tfuda.experiment.workdir import Workdir
+from tfuda.reports import plots
+from tfuda.reports.plots import embedding, history, matrix, sheet
+
+ROOT = pathlib.Path(__file__).parents[2]
+of_runs = pytest.mark.xdist_group("plots")  # one worker, which trains the runs once
+
+
+def tiny(cell: str, **changes):
+    config = defaults.base(cell)
+    config.data, config.task = "digits", "H-M"
+    config.steps, config.segment, config.batch = 4, 2, 8
+    config.network_options = {"widths": (4, 4, 4), "convolutions": 1}
+    config.update(changes)
+    return config
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A folder with a run of source_only and one of dannp+toalign."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TFUDA_CACHE", str(tmp_path_factory.mktemp("cache")))
+        folder = tmp_path_factory.mktemp("runs")
+        for cell in ("source_only", "dannp+toalign"):
+            training.train(tiny(cell), Workdir(folder / cell))
+        yield folder
+
+
+def made(folder: pathlib.Path, rows: list[dict], **changes) -> str:
+    """A folder with a config and metrics as training would leave it."""
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"config": tiny("dannp", **changes).to_dict()}))
+    Workdir(folder).keep_rows(rows)
+    return str(folder)
+
+
+def journal(seed: int, count: int = 5) -> list[dict]:
+    rng = np.random.default_rng(seed)
+    names = ("loss", "task", "domain", "source_accuracy", "target_accuracy", "val_corrc")
+    return [{"step": 10 * (i + 1), **{name: rng.random() for name in names}} for i in range(count)]
+
+
+def pixels(path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+def assert_picture(path, width: float, height: float) -> None:
+    """Of that many inches, with something on it and a white edge: nothing is cut off."""
+    image = pixels(path)
+    assert image.shape == (round(height * figure_style.DPI), round(width * figure_style.DPI), 3)
+    assert image.std() > 10
+    for edge in (image[0], image[-1], image[:, 0], image[:, -1]):
+        assert (edge == 255).all()
+
+
+# ---- curves
+
+
+def test_the_band_of_several_seeds_is_numpys_mean_and_sample_deviation():
+    seeds = [journal(seed) for seed in range(3)]
+    steps, mean, spread = history.band(seeds, "target_accuracy")
+    values = np.array([[row["target_accuracy"] for row in rows] for rows in seeds])
+    np.testing.assert_array_equal(steps, [10, 20, 30, 40, 50])
+    np.testing.assert_allclose(mean, np.mean(values, axis=0))
+    np.testing.assert_allclose(spread, np.std(values, axis=0, ddof=1))
+
+
+def test_a_band_covers_the_steps_that_all_seeds_have():
+    steps, mean, spread = history.band([journal(0, 5), journal(1, 3)], "task")
+    assert list(steps) == [10, 20, 30] and mean.shape == spread.shape == (3,)
+
+
+def test_a_single_run_has_no_spread():
+    rows = journal(0)
+    _, mean, spread = history.band([rows], "task")
+    assert list(mean) == [row["task"] for row in rows] and not spread.any()
+
+
+def test_seeds_are_one_line_and_options_that_differ_are_named(tmp_path):
+    paths = [made(tmp_path / f"{s}", journal(s), seed=s) for s in range(2)]
+    paths.append(made(tmp_path / "batch", journal(3), batch=16))
+    groups = history.grouped([history.read(path) for path in paths])
+    labels = ["dannp, H → M, batch=8 (mean ± std of 2 seeds)", "dannp, H → M, batch=16"]
+    assert [group.label for group in groups] == labels
+    assert [len(group.runs) for group in groups] == [2, 1]
+
+
+def test_the_marked_step_is_the_one_of_the_result():
+    rows = journal(4)
+    config = tiny("dannp")
+    result = training.summary(config, [{**row, "seconds": 0.0} for row in rows])
+    axes = Figure().subplots()
+    assert history.mark(axes, [history.Group("", [rows], config.select)])
+    assert axes.get_lines()[0].get_xdata() == [result["selected_step"]]
+    assert not history.mark(axes, [history.Group("", [rows], "last")])
+
+
+def test_loss_terms_are_the_columns_that_are_neither_total_nor_measured():
+    assert history.terms([history.Group("", [journal(0)])]) == ["task", "domain"]
+
+
+def test_curves_draw_one_run_several_and_unlabelled_ones(tmp_path):
+    one = [made(tmp_path / "one", journal(0))]
+    several = [*one, made(tmp_path / "two", journal(1), seed=1), made(tmp_path / "three", journal(2), batch=16)]
+    blind = [{k: v for k, v in row.items() if k != "target_accuracy"} for row in journal(0)]
+    for paths, height in ((one, 3.37), (several, 3.71), ([made(tmp_path / "blind", blind, shots=1)], 3.37)):
+        plots.curves(paths, tmp_path / "new" / "curves.png")
+        assert_picture(tmp_path / "new" / "curves.png", 7.0, height)
+
+
+def test_a_run_named_twice_counts_once(tmp_path):
+    path = made(tmp_path / "run", journal(0))
+    plots.curves([path], tmp_path / "once.png")
+    plots.curves([path, path + "/"], tmp_path / "twice.png")
+    np.testing.assert_array_equal(pixels(tmp_path / "once.png"), pixels(tmp_path / "twice.png"))
+
+
+# ---- the others
+
+
+def test_confusion_rows_are_percents_of_the_true_class():
+    cells = matrix.shares(np.array([[3, 1, 0], [0, 5, 0], [0, 0, 0]]))
+    np.testing.assert_array_equal(cells[:2], [[75, 25, 0], [0, 100, 0]])
+    assert np.isnan(cells[2]).all()
+
+
+@pytest.mark.parametrize(("count", "side"), [(3, 4.0), (25, 9.8), (150, 10.0)])
+def test_confusion_draws_few_and_many_classes(tmp_path, count, side):
+    logits = np.random.default_rng(0).normal(size=[500, count])
+    score = evaluate.score(np.arange(500) % (count - 1), logits)  # the last class has no image
+    plots.confusion(score, [f"_class $number$ {k}" for k in range(count)], "a title", tmp_path / "c.png")
+    assert_picture(tmp_path / "c.png", side + 0.6, side)
+
+
+@pytest.mark.parametrize("features", [np.zeros([20, 5]), np.arange(20.0)[:, None], np.eye(4)])
+def test_tsne_takes_constant_narrow_and_few_features(features):
+    points = embedding.embed(features.astype("float32"))
+    assert points.shape == (len(features), 2) and np.isfinite(points).all()
+
+
+def test_tsne_says_that_a_training_diverged():
+    with pytest.raises(ValueError, match="diverged"):
+        embedding.embed(np.full([20, 5], np.nan))
+
+
+def test_a_domain_shows_at_most_500_points_always_the_same():
+    domain = Domain("x", ("a",), np.arange(800), np.zeros(800, "int32"))
+    first, again = embedding.part(domain).images, embedding.part(domain).images
+    assert len(np.unique(first)) == 500 and np.array_equal(first, again)
+
+
+def test_a_class_is_named_in_the_plane_only_where_it_keeps_together():
+    points = np.random.default_rng(0).normal(size=[100, 2])
+    left, mixed = points[:, 0] < 0, np.arange(100) % 4 == 0
+    np.testing.assert_allclose(embedding.middle(points, left), np.median(points[left], 0))
+    assert embedding.middle(points, mixed) is None
+    assert embedding.middle(points, np.zeros(100, bool)) is None
+
+
+def test_the_sheet_shows_the_first_images_of_every_class_in_its_column():
+    images = np.arange(8, dtype="uint8").repeat(4 * 4 * 3).reshape(8, 4, 4, 3)
+    domain = Domain("x", ("a", "b"), images, np.array([1, 0, 1, 0, 1, 0, 1, 0]))
+    titles, rows = sheet.columns(domain)
+    assert titles == ["a", "b"] and [list(row) for row in rows] == [[1, 3, 5], [0, 2, 4]]
+    shown = sheet.montage(images, rows)
+    assert shown.shape == (3 * 5 - 1, 2 * 5 - 1, 3)
+    np.testing.assert_array_equal(shown[::5, ::5, 0], [[1, 0], [3, 2], [5, 4]])
+    assert (shown[4] == 255).all()
+
+
+def test_domains_are_the_modules_or_else_the_tasks():
+    build.loader(tiny("dann"))  # imports the module, as the picture does
+    assert sheet.names(tiny("dann")) == ["H", "M", "R", "S"]
+    assert sheet.names(tiny("dann", data="mine:load", task="A+B-C")) == ["A", "B", "C"]
+    assert sheet.names(tiny("dann", data="office31", task="A-W")) == ["amazon", "dslr", "webcam"]
+
+
+# ---- of real runs
+
+
+@of_runs
+def test_every_picture_of_a_run_has_its_size_and_is_the_same_again(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr(embedding, "POINTS", 80)
+    run = str(runs / "dannp+toalign")
+    sizes = {"cam": (6.8, 7.2), "confusion": (5.6, 5.0), "tsne": (7.2, 3.9), "domains": (7.2, 5.43)}
+    draw = {
+        "cam": lambda out: plots.cam(run, out),
+        "confusion": lambda out: plots.confusion_of_run(run, out),
+        "tsne": lambda out: plots.tsne([run], out, str(runs / "source_only")),
+        "domains": lambda out: plots.domains(Workdir(run).config(), out),
+    }
+    for what, (width, height) in sizes.items():
+        draw[what](tmp_path / f"{what}.png")
+        assert_picture(tmp_path / f"{what}.png", width, height)
+    plots.cam(run, tmp_path / "again.png")
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "cam.png").read_bytes()
+
+
+@of_runs
+def test_before_has_to_be_a_source_only_run_of_the_same_task(runs, tmp_path):
+    run, config = str(runs / "source_only"), Workdir(runs / "source_only").config()
+    with pytest.raises(ValueError, match="one of source_only"):
+        embedding.earlier(config, None, str(runs / "dannp+toalign"))
+    config.task = "R-S"
+    with pytest.raises(ValueError, match="task='H-M', the run has 'R-S'"):
+        embedding.earlier(config, None, run)
+
+
+@of_runs
+def test_without_before_the_left_panel_is_the_network_as_it_was_initialised(runs):
+    config, task, trained = training.load(runs / "source_only")
+    title, initial = embedding.earlier(config, task, "")
+    keras.utils.set_random_seed(config.seed)
+    fresh = build.network(config, task)
+    assert "step 0" in title
+    np.testing.assert_array_equal(initial.network.head.kernel, fresh.head.kernel)
+    assert not np.array_equal(initial.network.head.kernel, trained.network.head.kernel)
+
+
+@of_runs
+def test_what_is_missing_is_said_in_one_sentence(runs, tmp_path, monkeypatch):
+    with pytest.raises(FileNotFoundError, match="holds no run"):
+        plots.curves([str(tmp_path / "nothing")], tmp_path / "x.png")
+    with pytest.raises(ValueError, match="no metrics yet"):
+        plots.curves([made(tmp_path / "early", [])], tmp_path / "x.png")
+    with pytest.raises(FileNotFoundError, match="no checkpoint yet"):
+        plots.cam(made(tmp_path / "unsaved", journal(0)), tmp_path / "x.png")
+    many = [made(tmp_path / f"m{i}", journal(0), batch=i) for i in range(1, 10)]
+    with pytest.raises(ValueError, match="9 different runs are too many"):
+        plots.curves(many, tmp_path / "x.png")
+    config, task, method = training.load(runs / "source_only")
+    tests = {**task.tests, "target": task.tests["target"].unlabelled()}
+    monkeypatch.setattr(training, "load", lambda path: (config, task._replace(tests=tests), method))
+    with pytest.raises(ValueError, match="target domain M has no labels"):
+        plots.confusion_of_run(str(runs / "source_only"), tmp_path / "x.png")
+    plots.cam(str(runs / "source_only"), tmp_path / "x.png")  # which needs none
+
+
+@of_runs
+def test_the_command_draws_and_says_where_and_nothing_else(runs, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(runs / "dannp+toalign", run)
+    done = subprocess.run(
+        [sys.executable, ROOT / "run" / "plot.py", f"--workdir={run},{runs / 'source_only'}", "--what=curves"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{run}/plots/curves.png\n", "")
+    assert_picture(run / "plots" / "curves.png", 7.0, 3.71)
+
+
+TWICE = """
+import runpy, sys
+from absl import flags
+from absl.testing import flagsaver
+main = runpy.run_path(sys.argv[1])["main"]
+for words in (sys.argv[2:4], sys.argv[4:]):
+    with flagsaver.flagsaver():
+        flags.FLAGS(["plot", *words])
+        main([])
+"""
+
+
+def test_the_command_takes_several_folders_of_rounds_and_a_config_for_labels(tmp_path):
+    """Two commands in one process, which imports TensorFlow once."""
+    folders = [of_rounds(tmp_path / str(seed), ["predicted,0,0,0.5,0,0,0.6"], seed=seed) for seed in (0, 1)]
+    file, out = tmp_path / "mine.py", tmp_path / "labels.png"
+    file.write_text("from test_plots_biwaa import config as get_config\n")
+    words = ["--what=rounds", f"--workdir={','.join(folders)}", f"--config={file}", "--what=labels", f"--out={out}"]
+    done = subprocess.run(
+        [sys.executable, "-c", TWICE, ROOT / "run" / "plot.py", *words],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}"},
+    )
+    drawn = [f"{folders[0]}/plots/rounds.png", str(out)]
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, drawn, "")
+    assert_picture(drawn[0], 7.0, 3.4)
+    assert_picture(drawn[1], 6.0, 3.6)

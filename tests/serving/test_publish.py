@@ -1,0 +1,106 @@
+"""What is on disk while an export is at work, and after it was killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from commands import ROOT, command
+
+from tfuda.serving import export, publish
+
+# Publishes version after version of a folder of two files, which say the version.
+WRITER = """
+import pathlib, runpy, sys
+publish, out = runpy.run_path(sys.argv[1]), pathlib.Path(sys.argv[2])
+for version in range(1, 10**9):
+    with publish["staged"](out) as ready:
+        ready.mkdir()
+        for name in "ab":
+            (ready / name).write_text(str(version))
+        publish["put"](ready, out)
+    if version == 1:
+        print("first", flush=True)
+"""
+
+
+def start(out):
+    words = [sys.executable, "-c", WRITER, publish.__file__, str(out)]
+    writer = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    writer.stdout.readline()
+    return writer
+
+
+def hidden(folder):
+    return [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_a_name_is_never_without_a_whole_model_though_its_writer_is_killed(tmp_path):
+    out, looks = tmp_path / "model", 0
+    for _ in range(5):
+        writer = start(out)
+        end = time.monotonic() + 0.05
+        while time.monotonic() < end:
+            handle = os.open(out, os.O_RDONLY)  # fails where the name is empty for a moment
+            os.close(handle)
+            looks += 1
+        os.kill(writer.pid, signal.SIGKILL)
+        writer.wait()
+        writer.stdout.close()
+        assert len({(out / name).read_text() for name in "ab"}) == 1
+    assert looks > 1000
+
+
+def test_what_killed_exports_left_goes_with_the_next_and_what_is_at_work_stays(tmp_path):
+    out = tmp_path / "mo[d]el"
+    dead, other = tmp_path / ".mo[d]el.abc.part", tmp_path / ".model.abc.part"
+    for folder in (dead, other):
+        folder.mkdir()
+        (folder / "file").write_text("old")
+    with publish.staged(out) as first, publish.staged(out) as second:
+        assert not dead.exists() and other.exists()
+        first.write_text("1")
+        second.write_text("2")
+        publish.put(first, out)
+        publish.put(second, out)
+    assert out.read_text() == "2" and hidden(tmp_path) == [other]
+
+
+def test_an_error_leaves_the_old_model_and_nothing_else(tmp_path):
+    out = tmp_path / "model"
+    out.mkdir()
+    with pytest.raises(RuntimeError), publish.staged(out) as ready:
+        ready.mkdir()
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_kill_between_two_renames_is_mended(tmp_path):
+    """Where the file system cannot swap two names in one step, the old model is first put aside."""
+    aside = tmp_path / ".model.abc.part"
+    for name, version in (("model.old", "1"), ("model", "2")):
+        (aside / name).mkdir(parents=True)
+        (aside / name / "a").write_text(version)
+    with publish.staged(tmp_path / "model"):
+        assert (tmp_path / "model" / "a").read_text() == "2" and not aside.exists()
+
+
+@pytest.mark.slow
+def test_an_export_that_is_killed_leaves_a_model_that_serves(trained, tmp_path):
+    words = [f"--workdir={trained[0]}", f"--out={tmp_path / 'model'}", "--format=savedmodel,tflite"]
+    start = time.monotonic()
+    assert command("export", *words).returncode == 0
+    whole = time.monotonic() - start
+    for part in (0.5, 0.6, 0.7, 0.8, 0.9):
+        full = [sys.executable, str(ROOT / "run" / "export.py"), *words]
+        process = subprocess.Popen(full, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(part * whole)
+        process.kill()
+        process.wait()
+        for name in ("model", "model.tflite"):
+            assert export.load(tmp_path / name)(np.zeros([1, 32, 32, 3], np.uint8)).shape == (1, 10)
+    assert command("export", *words).returncode == 0
+    assert hidden(tmp_path) == []

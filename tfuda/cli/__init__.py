@@ -1,0 +1,1 @@
+"""The commands, as run/ and `tfuda COMMAND` call them."""

@@ -1,0 +1,66 @@
+"""The plain part of each seam of a step, and what fits which method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from tfuda.core import step_signs
+from tfuda.names import says
+
+
+def unweighed(network, batch, outputs):
+    """The weigher that leaves everything as it is."""
+    return outputs
+
+
+def latest(batch, outputs):
+    """Pseudo-labels without a memory: what the network says of the target now, int32 [B]."""
+    pseudo = tf.argmax(outputs["target"].logits, -1, tf.int32)
+    return {**batch, "target": {**batch["target"], "pseudo": pseudo}}
+
+
+def joint(method, batch):
+    """The plain combiner: one forward pass, the weighted sum of all terms, its gradients."""
+    with tf.GradientTape() as tape:
+        batch, outputs = method.forward(batch)
+        terms = method.terms(batch, outputs)
+        loss = method.optimizer.scale_loss(method.total(terms))
+    return method.gradients(tape, loss), terms, batch, outputs
+
+
+def fits(kind: type, weigh: Callable) -> bool:
+    """Does the game of this method read what the weigher changes?"""
+    return bool({*kind._reads} & {*says(weigh, "CHANGES", kind._reads)})  # type: ignore[attr-defined]
+
+
+def trade_off(regulariser: Callable | None) -> dict[str, float]:
+    """{name of its term: factor} of a regulariser."""
+    return {type(regulariser).__name__.lower(): regulariser.trade_off} if regulariser else {}  # type: ignore[attr-defined]
+
+
+def check(method) -> None:
+    """Refuse what could change nothing: a weigher that the game does not read, weights or shots that it ignores."""
+    kind, weigh = type(method), method.weigh
+    if method.pada and "pada" in kind._refuses:
+        raise ValueError(f"{kind.__name__} does not weigh the source's classes: leave out options.pada")
+    if "target_labelled" in method.streams and "shots" in kind._refuses:
+        raise ValueError(f"{kind.__name__} has no use for labelled target images: leave out --config.shots")
+    if not {*trade_off(method.regulariser)}.isdisjoint({"loss", *step_signs.SIGNS, *method.trade_offs}):
+        raise ValueError(
+            f"{kind.__name__} reports {min(trade_off(method.regulariser))!r} itself: rename the regulariser"
+        )
+    if weigh is not unweighed and not fits(kind, weigh):
+        refuse(kind, weigh)
+
+
+def refuse(kind: type, weigh: Callable) -> None:
+    """Say why a weigher does not fit."""
+    name, reads = getattr(weigh, "func", weigh).__name__, kind._reads  # type: ignore[attr-defined]
+    if not reads:
+        raise ValueError(f"{kind.__name__} aligns nothing that a weigher shows, so {name} cannot act on it")
+    changed = " and ".join(says(weigh, "CHANGES", ()))
+    raise ValueError(
+        f"{kind.__name__} aligns {' and '.join(reads)}, and {name} changes {changed} alone: it could not act"
+    )

@@ -1,0 +1,191 @@
+"""Training in finite segments: what all models that train here have in common."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+import tensorflow as tf
+
+from tfuda.core import nonfinite, ops
+from tfuda.distributed import multi_host
+
+ONLY_FIRST = tf.VariableAggregation.ONLY_FIRST_REPLICA
+
+
+class Together(keras.callbacks.CallbackList):
+    """The callbacks of a run, which begins and ends once, while every segment is a `fit` of Keras's.
+
+    So every segment has a dataset of its own: of its own length, where a run resumes in its middle, and of its
+    own tables, where a sampler follows what `refresh` found.
+    """
+
+    def __init__(self, callbacks, verbose, **params):
+        super().__init__(callbacks, add_history=True, add_progbar=verbose != 0, verbose=verbose, **params)
+
+    def begin(self) -> None:
+        super().on_train_begin()
+
+    def end(self) -> None:
+        super().on_train_end()
+
+    def on_train_begin(self, logs=None):
+        pass
+
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch, self._loud(logs))
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._model.settle()
+        super().on_epoch_end(epoch, self._loud(logs))
+
+    def _loud(self, logs: dict) -> dict:
+        """Without what the model notes quietly, which it keeps."""
+        self._model.noted = {name: logs[name] for name in self._model.quiet}
+        return {name: value for name, value in logs.items() if name not in self._model.quiet}
+
+    def on_train_end(self, logs=None):
+        pass
+
+
+class Segmented(keras.Model):
+    """A model that counts its steps itself, trains in segments, and goes on in the middle of one.
+
+    A model of this kind has a `train_step` that ends in `note` and `results`, and sets in its `__init__`
+    `self.step = self.memory("step", (), "int64")` (optimizer.iterations stalls when float16 overflows) and
+    `self.meters`, a mean for each number that it notes.
+    """
+
+    steps: int  # where training ends
+    segment: int  # steps in one Keras epoch
+    step: keras.Variable
+    meters: dict[str, keras.metrics.Mean]
+    quiet: tuple[str, ...] = ()  # meters that no progress bar shows
+    noted: dict[str, float]  # their results
+
+    _inside = False  # is the next epoch the rest of a segment?
+    _wish: tf.Variable | None = None  # of a worker to stop, and after a step that of any worker
+
+    def memory(self, name: str, shape: tuple, dtype: str = "", initializer="zeros"):
+        """A variable that training does not touch, but checkpoints hold; the same on every replica."""
+        return self.add_weight(
+            name=name,
+            shape=shape,
+            dtype=dtype or ops.real(),
+            initializer=initializer,
+            trainable=False,
+            aggregation="only_first_replica",
+        )
+
+    @property
+    def progress(self) -> tf.Tensor:
+        """From 0 to 1, scalar."""
+        return tf.cast(self.step.value, ops.real()) / self.steps
+
+    def agreed(self, shares: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Values over all replicas, of this replica's shares; scalars."""
+        wish = {} if self._wish is None else {"wish": self._wish.value()}
+        values = ops.everywhere(tf.stack([tf.cast(value, ops.real()) for value in {**shares, **wish}.values()]))
+        found = dict(zip([*shares, *wish], tf.unstack(values), strict=True))
+        if self._wish is not None:
+            self._wish.assign(tf.minimum(found.pop("wish"), 1.0))
+        return found
+
+    def note(self, values: dict[str, tf.Tensor]) -> None:
+        """End a step: count it, and put values over all replicas into the meters of their names."""
+        for name, value in values.items():
+            self.meters[name].update_state(value)
+        self.step.assign_add(1)
+
+    def results(self) -> dict[str, tf.Tensor]:
+        """What `train_step` returns."""
+        found = {name: meter.result() for name, meter in self.meters.items()}
+        return {n: v[None] for n, v in found.items()} if multi_host.several() else found  # Keras reduces axis 0 there
+
+    def state(self) -> list[keras.Variable]:
+        """All that a run needs to go on to the same bits: weights, seeds, memories, optimizer, open meters."""
+        return [*self.variables, *self.optimizer.variables, *self.metrics_variables]
+
+    def fit(self, streams, callbacks=(), verbose: int | str = "auto", **options) -> keras.callbacks.History:
+        """Train from the current step to `steps`; one epoch is one segment.
+
+        streams: `tfuda.build.streams(config, method)`, or a tf.data.Dataset of batches, which Keras's own fit
+        takes as ever. Goes on in mid-segment after a restored checkpoint.
+        """
+        if isinstance(streams, tf.data.Dataset):
+            options = {"shuffle": False, **options}
+            return super().fit(streams, callbacks=[*callbacks], verbose=verbose, **options)
+        every, self.stop_training = math.ceil(self.steps / self.segment), False
+        together = Together([*callbacks], model=self, epochs=every, steps=self.segment, verbose=verbose)
+        if multi_host.several():
+            self._wish = tf.Variable(0.0, dtype=ops.real(), trainable=False, aggregation=ONLY_FIRST)
+        together.begin()
+        while (step := int(self.step.numpy())) < self.steps and not self.stop_training:
+            epoch, self._inside = step // self.segment, step % self.segment > 0
+            if (step or self.looks_first) and not self._inside:
+                self._between(streams)
+                self.settle()
+            data = self._data(streams, step, min((epoch + 1) * self.segment, self.steps))
+            options |= {"initial_epoch": epoch, "epochs": epoch + 1, "shuffle": False}
+            try:
+                super().fit(data, callbacks=together, verbose=verbose, **options)
+            except tf.errors.InvalidArgumentError as error:
+                if not nonfinite.refused(error):
+                    raise
+                raise nonfinite.Diverged(self.diagnosed(streams)) from None
+            if int(self.step.numpy()) == step:
+                break
+        together.end()
+        return self.history
+
+    def diagnosed(self, streams) -> str:
+        """Why the step after the last that counted was refused."""
+        return f"training diverged: a term or a gradient is not finite in step {int(self.step.numpy()) + 1}"
+
+    def _data(self, streams, start: int, stop: int):
+        """The batches of steps start to stop; a worker of several makes its own rows of them alone."""
+        followed = self._followed()
+        if not multi_host.several():
+            return streams.dataset(start, stop, followed)
+
+        def mine(context):
+            count = context.num_input_pipelines
+            share = (context.input_pipeline_id, count, context.num_replicas_in_sync // count)
+            return streams.dataset(start, stop, followed, share)
+
+        return tf.distribute.get_strategy().distribute_datasets_from_function(mine)
+
+    def settle(self) -> None:
+        """Give all workers what the first found between steps, and the moving statistics of its first device."""
+        multi_host.give(self.non_trainable_variables)
+
+    def stops(self, wish: bool) -> bool:
+        """Is training to stop after this step, as this process wishes? All workers stop after the same step."""
+        if self._wish is None:
+            return wish
+        if float(self._wish.numpy()) > 0:
+            return True
+        if wish:
+            self._wish.assign(1.0)  # goes into the next step's sum
+        return False
+
+    def _followed(self) -> dict:
+        """Classes for a sampler, by stream."""
+        return {}
+
+    @property
+    def looks_first(self) -> bool:
+        """Is `_between` called before the first segment, too?"""
+        return False
+
+    def _between(self, streams) -> None:
+        """Before every segment but the first."""
+
+    def reset_metrics(self) -> None:
+        """Not in the middle of a segment, so that a resumed one reports what it would have."""
+        if not self._inside:
+            super().reset_metrics()
+        self._inside = False
+
+    def _maybe_symbolic_build(self, *args, **options) -> None:
+        """All is built already, and Keras's attempt fails under several workers."""

@@ -1,0 +1,1 @@
+"""A look through a data folder before training."""

@@ -1,0 +1,249 @@
+"""Before training: can every file be decoded? So that no run dies in the middle of the night.
+
+Files that TensorFlow cannot read and Pillow can (TIFF, and WebP before TensorFlow 2.19) get a PNG copy in the cache
+folder, and the copy is read from then on. What was found is remembered with sizes and times of the files, so the
+next start only looks at those.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import hashlib
+import io
+import itertools
+import json
+import os
+import pathlib
+import stat
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from tfuda.data import image_headers
+from tfuda.data.files import Files
+from tfuda.data.views import decode, square_part
+
+# Pillow's readers that are asked: of the other ones some start programs (EPS), and none is a picture's ending here.
+FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF")
+NAMED = 5  # bad files that a message names; run/verify.py names all
+
+
+def cache_folder() -> pathlib.Path:
+    """$TFUDA_CACHE, $XDG_CACHE_HOME/tfuda or ~/.cache/tfuda."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return pathlib.Path(os.path.expanduser(os.environ.get("TFUDA_CACHE") or f"{base}/tfuda"))
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def hushed() -> Iterator[None]:
+    """The decoders' own lines on stderr away: what they complain of is reported by name."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def readable(path: str) -> tuple[str, bytes | None]:
+    """("", None) for a file that TensorFlow decodes, ("", its PNG) where only Pillow can, else (the reason, None)."""
+    try:
+        data = content(path)
+    except (OSError, ValueError) as error:
+        return (getattr(error, "strerror", "") or str(error)).lower(), None
+    if not data:
+        return "the file is empty", None
+    try:
+        decode(tf.constant(data))
+    except (tf.errors.OpError, ValueError) as error:
+        return (
+            (f"too large: not 1 to {image_headers.LARGEST} pixels", None)
+            if image_headers.REFUSED in str(error)
+            else _other(data)
+        )
+    return "", None
+
+
+def picture(path: str) -> Image.Image:
+    """A picture file as Pillow reads it, RGB; ValueError says what is wrong with it."""
+    with hushed():
+        reason, copy = readable(path)
+    if reason:
+        raise ValueError(f"{path} cannot be read as a picture: {reason}")
+    with Image.open(io.BytesIO(copy or content(path)), formats=FORMATS) as found:
+        return found.convert("RGB")
+
+
+def content(path: str) -> bytes:
+    """The bytes of a file; ValueError for what could be read for ever, or is too large to be a picture."""
+    about = os.stat(path)
+    if not stat.S_ISREG(about.st_mode):
+        raise ValueError("this is no file")
+    if about.st_size > 4 * image_headers.LARGEST:
+        raise ValueError(f"too large: {about.st_size} bytes")
+    return pathlib.Path(path).read_bytes()
+
+
+def _other(data: bytes) -> tuple[str, bytes | None]:
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+            if not 0 < picture.width * picture.height <= image_headers.LARGEST:
+                return f"too large: not 1 to {image_headers.LARGEST} pixels", None
+            pixels = _colours(picture)
+            out = io.BytesIO()
+            pixels.save(out, "PNG")
+    except Image.DecompressionBombError:
+        return f"too large: not 1 to {image_headers.LARGEST} pixels", None
+    except Image.UnidentifiedImageError:
+        return "no picture", None
+    except Exception as error:  # Pillow raises many kinds for damaged files
+        return f"damaged ({error})", None
+    return "", out.getvalue()
+
+
+def _colours(picture: Image.Image) -> Image.Image:
+    """RGB; of deep greys all 16 bits (of floats their range), where Pillow's convert would cut off at 255."""
+    if not picture.mode.startswith(("I", "F")):
+        return picture.convert("RGB")
+    values = np.asarray(picture, np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("pixels that are no numbers")
+    low, high = (values.min(), values.max()) if picture.mode == "F" else (0.0, 65535.0)
+    grey = (values - low) * 255 / max(high - low, 1e-12)
+    return Image.fromarray(grey.round().clip(0, 255).astype(np.uint8)).convert("RGB")
+
+
+def over(work: Callable, items: Iterable, count: int, say: Callable[[str], None], what: str) -> list:
+    """[work(item)] on all cores, in order, with a line of progress every tenth where it takes long."""
+    found: list = []
+    rest, step = iter(items), max(count // 10, 1) if count >= 2000 else count or 1
+    with concurrent.futures.ThreadPoolExecutor(cores()) as pool:
+        while part := list(itertools.islice(rest, step)):
+            with hushed():
+                found += pool.map(work, part)
+            if count >= 2000:
+                say(f"{what}: {len(found)} of {count}")
+    return found
+
+
+def sound(files: Files, on_bad: str = "error", say: Callable[[str], None] = print) -> tuple[Files, np.ndarray]:
+    """The files that can be read (copies in the place of foreign ones), and which of the rows they are: int64 [n].
+
+    on_bad: "error" raises ValueError, "skip" says what it leaves out; either names the files
+    """
+    if on_bad not in ("error", "skip"):
+        raise ValueError(f"on_bad_image={on_bad!r}: choose error or skip")
+    verdict = _remembered(files) or _judge(files, say)
+    if not verdict["bad"]:  # what is bad may be mended, or readable tomorrow
+        _remember(files, verdict)
+    bad, copies = verdict["bad"], verdict["copies"]
+    if bad:
+        named = "; ".join(f"{path}: {reason}" for path, reason in list(bad.items())[:NAMED])
+        more = f"; and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
+        if on_bad == "error":
+            raise ValueError(
+                f"{len(bad)} of {len(files)} pictures cannot be read ({named}{more}): --config.on_bad_image=skip"
+            )
+        say(f"leaving out {len(bad)} of {len(files)} pictures that cannot be read ({named}{more})")
+    if not bad and not copies:
+        return files, np.arange(len(files))
+    keep = np.array([i for i, path in enumerate(files) if path not in bad], np.int64)
+    return Files([copies.get(path, path) for path in files[keep]]), keep
+
+
+def _judge(files: Files, say: Callable[[str], None]) -> dict:
+    def look(path: str) -> tuple[str, str]:
+        reason, png = readable(path)
+        return reason, str(_copy(path, png)) if png is not None else ""
+
+    bad, copies = {}, {}
+    for path, (reason, copied) in zip(files, over(look, files, len(files), say, "reading pictures"), strict=True):
+        if reason:
+            bad[path] = reason
+        elif copied:
+            copies[path] = copied
+    return {"bad": bad, "copies": copies}
+
+
+def _copy(path: str, png: bytes) -> pathlib.Path:
+    out = cache_folder() / "copies" / f"{_mark(path)}.png"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    _write(out, png)
+    return out
+
+
+def _mark(path: str, more: str = "") -> str:
+    """Of this file as it is now: its path from the root, size and time."""
+    found = os.stat(path)
+    told = f"{os.path.abspath(path)}\0{found.st_size}\0{found.st_mtime_ns}\0{more}"
+    return hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()[:24]
+
+
+def _write(path: pathlib.Path, data: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+    os.replace(temporary, path)
+
+
+def _memo(files: Files) -> pathlib.Path:
+    digest = hashlib.sha256(tf.__version__.encode())
+    for path in files:
+        try:
+            digest.update(_mark(path).encode())
+        except OSError:
+            digest.update(f"{path}\0absent\n".encode("utf-8", "surrogateescape"))
+    return cache_folder() / "checked" / f"{digest.hexdigest()[:24]}.json"
+
+
+def _remembered(files: Files) -> dict | None:
+    try:
+        verdict = json.loads(_memo(files).read_text("utf-8"))
+        return verdict if all(map(os.path.isfile, verdict["copies"].values())) else None
+    except (OSError, ValueError, KeyError, TypeError):  # absent or damaged: look again
+        return None
+
+
+def _remember(files: Files, verdict: dict) -> None:
+    with contextlib.suppress(OSError):
+        memo = _memo(files)
+        memo.parent.mkdir(parents=True, exist_ok=True)
+        _write(memo, json.dumps(verdict).encode())
+
+
+def shrunk(files: Files, side: int, folder: str | os.PathLike, say: Callable[[str], None]) -> Files:
+    """Copies of side × side pixels, uncompressed (BMP, 192 KB each at 256), made once.
+
+    It is the view's first step, so a network sees the same pictures; one value in a thousand differs by 1 of 255,
+    because a crop of the whole square rounds otherwise than a crop that is computed alone. A file that has changed
+    gets a new copy.
+    """
+    if not side:
+        raise ValueError("config.cache needs config.view.resize, the size to shrink to")
+    home = pathlib.Path(folder)
+    home.mkdir(parents=True, exist_ok=True)
+
+    def copy(path: str) -> str:
+        out = home / f"{_mark(path, str(side))}.bmp"
+        if not out.is_file():
+            picture = decode(tf.constant(pathlib.Path(path).read_bytes()))
+            small = square_part(picture, side, tf.zeros([2], tf.int32), tf.fill([2], side))
+            data = io.BytesIO()
+            Image.fromarray(small.numpy()).save(data, "BMP")
+            _write(out, data.getvalue())
+        return str(out)
+
+    return Files(over(copy, files, len(files), say, f"shrinking to {side} x {side}"))

@@ -1,0 +1,251 @@
+"""The embedded benchmark: four domains of the ten digits, 32x32x3 uint8, made from what
+scikit-learn and matplotlib ship, so that nothing has to be downloaded.
+
+- `H` handwritten: every other of scikit-learn's optical digits, upscaled, white on black, jittered.
+- `M` handwritten on photographs: the scans that H leaves out, blended with patches of scikit-learn's
+  two photographs by the rule of MNIST-M, the absolute difference per channel.
+- `R` rendered: digits of matplotlib's own fonts in two greys, either of which may be the lighter.
+- `S` street-like: digits of other faces in colour, with gradient, blur, noise and cropped neighbours.
+
+H and M, R and S, and the train and test splits of each share nothing:
+
+- scans: in the order of the data set, the even ones of a class go to H and the odd ones to M; the
+  first 60 of either are for training and the next 27 for testing.
+- photographs: of five upright bands, training patches lie in the odd ones, testing patches in the even.
+- font faces: each set takes every family (sans, mono, serif, STIX) and every style (regular, bold,
+  italic, bold italic) once, a diagonal of the table of families by styles; the faces of Computer
+  Modern go to the training sets. `FACES` lists them.
+
+With the same library versions a seed always gives the same bits; the user's cache folder keeps them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import functools
+import hashlib
+import itertools
+import os
+import tempfile
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import PIL
+import scipy
+import sklearn
+from numpy.random import Generator, default_rng
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from scipy import ndimage
+from sklearn.datasets import load_digits, load_sample_images
+
+from tfuda.data.tasks import Domain
+
+DOMAINS = ("H", "M", "R", "S")
+CLASSES = tuple("0123456789")
+SPLITS = ("train", "test")
+KEYS = tuple(f"{d}_{s}_{kind}" for d in DOMAINS for s in SPLITS for kind in ("images", "labels"))
+SIZE = 32
+VERSION = 1  # part of the cache file's name: raise it with any change to what is drawn
+# Images of each digit in train and test; the rarest digit has 174 scans = 2 x (60 + 27).
+PER_CLASS = {"H": (60, 27), "M": (60, 27), "R": (140, 60), "S": (140, 60)}
+FACES = {
+    "R_train": "DejaVuSans DejaVuSansMono-Bold DejaVuSerif-Italic STIXGeneralBolIta cmr10 cmtt10",
+    "R_test": "DejaVuSans-Bold DejaVuSansMono-Oblique DejaVuSerif-BoldItalic STIXGeneral",
+    "S_train": "DejaVuSans-Oblique DejaVuSansMono-BoldOblique DejaVuSerif STIXGeneralBol cmb10 cmss10 cmti10",
+    "S_test": "DejaVuSans-BoldOblique DejaVuSansMono DejaVuSerif-Bold STIXGeneralItalic",
+}
+BAND = 128  # width of a band of a photograph, which is 640 wide; a patch is at most 106 wide
+
+
+def load(name: str, split: str = "train", seed: int = 0) -> Domain:
+    """One of `DOMAINS`: images uint8 [N, 32, 32, 3] and labels int32 [N], shuffled and read-only.
+
+    split: "train" or "test"
+    seed: another seed draws other images (from the same scans, photographs and faces)
+    """
+    _check("domain", name, DOMAINS)
+    _check("split", split, SPLITS)
+    arrays = _arrays(cache_file(seed), seed)
+    images, labels = (arrays[f"{name}_{split}_{kind}"].copy() for kind in ("images", "labels"))
+    images.setflags(write=False)
+    labels.setflags(write=False)
+    return Domain(name, CLASSES, images, labels)
+
+
+def make(seed: int) -> dict[str, np.ndarray]:
+    """Draw everything: `H_train_images`, uint8 [N, 32, 32, 3], `H_train_labels`, int32 [N], and so on."""
+    arrays = {}
+    for domain, split in itertools.product(DOMAINS, SPLITS):
+        key = f"{domain}_{split}"
+        arrays[f"{key}_images"], arrays[f"{key}_labels"] = _draw_split(domain, split, seed)
+    return arrays
+
+
+@functools.cache
+def scans(domain: str, split: str) -> np.ndarray:
+    """Which optical digits H or M draws train or test from: indices, int64 [10, n], a row per class."""
+    target, (train, test) = load_digits().target, PER_CLASS[domain]
+    part = slice(0, train) if split == "train" else slice(train, train + test)
+    rows = [np.flatnonzero(target == digit)[DOMAINS.index(domain) :: 2] for digit in range(10)]
+    table = np.stack([row[part] for row in rows])  # [10, 60 or 27]
+    table.setflags(write=False)
+    return table
+
+
+def faces(domain: str, split: str) -> list[Path]:
+    """The font files that R or S draws train or test with."""
+    folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    paths = [folder / f"{face}.ttf" for face in FACES[f"{domain}_{split}"].split()]
+    if missing := [path.name for path in paths if not path.exists()]:
+        raise FileNotFoundError(f"matplotlib's font folder {folder} lacks {', '.join(missing)}.")
+    return paths
+
+
+def cache_file(seed: int) -> Path:
+    """Where the images of a seed are kept: in $TFUDA_CACHE, $XDG_CACHE_HOME/tfuda or ~/.cache/tfuda."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    folder = os.environ.get("TFUDA_CACHE") or f"{base}/tfuda"
+    # The versions count, as other ones may draw other bits.
+    versions = [VERSION, *(library.__version__ for library in (np, scipy, sklearn, matplotlib, PIL))]
+    digest = hashlib.sha256(" ".join(map(str, versions)).encode()).hexdigest()[:12]
+    return Path(os.path.expanduser(folder)) / f"digits-{seed}-{digest}.npz"
+
+
+@functools.lru_cache(maxsize=2)
+def _arrays(path: Path, seed: int) -> dict[str, np.ndarray]:
+    if (arrays := _read(path)) is None:
+        arrays = make(seed)
+        _write(path, arrays)
+    return arrays
+
+
+def _read(path: Path) -> dict[str, np.ndarray] | None:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {key: file[key] for key in KEYS}
+    except Exception:  # absent, unreadable or damaged in any of many ways: the cure is the same
+        return None
+
+
+def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write whole or not at all; a folder that cannot be written to costs the cache, not the data."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, part = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+            os.replace(part, path)
+        finally:
+            Path(part).unlink(missing_ok=True)
+
+
+def _check(what: str, value: str, known: tuple[str, ...]) -> None:
+    if value in known:
+        return
+    folded = {k.lower(): k for k in known}
+    near = difflib.get_close_matches(str(value).lower(), folded, n=1)
+    hint = f" (did you mean {folded[near[0]]!r}?)" if near else ""
+    raise ValueError(f"Unknown {what} {value!r}{hint}: the known ones are {', '.join(known)}.")
+
+
+def _draw_split(domain: str, split: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images uint8 [N, 32, 32, 3] and labels int32 [N] of one split, each drawn from its own generator."""
+    draw = {"H": _handwritten, "M": _on_photograph, "R": _rendered, "S": _street}[domain]
+    part = SPLITS.index(split)
+    key, count = (seed, DOMAINS.index(domain), part), 10 * PER_CLASS[domain][part]
+    images = np.empty((count, SIZE, SIZE, 3), np.uint8)
+    for i in range(count):
+        images[i] = draw(split, i // 10, i % 10, default_rng([*key, i])).clip(0, 255)
+    order = default_rng([*key, count]).permutation(count)
+    return images[order], (np.arange(count, dtype=np.int32) % 10)[order]
+
+
+# These four draw one image each: float [32, 32, 3], or [32, 32, 1] if grey, which may leave 0..255.
+
+
+def _handwritten(split: str, rank: int, digit: int, rng: Generator, domain: str = "H") -> np.ndarray:
+    scan = _sources()[0][scans(domain, split)[digit, rank]]  # [8, 8]
+    big = Image.fromarray(scan).resize((24, 24), Image.Resampling.BICUBIC)
+    return _jitter(np.pad(np.asarray(big, float), 4), rng)[..., None]  # [32, 32, 1]
+
+
+def _on_photograph(split: str, rank: int, digit: int, rng: Generator) -> np.ndarray:
+    ink = _handwritten(split, rank, digit, rng, "M")
+    photo = _sources()[1][rng.integers(2)]
+    side = int(SIZE / rng.uniform(0.3, 1.0))
+    band = 2 * int(rng.integers(3)) if split == "train" else 2 * int(rng.integers(2)) + 1
+    x = BAND * band + int(rng.integers(BAND - side + 1))
+    y = int(rng.integers(photo.height - side + 1))
+    patch = photo.crop((x, y, x + side, y + side)).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
+    return np.abs(np.asarray(patch, float) - ink.clip(0, 255))
+
+
+def _one_of(paths: list[Path], rng: Generator) -> Path:
+    return paths[rng.integers(len(paths))]
+
+
+def _rendered(split: str, rank: int, digit: int, rng: Generator) -> np.ndarray:
+    face = _one_of(faces("R", split), rng)
+    ink = _jitter(_glyph(digit, face, int(rng.integers(18, 30)), rng), rng, turn=15, shear=0.3)
+    fore, back = _two_shades(rng, 1)
+    return (back + (fore - back) * ink)[..., None]  # [32, 32, 1]
+
+
+def _street(split: str, rank: int, digit: int, rng: Generator) -> np.ndarray:
+    face = _one_of(faces("S", split), rng)
+    size = int(rng.integers(20, 30))
+    ink = _jitter(_glyph(digit, face, size, rng), rng, turn=12, shear=0.25)
+    for side in (-1, 1):  # neighbours, cut off by the frame
+        if rng.random() < 0.7:
+            other = np.pad(_glyph(int(rng.integers(10)), face, size, rng), ((0, 0), (SIZE, SIZE)))  # [32, 96]
+            ink = np.maximum(ink, np.roll(other, side * int(rng.integers(20, 26)), 1)[:, SIZE : 2 * SIZE])
+    fore, back = _two_shades(rng, 3)
+    line = np.linspace(-0.35, 0.35, SIZE)
+    light = 1 + rng.uniform(-1, 1) * line[:, None] + rng.uniform(-1, 1) * line  # [32, 32]
+    image = (back + (fore - back) * ink[..., None]) * light[..., None]  # [32, 32, 3]
+    blur = ImageFilter.GaussianBlur(rng.uniform(0, 1))
+    image = Image.fromarray(image.clip(0, 255).astype(np.uint8)).filter(blur)
+    return np.asarray(image, float) + rng.normal(0, rng.uniform(1, 8), (SIZE, SIZE, 3))
+
+
+def _glyph(digit: int, face: Path, size: int, rng: Generator) -> np.ndarray:
+    """A digit as coverage 0..1, float [32, 32], centred, now and then bolder, narrower or wider."""
+    # The basic layout is the one that every build of pillow has.
+    font = ImageFont.truetype(str(face), size, layout_engine=ImageFont.Layout.BASIC)
+    left, top, right, bottom = map(int, font.getbbox(str(digit)))
+    image = Image.new("L", (right - left + 2, bottom - top + 2))
+    stroke = int(rng.random() < 0.25)
+    ImageDraw.Draw(image).text((1 - left, 1 - top), str(digit), 255, font, stroke_width=stroke)
+    width, height = int(np.clip(image.width * rng.uniform(0.7, 1.2), 4, 30)), min(image.height, 30)
+    image = image.resize((width, height), Image.Resampling.BILINEAR)
+    frame = Image.new("L", (SIZE, SIZE))
+    frame.paste(image, ((SIZE - width) // 2, (SIZE - height) // 2))
+    return np.asarray(frame, float) / 255
+
+
+def _jitter(gray: np.ndarray, rng: Generator, turn: float = 10, shear: float = 0.15) -> np.ndarray:
+    """Turn (degrees), shear, scale and shift float [32, 32] at random about its centre."""
+    angle, slant, scale = rng.uniform([-turn, -shear, 0.85], [turn, shear, 1.1])
+    angle = np.deg2rad(angle)
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    matrix = rotation @ np.array([[1, slant], [0, 1]]) / scale
+    centre = np.full(2, (SIZE - 1) / 2)
+    return ndimage.affine_transform(gray, matrix, centre - matrix @ centre + rng.uniform(-2, 2, 2), order=1)
+
+
+def _two_shades(rng: Generator, channels: int) -> np.ndarray:
+    """Foreground and background, float [2, channels], far enough apart in brightness to be told apart."""
+    while True:
+        shades = rng.uniform(0, 255, (2, channels))
+        if abs(np.subtract(*shades.mean(1))) > 80:
+            return shades
+
+
+@functools.cache
+def _sources() -> tuple[np.ndarray, list[Image.Image]]:
+    """The optical digits, uint8 [1797, 8, 8], and the two photographs, 640 wide and 427 high."""
+    optical = (load_digits().images * 15.9).astype(np.uint8)  # from 0..16 to 0..254
+    return optical, [Image.fromarray(photo) for photo in load_sample_images().images]

@@ -1,0 +1,55 @@
+"""Two folders of your own: the source in class folders, the target as it is.
+
+    --config.source=photos/ --config.target=scans/ --config.labels=scans_labelled/
+
+Class names are the names of the source's folders. Of every class a share of `holdout` is kept out of training, to
+measure on. The target's pictures are found wherever they lie in its folder. `labels`, with class folders as the
+source has them, is looked at in evaluation alone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tfuda.data.files import Files, below, class_folders
+from tfuda.data.tasks import Domain
+
+
+def load(
+    name: str,
+    split: str,
+    source: str = "",
+    target: str = "",
+    labels: str = "",
+    holdout: float = 0.2,
+    seed: int = 0,
+) -> Domain:
+    """name: "source" or "target"; split: "train" or "test"."""
+    if name not in ("source", "target"):
+        raise ValueError(f"config.task names {name!r}; with folders it is source-target")
+    for flag, folder in (("source", source), ("target", target)):
+        if not folder:
+            raise ValueError(f"--config.{flag} is missing: name the folder of {flag} pictures")
+    if name == "source":
+        return _source(source, split, holdout, seed)
+    if split == "test" and labels:
+        names, files, known = class_folders(labels)
+        return Domain("target", names, files, known)
+    paths = below(target)
+    if not paths:
+        raise ValueError(f"--config.target={target} holds no picture")
+    return Domain("target", (), Files(paths))
+
+
+def _source(folder: str, split: str, holdout: float, seed: int) -> Domain:
+    if not 0 <= holdout < 1:
+        raise ValueError(f"--config.holdout={holdout}: a share from 0 to below 1")
+    names, files, labels = class_folders(folder)
+    if len(names) < 2:
+        raise ValueError(f"{folder} has the one class {names[0]!r}: a classifier needs two at least")
+    rng, kept = np.random.default_rng([seed, 4]), np.zeros(len(files), bool)
+    for k in range(len(names)):
+        rows = rng.permutation(np.flatnonzero(labels == k))
+        kept[rows[: int(len(rows) * holdout)]] = True
+    rows = np.flatnonzero(kept if split == "test" and kept.any() else ~kept)
+    return Domain("source", names, files, labels).rows(rows)

@@ -1,0 +1,1 @@
+"""Devices and hosts that a run computes on."""

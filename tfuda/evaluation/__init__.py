@@ -1,0 +1,1 @@
+"""Accuracy on labels, and validators that need none."""

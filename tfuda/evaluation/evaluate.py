@@ -1,0 +1,100 @@
+"""Measuring: the one place of the library that compares with target labels."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tfuda.data import pipeline
+from tfuda.data.files import Files
+from tfuda.data.tasks import Domain
+from tfuda.networks.base import Network
+
+
+class Seen(NamedTuple):
+    """What a network says of a whole domain, in evaluation mode."""
+
+    features: np.ndarray  # [N, d]
+    logits: np.ndarray  # [N, K]
+
+
+class Score(NamedTuple):
+    """How right the logits are."""
+
+    accuracy: float  # share of images
+    per_class: np.ndarray  # share of each class's images [K], NaN where the domain has none
+    confusion: np.ndarray  # int64 [K, K]: row true, column predicted
+
+    @property
+    def mean_class(self) -> float:
+        """Mean accuracy over the classes that the domain has."""
+        return float(np.nanmean(self.per_class))
+
+
+class Observer:
+    """Runs a network over domains, as its view wants; compiles once, so that repeated evaluation is cheap.
+
+    Of several crops the logits are the logarithm of the mean softmax, and the features their mean.
+    """
+
+    def __init__(self, network: Network, batch: int = 256):
+        self.batch, self.view = batch, network.view
+        size = [None, None, *network.size]
+
+        @tf.function(input_signature=[tf.TensorSpec(size, tf.uint8)])
+        def run(images):
+            views = images.shape[1] or tf.shape(images)[1]
+            outputs = network(tf.reshape(images, [-1, *network.size]), training=False)
+            features = tf.reshape(outputs.features, [-1, views, outputs.features.shape[-1]])  # [B, V, d]
+            logits = tf.reshape(outputs.logits, [-1, views, outputs.logits.shape[-1]])
+            if self.view.test == "ten":
+                logits = tf.math.log(tf.reduce_mean(tf.nn.softmax(logits), 1, keepdims=True))
+            return tf.reduce_mean(features, 1), logits[:, 0]
+
+        self.run = run
+
+    def __call__(self, images: np.ndarray | Files) -> Seen:
+        """images uint8 [N, H, W, 3], or the paths of N pictures."""
+        if self.view.size:
+            batches = iter(pipeline.pictures(images, self.view, self.batch))
+        else:
+            batches = (images[i : i + self.batch, None] for i in range(0, len(images), self.batch))
+        features, logits = zip(*map(self.run, batches), strict=True)
+        return Seen(np.concatenate(features), np.concatenate(logits))
+
+
+def score(labels: np.ndarray, logits: np.ndarray) -> Score:
+    """labels int [N], logits [N, K]."""
+    classes = logits.shape[1]
+    confusion = np.zeros([classes, classes], np.int64)
+    np.add.at(confusion, (labels, logits.argmax(1)), 1)
+    count = confusion.sum(1)
+    per_class = np.where(count > 0, np.diag(confusion) / np.maximum(count, 1), np.nan)
+    return Score(float(np.trace(confusion) / max(len(labels), 1)), per_class, confusion)
+
+
+def domain(network: Network, of: Domain) -> Score:
+    """Score of a network on a labelled domain."""
+    return score(of.known_labels, Observer(network)(of.images).logits)
+
+
+def table(found: Score, classes: tuple[str, ...]) -> str:
+    """The score as lines for a person."""
+    width = max(len(name) for name in classes)
+    lines = [
+        f"accuracy            {100 * found.accuracy:5.1f} %",
+        f"mean over classes   {100 * found.mean_class:5.1f} %",
+        "",
+        f"{'class':<{width}}  images  accuracy  most often taken for",
+    ]
+    for k, name in enumerate(classes):
+        row = found.confusion[k]
+        if not row.sum():
+            lines.append(f"{name:<{width}}  {0:6d}")
+            continue
+        wrong = np.where(np.arange(len(row)) == k, -1, row)
+        other = f"{classes[wrong.argmax()]} ({wrong.max()})" if wrong.max() > 0 else ""
+        lines.append(f"{name:<{width}}  {row.sum():6d}  {100 * found.per_class[k]:6.1f} %  {other}".rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,288 @@
+"""From a config (tfuda/experiment/defaults.py) to objects: data, network, method and streams."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import keras
+import tensorflow as tf
+from ml_collections import ConfigDict
+
+from tfuda.core import method as step
+from tfuda.core import ops, optimizers, precision, pseudo_labels, schedules
+from tfuda.core.extension_points import joint
+from tfuda.data import augment, catalogue, decodable, pipeline, tasks, views
+from tfuda.data.files import Files
+from tfuda.distributed import multi_host
+from tfuda.experiment import validation
+from tfuda.experiment.validation import NETWORKS
+from tfuda.names import defaults, near, resolve
+from tfuda.networks import heads
+from tfuda.networks.base import Network
+from tfuda.networks.layers import synchronised
+
+READERS = ("digits", "folders", "lists", "mnist", "tfds")  # modules of tfuda.data with a `load`
+
+
+def notice(line: str) -> None:
+    """For what a user should know and no program reads."""
+    print(line, file=sys.stderr)
+
+
+def loader(config: ConfigDict, say: Callable[[str], None] = notice) -> Callable[[str, str], tasks.Domain]:
+    """(domain name, split) -> Domain, of config.data.
+
+    A loader `load(domain, split, root, ...)` gets every further argument from the config's key of that name. Files
+    that cannot be read are an error, or left out, before anything is drawn.
+    """
+    if not config.data:
+        raise ValueError("config.data is empty: name a data set of the catalogue, or package.module:function")
+    if ":" in config.data:
+        found: Callable = resolve(config.data, "data")
+    elif config.data in READERS:
+        found = resolve(f"tfuda.data.readers.{config.data}:load", "data")
+    elif config.data in catalogue.names():
+        found = functools.partial(catalogue.load, config.data)
+    else:
+        raise ValueError(f"unknown config.data={config.data!r}{near(config.data, {*READERS, *catalogue.names()})}")
+    wanted = [name for name in inspect.signature(found).parameters if name in config]
+    load = functools.partial(found, **{name: config[name] for name in wanted if name not in ("name", "split")})
+    said: set[str] = set()
+
+    def once(line: str) -> None:
+        if line not in said:
+            said.add(line)
+            say(line)
+
+    def sound(name: str, split: str) -> tasks.Domain:
+        domain = load(name, split)
+        if not isinstance(domain.images, Files):
+            return domain
+        images, keep = decodable.sound(domain.images, config.on_bad_image, once)
+        if config.cache:
+            images = decodable.shrunk(images, config.view.resize, config.cache, once)
+        return dataclasses.replace(domain.rows(keep), images=images)
+
+    return sound
+
+
+def task(config: ConfigDict, say: Callable[[str], None] = notice) -> tasks.Task:
+    """The domains to train on and to measure on."""
+    validation.check(config)
+    keys = ("task", "shots", "source_classes", "target_classes", "imbalance", "tail", "seed")
+    made = tasks.protocol(
+        loader(config, say),
+        **{key: config[key] for key in keys},
+        target_names=catalogue.part(config.data, config.partial) if config.partial else (),
+        official=catalogue.shots(config.data, config.task.rpartition("-")[2]),
+    )
+    made.tests["source"] = tasks.some(made.tests["source"], config.source_test, config.seed)
+    return made
+
+
+def seed(config: ConfigDict) -> int:
+    """Of weights and batches; what is drawn to make a task depends on config.seed alone, the same in every round."""
+    return config.seed + 100 * config.rounds.index
+
+
+def view(config: ConfigDict) -> views.View:
+    """How a picture becomes an image of the network's size."""
+    return views.View(**config.view)
+
+
+def kind(config: ConfigDict) -> type[step.Method]:
+    """The class of config.method."""
+    return resolve(config.method, "methods")
+
+
+@precision.made
+def network(config: ConfigDict, of: tasks.Task) -> Network:
+    """images -> Outputs, untrained but for config.network_options.weights, for the classes of the task.
+
+    A number at the end of a name is its depth: "resnet50".
+    """
+    chosen, seen = config.network, view(config)
+    name = chosen.name if ":" in chosen.name else chosen.name.rstrip("0123456789")
+    depth = chosen.name.removeprefix(name)
+    backbone, method = resolve(name, "networks"), kind(config)
+    options = {**config.network_options.to_dict(), **({"depth": int(depth)} if depth else {})}
+    options |= {"weights": config.weights} if config.weights else {}
+    known = defaults(backbone)
+    for key in [key for key in options if key not in known]:
+        if key in ("depth", "weights") or not _elsewhere(key):
+            raise ValueError(f"network {chosen.name} has no option {key!r}{near(key, known)}")
+        del options[key]  # of the network that the config's file names
+    images: Any = of.trains["source"].images
+    if not seen.size and isinstance(images, Files):
+        raise ValueError(
+            "the images are files of any size: set config.view.resize and config.view.size, as 256 and 224"
+        )
+    size = (seen.size, seen.size) if seen.size else images.shape[1:3]
+    head, neck = method.head(len(of.classes), config.options), method.neck(chosen.bottleneck, config.options)
+    if neck is None:
+        neck = heads.neck(chosen.bottleneck, chosen.neck, chosen.initial)
+    elif chosen.neck != "linear":
+        raise ValueError(f"{config.method} has a bottleneck of its own: leave out network.neck={chosen.neck}")
+    attention, shown = method.attention(config.options), method.shown(config.options)
+    made = Network(backbone(**options), len(of.classes), size, head, neck, chosen.initial, seen, attention, shown)
+    return synchronised(made) if chosen.synchronised else made
+
+
+def _elsewhere(option: str) -> bool:
+    """Does another network of the library have this option?"""
+    return any(option in defaults(resolve(name, "networks")) for name in NETWORKS)
+
+
+def untrained(config: ConfigDict) -> bool:
+    """Could the network have started from pretrained weights, and does not?"""
+    name = config.network.name.rstrip("0123456789")
+    return not config.weights and name in NETWORKS and "weights" in defaults(resolve(name, "networks"))
+
+
+def passes(text: str, streams: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+    """ "separate", "joint", or groups of streams: "source+target_labelled,target"."""
+    if text == "separate":
+        return ()
+    if text == "joint":
+        return (tuple(streams),)
+    groups = tuple(tuple(group.split("+")) for group in text.split(","))
+    named = [name for group in groups for name in group]
+    for name in named:
+        if name not in streams or named.count(name) > 1:
+            twice = " twice" if name in streams else ""
+            raise ValueError(f"passes={text!r} names the stream {name!r}{twice}{near(name, streams)}")
+    return groups
+
+
+def optimizer(config: ConfigDict, method: step.Method) -> keras.optimizers.Optimizer:
+    """By name: "sgd" is ours, with groups; any other is Keras's. Either may gather gradients."""
+    chosen = config.optimizer
+    gather = optimizers.gathering(chosen.accumulate)
+    start = chosen.rate * chosen.by_task.get(config.task, 1.0)
+    decay = schedules.inverse_decay(start, chosen.gamma, chosen.power)
+    span = method.rate_steps if chosen.per_step else 1
+
+    def rate():
+        return decay(method.rate_progress * span)
+
+    if chosen.name == "sgd":
+        groups = {True: (1.0, chosen.backbone_momentum), False: (chosen.new_layers, chosen.momentum)}
+        return optimizers.SGD(rate, lambda path: groups["backbone" in path], chosen.decay, chosen.nesterov, **gather)
+    known = optimizers.known()
+    if chosen.name not in known:
+        raise ValueError(f"unknown optimizer {chosen.name!r}{near(chosen.name, known)}")
+    if chosen.new_layers != 1.0:
+        raise ValueError(f"optimizer.new_layers needs optimizer.name=sgd: {chosen.name} has no groups")
+    return known[chosen.name](rate, weight_decay=chosen.decay or None, **gather)
+
+
+@precision.made
+def method(config: ConfigDict, of: tasks.Task | None = None, teacher: Network | None = None) -> step.Method:
+    """The method, compiled, ready to `fit`; its initial weights follow from config.seed.
+
+    teacher: for a method that trains with one
+    """
+    validation.check(config)
+    if config.jit and ops.replicas() > 1 and not tf.config.list_physical_devices("GPU"):
+        raise ValueError("jit=True on several CPUs fails in TensorFlow: leave it out, or train on one device")
+    if kind(config)._combine is not joint and config.combiner:
+        raise ValueError(f"{config.method} has turns of its own, so {config.combiner} cannot combine its terms")
+    if kind(config)._combine is not joint and config.optimizer.accumulate > 1:
+        raise ValueError(f"optimizer.accumulate: a step of {config.method} is several updates; leave it out")
+    of = of or task(config)
+    keras.utils.set_random_seed(seed(config))
+    seams: dict[str, Any] = {}
+    if config.weigher:
+        seams["weigh"] = functools.partial(
+            resolve(config.weigher, "weighers"), **_known(config.weigher_options, config.weigher, "weighers")
+        )
+    for seam, name in (("combine", "combiner"), ("regulariser", "regulariser")):
+        if config[name]:
+            options = _known(config[f"{name}_options"], config[name], f"{name}s")
+            seams[seam] = resolve(config[name], f"{name}s")(**options)
+    if believed := pseudo_labels.beliefs(config, of):
+        seams["pseudo"] = believed
+    if "teacher" in kind(config)._stages:
+        seams["teacher"] = teacher
+    if "pairs" in kind(config)._stages:
+        seams["targets"] = len(of.trains["target"])
+    made = kind(config)(
+        network(config, of),
+        **seams,
+        steps=config.steps,
+        segment=config.segment,
+        on_nan=config.on_nan,
+        passes=passes(config.passes, {**of.streams, **kind(config)._shares}),
+        streams={name: domain.origins for name, domain in of.streams.items()},
+        **config.options.to_dict(),
+    )
+    per = multi_host.at_once(min(config.steps_per_execution, config.segment))
+    if config.samplers.target in ("balanced", "oracle"):
+        made.follow(len(of.streams["target"]), pseudo_labels.known_classes(config, of))
+    made.compile(optimizer(config, made), jit_compile=config.jit, steps_per_execution=per)
+    return made
+
+
+def _known(options: ConfigDict, name: str, package: str) -> dict:
+    known = defaults(resolve(name, package))
+    for key in options:
+        if key not in known:
+            raise ValueError(f"{name} has no option {key!r}{near(key, known)}")
+    return options.to_dict()
+
+
+def streams(config: ConfigDict, of: tasks.Task | None = None) -> pipeline.Streams:
+    """What `method.fit` takes."""
+    of = of or task(config)
+    options = {key: value for key, value in config.augment.items() if key != "name"}
+    found = resolve(_of(config.augment.name, "augment"), "data")
+    known = defaults(found.__init__ if inspect.isclass(found) else found)
+    for key in options:
+        if key not in known:
+            raise ValueError(f"augment {config.augment.name} has no option {key!r}{near(key, known)}")
+    change: Any = None if found is augment.none else functools.partial(found, **options)
+    if inspect.isclass(found):
+        change = found(**options)
+    batch = {
+        name: share_out(config.batches.get(name, 0) or size, name, of.streams[name])
+        for name, size in sizes(config, of.streams).items()
+    }
+    kinds = {name: resolve(_of(sampler, "samplers"), "data") for name, sampler in config.samplers.items()}
+    return pipeline.Streams(of.streams, batch, seed(config), change, view(config), kinds)
+
+
+def _of(name: str, module: str) -> str:
+    """A function of a module of tfuda.data, or package.module:function as it is."""
+    return name if ":" in name else f"tfuda.data.{module}:{name}"
+
+
+def sizes(config: ConfigDict, streams: Iterable[str]) -> dict[str, int]:
+    """Images of every stream in a step: config.batch each, or in all, where the method has proportions."""
+    shares, replicas = kind(config)._shares, ops.replicas()
+    if not shares:
+        return dict.fromkeys(streams, config.batch)
+    found = {name: config.batch * shares[name] / sum(shares[name] for name in streams) for name in streams}
+    if any(abs(size - round(size)) > 1e-6 or round(size) % replicas for size in found.values()):
+        parts, unit = ", ".join(f"{name} {shares[name]}" for name in streams), 20 * replicas
+        raise ValueError(
+            f"batch={config.batch} does not divide into {parts}: take a multiple of {unit}, as {3 * unit}"
+        )
+    return {name: round(size) for name, size in found.items()}
+
+
+def share_out(batch: int, name: str, domain: tasks.Domain) -> int:
+    """Images of a stream in the global batch: `batch`, or as many shots as there are, in equal shares."""
+    replicas = ops.replicas()
+    if batch % replicas:
+        raise ValueError(f"batch={batch} does not divide into {replicas} equal shares, one for each device")
+    if name != "target_labelled":
+        return batch
+    count = min(batch, len(domain)) // replicas * replicas
+    if not count:
+        raise ValueError(f"{len(domain)} labelled target images are too few for {replicas} devices")
+    return count

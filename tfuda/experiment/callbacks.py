@@ -1,0 +1,165 @@
+"""What happens between segments: evaluation, metrics.csv, checkpoints, and a stop that can be resumed."""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfuda.core import step_signs
+from tfuda.core.nonfinite import Diverged
+from tfuda.data.files import same
+from tfuda.data.tasks import Task
+from tfuda.distributed import multi_host
+from tfuda.evaluation import evaluate
+from tfuda.experiment import diagnostics
+from tfuda.experiment.checkpoint_choice import Choice
+from tfuda.experiment.tensorboard import Events
+from tfuda.experiment.workdir import Workdir
+
+
+class Stopped(BaseException):
+    """The run was asked to stop, by a signal, and can be resumed; like KeyboardInterrupt, no error of the run."""
+
+    def __init__(self, text: str, number: int = signal.SIGINT):
+        super().__init__(text)
+        self.number = number
+
+
+class Journal(keras.callbacks.Callback):
+    """After each segment: evaluate, append a row to metrics.csv and to the TensorBoard events, save.
+
+    The row is written before the checkpoint; a resumed run drops the rows that lie after its checkpoint. So the
+    file of a run that was killed is that of one that was not, but for the column `seconds`.
+    """
+
+    advice = "lower optimizer.rate, or leave such steps out with --on_nan=skip"  # to a run that diverged
+
+    def __init__(
+        self,
+        task: Task,
+        workdir: Workdir,
+        manager: tf.train.CheckpointManager,
+        step: int,
+        mean_class: bool = False,
+        say: Callable[[str], None] = lambda line: None,
+        choice: Choice | None = None,
+    ):
+        super().__init__()
+        self.mean_class, self.say, self.choice = mean_class, say, choice or Choice(workdir)
+        self.task, self.workdir, self.manager = task, workdir, manager
+        self.rows = [row for row in workdir.rows() if row["step"] <= step]
+        self.before = self.rows[-1].get("seconds", 0.0) if self.rows else 0.0
+        self.start = time.monotonic()
+        self.observer: evaluate.Observer | None = None
+        self.tested: evaluate.Seen | None = None  # what the network last said of the target's labelled test images
+        self.events = Events(workdir, step)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if isinstance(error, Diverged):
+            kept = f"The checkpoint of step {int(self.rows[-1]['step'])}" if self.rows else "Nothing"
+            said = f"{error}. {kept} is kept; {self.advice}"
+            self.workdir.note_diverged(said)
+            raise Diverged(said) from None
+
+    def measure(self) -> dict[str, float]:
+        """Accuracies on the test sets; the label-free validators and the vitals on the unlabelled target."""
+        self.observer = self.observer or evaluate.Observer(self.model.network)
+        found, seen = {}, {}
+        for name, domain in self.task.tests.items():
+            if domain.labels is not None:
+                seen[name] = self.observer(domain.images)
+                score = evaluate.score(domain.labels, seen[name].logits)
+                found[f"{name}_accuracy"] = score.accuracy
+                if self.mean_class:
+                    found[f"{name}_mean_class"] = score.mean_class
+        self.tested = seen.get("target")
+        unlabelled = self.task.streams["target"].images
+        if "target" not in seen or not same(unlabelled, self.task.tests["target"].images):
+            seen["target"] = self.observer(unlabelled)
+        found |= self.choice.measure(self.observer, self.task, seen["source"], seen["target"], self.rows)
+        return {**found, **step_signs.noted(self.model.noted), **diagnostics.vitals(seen["source"], seen["target"])}
+
+    def complaints(self) -> dict[str, str]:
+        """{failure: sentence} of the rows so far."""
+        return diagnostics.complaints(self.rows, len(self.task.classes), self.model.steps)
+
+    def on_train_begin(self, logs=None):
+        self.said = {*self.complaints()}
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.model.jit_compile and not math.isfinite(logs["loss"]):  # where the graph could not refuse
+            step = int(self.model.step.numpy())
+            raise Diverged(f"training diverged up to step {step}: the loss is {float(logs['loss'])}")
+
+    def on_epoch_end(self, epoch, logs=None):
+        step = int(self.model.step.numpy())
+        if step % self.model.segment and step < self.model.steps:
+            return  # stopped in mid-segment: no row that an undisturbed run would not have
+        if not multi_host.first():
+            return  # it waits for the first one at the next step
+        measured = self.measure()
+        shown = {k: v for k, v in measured.items() if k not in diagnostics.COLUMNS and not k.startswith("val_")}
+        logs.update(shown)
+        seconds = self.before + time.monotonic() - self.start
+        row = {key: float(value) for key, value in {**logs, **measured}.items()}
+        self.rows.append({"step": step, **row, "seconds": round(seconds, 1)})
+        self.workdir.keep_rows(self.rows)
+        self.choice.keep(self.rows)
+        for name, sentence in self.complaints().items():
+            if name not in self.said:
+                self.said.add(name)
+                self.say(f"\n{sentence}")
+        self.events.row(step, row)
+        self.manager.save()
+
+
+class Rest(keras.callbacks.Callback):
+    """Ends `fit` with the segment that reaches a step."""
+
+    def __init__(self, until: int):
+        super().__init__()
+        self.until = until
+
+    def on_epoch_end(self, epoch, logs=None):
+        if int(self.model.step.numpy()) >= self.until:
+            self.model.stop_training = True
+
+
+class Stoppable(keras.callbacks.Callback):
+    """Ctrl-C or SIGTERM ends the run after the current step, with a checkpoint; a second Ctrl-C at once."""
+
+    def __init__(self, manager: tf.train.CheckpointManager):
+        super().__init__()
+        self.manager, self.caught = manager, 0
+        self.kept: dict[int, Any] = {}
+
+    def _note(self, number, frame):
+        if self.caught and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.caught = self.caught or number
+
+    def __enter__(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self.kept[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *error):
+        for number, handler in self.kept.items():
+            signal.signal(number, handler)
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.model.stops(bool(self.caught)):
+            self.model.stop_training, self.caught = True, self.caught or signal.SIGTERM
+
+    def on_train_end(self, logs=None):
+        if self.caught:
+            self.manager.save()

@@ -1,0 +1,88 @@
+"""A cell of the grid method × weigher × combiner × regulariser, written as a word: "dannp+toalign[scale=16]+mcc"."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+
+from ml_collections import ConfigDict
+
+from tfuda.core import method as step
+from tfuda.names import SEAMS, defaults, modules, near, resolve, says
+
+# Method options that stand at the top of a config, because every benchmark sets them.
+OWN = ("steps", "segment", "passes", "on_nan")
+
+
+def cell(text: str) -> ConfigDict:
+    """ "dannp+toalign+metaalign+mcc" -> method, the three seams, and the options of each with their defaults.
+
+    A weigher or a regulariser alone stands on its paper's method: "toalign" is dannp+toalign, "biwaa" mstn+biwaa,
+    "mcc" source_only+mcc. Options may stand in brackets behind a name: "dannp+toalign[scale=16]",
+    "dann[entropic=True;trade_offs.domain=0.1]".
+    """
+    parts = [part for part in re.split(r"\+(?![^\[]*\])", text) if part]
+    if odd := [part for part in parts if not re.fullmatch(r"[^\[\]]+(\[[^\[\]]*\])?", part)]:
+        raise ValueError(
+            f"{odd[0]!r} in {text!r}: options stand in one pair of brackets behind a name, as dann[hidden=8]"
+        )
+    for package in ("weighers", "regularisers"):
+        if parts and _name(parts[0]) in modules(package):
+            parts = [says(resolve(_name(parts[0]), package), "STANDS_ON", ""), *parts]
+    first = _name(parts[0]) if parts else text
+    if not parts or (":" not in first and first not in modules("methods")):
+        alone = [name for package in ("methods", "weighers", "regularisers") for name in modules(package)]
+        raise ValueError(f"unknown name {first!r} in tfuda.methods{near(first, alone)}")
+    config = ConfigDict({"cell": "+".join(parts), "method": _name(parts[0]), **dict.fromkeys(SEAMS, "")})
+    kind = resolve(config.method, "methods")
+    if not (inspect.isclass(kind) and issubclass(kind, step.Method)):
+        raise ValueError(f"{config.method!r} is no tfuda.core.method.Method")
+    config.options = _options(parts[0], {k: v for k, v in kind.options().items() if k not in OWN})
+    config.update({f"{seam}_options": ConfigDict() for seam in SEAMS})
+    for part in parts[1:]:
+        seam = _seam(_name(part))
+        if config[seam]:
+            raise ValueError(f"{text!r} names two {seam}s, {config[seam]!r} and {_name(part)!r}")
+        config[seam] = _name(part)
+        config[f"{seam}_options"] = _options(part, defaults(resolve(config[seam], seam + "s")))
+    return config
+
+
+def _seam(name: str) -> str:
+    """Which seam a name is for. Of a user's own, a class with a trade-off regularises, any other class combines."""
+    if ":" not in name:
+        return next((seam for seam in SEAMS if name in modules(seam + "s")), "weigher")
+    found = resolve(name, "weighers")
+    if not inspect.isclass(found):
+        if "trade_off" in defaults(found):
+            raise ValueError(f"{name!r} has a trade_off but is no class: a regulariser is one, with __call__")
+        return "weigher"
+    return "regulariser" if "trade_off" in defaults(found) else "combiner"
+
+
+def _name(part: str) -> str:
+    return part.partition("[")[0]
+
+
+def _options(part: str, known: dict) -> ConfigDict:
+    """Defaults, and over them what stands in a part's brackets."""
+    found = ConfigDict({key: value for key, value in known.items() if value is not None})
+    for setting in filter(None, part.partition("[")[2].rstrip("]").split(";")):
+        key, _, value = setting.partition("=")
+        name, _, term = key.partition(".")
+        tree, last = (found.get(name), term) if term else (found, name)
+        if not isinstance(tree, ConfigDict) or last not in tree:
+            hint = near(last, tree) if isinstance(tree, ConfigDict) else near(name, found)
+            raise ValueError(f"{_name(part)} has no option {key!r}{hint}")
+        old = tree[last]
+        try:
+            new = value if isinstance(old, str) else ast.literal_eval(value)
+            if new is None or (isinstance(new, bool) and not isinstance(old, bool)):
+                raise TypeError
+            tree[last] = float(new) if isinstance(old, float) else new
+        except (ValueError, SyntaxError, TypeError, OverflowError, MemoryError, RecursionError):
+            several = isinstance(old, ConfigDict)
+            wrong = f"is several: name one, as {key}.{min(old)}" if several else f"is no {type(old).__name__}"
+            raise ValueError(f"{_name(part)} option {key}={value!r} {wrong}") from None
+    return found

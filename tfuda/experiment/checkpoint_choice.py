@@ -1,0 +1,71 @@
+"""Which evaluation of a run is chosen without target labels: its validators, and the checkpoint of the chosen one."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tfuda.atomic_files import write
+from tfuda.core.segmented_model import Segmented
+from tfuda.data.tasks import Task
+from tfuda.evaluation import validators
+from tfuda.evaluation.validators import LAST, Evidence
+from tfuda.experiment.workdir import SELECTED, Workdir
+
+
+class Choice:
+    """Of one run of a method. select: config.select, a validator, or "last" for the end; which: config.validators.
+
+    WORKDIR/selected/ holds the checkpoint that the validator chose so far, WORKDIR/predicted.npz the target's classes
+    at the last two evaluations. Both are written before the run's own checkpoint, and again with the same bits by a
+    run that was killed in between.
+    """
+
+    def __init__(self, workdir: Workdir, select: str = LAST, which: str = "cheap", method: Segmented | None = None):
+        self.select = select
+        self.names = validators.wanted(select, which)
+        self.file = workdir.path / "predicted.npz"
+        self.manager: tf.train.CheckpointManager | None = None
+        if method is not None and select != LAST:
+            self.manager = workdir.checkpoints(method, 1, SELECTED)  # which all workers have to make at once
+        self.now: np.ndarray | None = None
+
+    def measure(self, observer, task: Task, source, target, rows: Sequence[dict[str, float]]) -> dict[str, float]:
+        """Values of the validators; source, target: what the network says of the held-out and the unlabelled images.
+
+        rows: of metrics.csv before this one
+        """
+        labels, self.now, weights = task.tests["source"].known_labels, target.logits.argmax(1), None
+        if {*self.names} & {*validators.DEAR}:
+            train = observer(validators.evenly(task.streams["source"].images))
+            weights = validators.ratio(train.features, target.features, source.features)
+        before = self.before(rows[-1]["step"]) if rows else None
+        before = before if before is not None and len(before) == len(self.now) else None
+        return validators.values(self.names, Evidence(source.logits, labels, target.logits, weights, before))
+
+    def before(self, step: float) -> np.ndarray | None:
+        """Classes predicted at an earlier evaluation, int [M]."""
+        try:
+            with np.load(self.file) as file:
+                at = np.flatnonzero(file["steps"] == step)
+                return file["classes"][at[0]] if len(at) else None
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):  # as at the first evaluation
+            return None
+
+    def keep(self, rows: Sequence[dict[str, float]]) -> None:
+        """Write what the newest row leaves behind."""
+        if self.now is None:
+            return  # a training that classifies nothing: a CycleGAN's
+        known = [(row["step"], self.before(row["step"])) for row in rows[-2:-1]] + [(rows[-1]["step"], self.now)]
+        held = {
+            step: seen.astype(np.int32) for step, seen in known if seen is not None and len(seen) == len(self.now)
+        }
+        out = io.BytesIO()
+        np.savez(out, steps=np.array([*held], np.int64), classes=np.stack([*held.values()]))
+        write(self.file, out.getvalue())
+        if self.manager and validators.chosen(rows, self.select) is rows[-1]:
+            self.manager.save()

@@ -1,0 +1,121 @@
+"""Is the training well? Numbers of every segment that read no target label, and words where a known failure shows.
+
+In metrics.csv, of the steps of a segment:
+
+    gradient_backbone, gradient_head, gradient_game    norm of the gradient (root of the mean square) of the backbone,
+                                                       of the rest of the network, and of all else (discriminators);
+                                                       in a step of several turns that of the last one
+    reversal         mean coefficient of the gradient reversal
+    discriminator    a term of the methods that have one: how often it is right (methods/dann.py)
+
+and at its end, of the test images of the source and the unlabelled ones of the target:
+
+    a_distance       2 (1 - 2 error) of a linear classifier between the domains, 0 to 2 (Ben-David et al., NIPS 2006)
+    pseudo_rate      share of target images that the network is sure of, by a probability of 0.9 or more
+    largest_class    share of target images that the most frequent prediction takes
+    source_norm, target_norm    mean norm of the features
+    dead             share of features that are the same for all target images
+
+Over several replicas a gradient's norm is that of replicas which all say the same, an estimate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfuda.core import step_signs
+from tfuda.evaluation import validators
+
+VITALS = ("a_distance", "pseudo_rate", "largest_class", "source_norm", "target_norm", "dead")
+COLUMNS = (*step_signs.SIGNS, *VITALS)
+SURE = 0.9
+LOOKED_AT = 500  # images of a domain that the classifier between domains learns from and is tested on
+
+# ---- at the end of a segment
+
+
+def vitals(source, target) -> dict[str, float]:
+    """VITALS of what a network says of two domains (tfuda.evaluation.evaluate.Seen)."""
+    p = validators.softmax(target.logits)
+    taken = np.bincount(p.argmax(1), minlength=p.shape[1])
+    return {
+        "a_distance": a_distance(source.features, target.features),
+        "pseudo_rate": float((p.max(1) >= SURE).mean()),
+        "largest_class": float(taken.max() / len(p)),
+        "source_norm": float(np.linalg.norm(source.features, axis=1).mean()),
+        "target_norm": float(np.linalg.norm(target.features, axis=1).mean()),
+        "dead": float((np.ptp(target.features, 0) == 0).mean()),
+    }
+
+
+def a_distance(source: np.ndarray, target: np.ndarray) -> float:
+    """Of features [N, d] and [M, d]: half of both train a ridge regression to ±1, the others test it."""
+    x, y = _evenly(source), _evenly(target)
+    if min(len(x), len(y)) < 4:
+        return 0.0
+    f = np.concatenate([x, y]).astype(np.float64)
+    d = np.concatenate([np.full(len(x), 1 / len(x)), np.full(len(y), -1 / len(y))])  # a domain counts as the other
+    learn = np.arange(len(f)) % 2 == 0
+    f = (f - f[learn].mean(0)) / np.maximum(f[learn].std(0), 1e-12)
+    gram = f[learn] @ f[learn].T + 1.0  # 1 is the bias; in the dual, for features that are more than images
+    ridge = 1e-2 * np.trace(gram) / len(gram)
+    score = (f[~learn] @ f[learn].T + 1.0) @ np.linalg.solve(gram + ridge * np.eye(len(gram)), np.sign(d[learn]))
+    wrong = np.sign(score) != np.sign(d[~learn])
+    error = (np.abs(d[~learn]) * wrong).sum() / np.abs(d[~learn]).sum()
+    return float(2 * max(0.0, 1 - 2 * error))
+
+
+def _evenly(features: np.ndarray) -> np.ndarray:
+    return validators.evenly(features, LOOKED_AT)
+
+
+# ---- in words
+
+PATIENCE = 3  # segments in a row that a failure has to show
+
+SENTENCES = {
+    "won": (
+        "the discriminator is right in {discriminator:.0%} of the cases: it has won, and the domains' features do "
+        "not move together; lower its width, or raise the trade-off of the game"
+    ),
+    "collapsed": (
+        "the discriminator is right in {discriminator:.0%} of the cases, like a coin, while a linear classifier "
+        "tells the domains apart (A-distance {a_distance:.1f} of 2): it has collapsed, and aligns nothing"
+    ),
+    "swallowed": (
+        "one class takes {largest_class:.0%} of the target's images: predictions are collapsing; look at the balance "
+        "of the target, or lower the trade-offs of alignment and entropy"
+    ),
+    "dead": (
+        "{dead:.0%} of the features are the same for every target image: the network is dying; lower the "
+        "learning rate"
+    ),
+}
+
+
+def shows(row: dict[str, float], classes: int) -> set[str]:
+    """Which failures a row of metrics.csv shows."""
+    found = set()
+    if "discriminator" in row and row["reversal"] >= 0.5:
+        if row["discriminator"] >= 0.97:
+            found.add("won")
+        if 0 < row["discriminator"] <= 0.52 and row["a_distance"] >= 1.0:
+            found.add("collapsed")
+    if row["largest_class"] > (0.5 if classes > 3 else 0.95):
+        found.add("swallowed")
+    if row["dead"] >= 0.5:
+        found.add("dead")
+    return found
+
+
+def complaints(rows: Sequence[dict[str, float]], classes: int, steps: int) -> dict[str, str]:
+    """{failure: sentence} of a run's rows: each once, when it has shown for some segments past a quarter."""
+    said: dict[str, str] = {}
+    late = [row for row in rows if row["step"] >= steps / 4 and "dead" in row]
+    for i in range(PATIENCE - 1, len(late)):
+        last = late[i + 1 - PATIENCE : i + 1]
+        for name in set.intersection(*(shows(row, classes) for row in last)):
+            said.setdefault(name, f"step {int(late[i]['step'])}: {SENTENCES[name].format(**late[i])}")
+    return said

@@ -1,0 +1,165 @@
+"""One run, from a config to result.json: what run/train.py, run/benchmark.py and run/tune.py have in common."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+
+from ml_collections import ConfigDict
+
+from tfuda.atomic_files import write
+from tfuda.core.method import Method
+from tfuda.data.tasks import Task
+from tfuda.distributed import multi_host
+from tfuda.evaluation import validators
+from tfuda.experiment import build, callbacks, prerequisites, validation
+from tfuda.experiment.callbacks import Stopped
+from tfuda.experiment.checkpoint_choice import Choice
+from tfuda.experiment.workdir import CHECKPOINTS, SELECTED, Workdir, absolute, restore
+from tfuda.names import PARTS, SEAMS
+
+
+def train(
+    config: ConfigDict,
+    workdir: Workdir,
+    verbose: int | str = 0,
+    task: Task | None = None,
+    say=lambda line: None,
+    until: int = 0,
+) -> dict:
+    """Train, or go on training, or do nothing where all is done: the contents of result.json.
+
+    until: a step at the end of a segment where training rests, with what it has so far; 0 for the end
+    """
+    absolute(config)
+    with contextlib.ExitStack() as held:
+        multi_host.asked(lambda: held.enter_context(workdir.claim(config)))
+        multi_host.agree("config", config.to_json_best_effort(sort_keys=True))
+        if result := multi_host.asked(workdir.finished):
+            say(f"{workdir.path} has a finished run; nothing to train")
+            return result
+        return _train(config, workdir, verbose, task, say, until or config.steps)
+
+
+def _train(config, workdir, verbose, task, say, until) -> dict:
+    if config.deliver and "target" not in config:
+        raise ValueError(f"config.deliver predicts a folder, and {config.data} names none: see configs/folders.py")
+    task = task or build.task(config, say)
+    if prerequisites.needed(config):
+        prerequisites.check(config, workdir.path, task)
+        workdir.record(config)
+    beneath = functools.partial(train, verbose=verbose, say=say)
+    made = prerequisites.prepare(config, workdir.path, task, verbose, say, beneath)
+    streams = build.streams(config, made.task)
+    method = build.method(config, made.task, made.teacher)
+    workdir.record(config)
+    if build.untrained(config) and not config.options.get("copy"):
+        say(f"training {config.network.name} from scratch; --config.weights=FILE starts from pretrained weights")
+    manager = workdir.checkpoints(method)
+    if multi_host.asked(lambda: restore(manager)):
+        multi_host.give(method.state())
+        say(f"resuming at step {int(method.step.numpy())} of {config.steps}")
+    choice, step = Choice(workdir, config.select, config.validators, method), int(method.step.numpy())
+    journal = callbacks.Journal(task, workdir, manager, step, config.mean_class, say, choice)
+    journal.events.begin(config)
+    with callbacks.Stoppable(manager) as stop, journal:
+        method.fit(streams, callbacks=[journal, stop, callbacks.Rest(until)], verbose=verbose)
+    if stop.caught and int(method.step.numpy()) < config.steps:
+        step = int(method.step.numpy())
+        raise Stopped(f"stopped at step {step} of {config.steps}; the same command resumes", stop.caught)
+    if until < config.steps:
+        return summary(config, journal.rows)
+
+    def end() -> dict:
+        result = summary(config, journal.rows)
+        if skipped := int(method.skipped.numpy()):
+            result["skipped"] = skipped
+        if complaints := journal.complaints():
+            result["complaints"] = list(complaints.values())
+        journal.events.end(result, method.network, task, journal.tested)
+        write(workdir.result, json.dumps(result, indent=1) + "\n")
+        return result
+
+    return multi_host.asked(end)
+
+
+def summary(config: ConfigDict, rows: list[dict[str, float]]) -> dict:
+    """Three honestly named numbers of target accuracy, and what they are of.
+
+    last      at the end of training
+    selected  where the label-free validator of config.select chose; "last" chooses the end
+    oracle    the best that was seen on target labels: an upper line, not a result
+    """
+    if not rows:
+        raise ValueError("the run has ended, but its metrics.csv is gone: delete the workdir and train again")
+    chosen = validators.chosen(rows, config.select)
+    result = {
+        **{part: config[part] for part in PARTS},
+        "task": config.task,
+        "seed": config.seed,
+        "steps": config.steps,
+        "seconds": rows[-1]["seconds"],
+        "metric": "mean_class" if config.mean_class else "accuracy",
+        "validator": config.select,
+        "selected_step": int(chosen["step"]),
+    }
+    target, source = (f"{name}_{result['metric']}" for name in ("target", "source"))
+    if target in rows[-1]:
+        result |= {
+            "last": rows[-1][target],
+            "selected": chosen[target],
+            "oracle": validators.Oracle.chosen(rows, result["metric"])[target],
+        }
+    return result | {"source": rows[-1][source]}
+
+
+def table(result: dict) -> str:
+    """The result as lines for a person."""
+    lines = [f"{result['method']}"]
+    for seam in SEAMS:
+        lines[0] += f"+{result[seam]}" if result[seam] else ""
+    lines[0] += f" on {result['task']}, seed {result['seed']}, {result['steps']} steps, {result['seconds']:.0f} s"
+    kind = "mean over classes" if result["metric"] == "mean_class" else "accuracy"
+    if "last" in result:
+        lines += [
+            f"  target {kind}  last      {100 * result['last']:5.1f} %",
+            f"  {'':{len(kind) + 7}}  selected  {100 * result['selected']:5.1f} %  by {result['validator']}, "
+            f"at step {result['selected_step']}",
+            f"  {'':{len(kind) + 7}}  oracle    {100 * result['oracle']:5.1f} %  (chosen on target labels)",
+        ]
+    lines.append(f"  source {kind}            {100 * result['source']:5.1f} %")
+    if "skipped" in result:
+        lines.append(f"  skipped steps, whose terms or gradients were not finite: {result['skipped']}")
+    return "\n".join([*lines, *(f"  {complaint}" for complaint in result.get("complaints", ()))])
+
+
+def earlier(config: ConfigDict) -> None:
+    """Give the config of a run from before there was a choice what it did."""
+    for key, value in (("select", validators.LAST), ("validators", "cheap")):
+        if key not in config:
+            config[key] = value
+
+
+def load(path: str | os.PathLike, last: bool = False) -> tuple[ConfigDict, Task, Method]:
+    """The config, the task and the method of a run, with the weights that its validator chose, or its last ones."""
+    workdir = Workdir(path)
+    config = workdir.config()
+    earlier(config)
+    validation.complete(config, str(workdir.path / "config.json"))
+    # the checkpoint has the weights, pseudo-labels only a training needs, and a stranger's cache would be written to
+    weights, config.weights = config.weights, ""
+    config.prior = config.cache = ""
+    task = build.task(config, lambda line: None)  # training has named what it left out
+    method = build.method(config, task)
+    folder = CHECKPOINTS if last or config.select == validators.LAST or not workdir.rows() else SELECTED
+    if not restore(workdir.checkpoints(method, folder=folder)):
+        if folder == SELECTED and workdir.saved():
+            raise FileNotFoundError(
+                f"--workdir={path}: the checkpoint that {config.select} chose is gone from {SELECTED}/; --last of "
+                "run/evaluate.py and run/export.py takes the last one"
+            )
+        raise FileNotFoundError(f"--workdir={path} has no checkpoint yet")
+    config.weights = weights  # what the run started from
+    return config, task, method

@@ -1,0 +1,238 @@
+"""What the settings of a config may be: one table, read before anything is built.
+
+A value of the right type that makes no sense (a batch of -1, a rate of nan) would train to a wrong result, or end in
+a traceback hours later. What depends on the data or on several settings is checked where these meet.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from ml_collections import ConfigDict
+
+from tfuda.core import nonfinite, precision
+from tfuda.evaluation import validators
+from tfuda.experiment import defaults
+from tfuda.names import PARTS, SEAMS, near
+from tfuda.networks import heads
+
+NETWORKS = ("small", "resnet", "lenet", "mnist", "applications", "hub")
+SAMPLERS = ("uniform", "balanced", "oracle", "per_domain", "padded")
+AUGMENTS = ("none", "shift", "RandAugment")
+SCHEDULES = ("ramp",)  # of tfuda.schedules, in the place of a trade-off
+WIDEST = 2**16  # units, channels or pixels
+LONGEST = 10**9  # steps, seeds
+
+
+class Range(NamedTuple):
+    """Numbers that are allowed, and how to say it."""
+
+    kind: type
+    low: float
+    high: float
+    says: str
+    above: bool = False  # low itself is not allowed
+    below: bool = False  # nor is high
+
+    def wrong(self, value: Any) -> bool:
+        if isinstance(value, bool) or not isinstance(value, int if self.kind is int else int | float):
+            return True
+        ends = {*([self.low] if self.above else []), *([self.high] if self.below else []), math.inf}
+        return not self.low <= value <= self.high or value in ends
+
+
+def whole(low: int, high: int = LONGEST) -> Range:
+    return Range(int, low, high, f"a whole number from {low} to {high}")
+
+
+POSITIVE = Range(float, 0, math.inf, "a number above 0", above=True)
+NOT_BELOW_0 = Range(float, 0, math.inf, "a number from 0 on")
+SHARE = Range(float, 0, 1, "a share from 0 to 1")
+SHARE_BELOW_1 = Range(float, 0, 1, "a share from 0 to below 1", below=True)
+SHARE_ABOVE_0 = Range(float, 0, 1, "a share above 0 and up to 1", above=True)
+COUNT, SIZE = whole(0), whole(0, WIDEST)
+SOME, WIDTH = whole(1), whole(1, WIDEST)
+
+RULES: dict[str, Range] = {
+    "seed": COUNT,
+    "steps": SOME,
+    "segment": SOME,
+    "steps_per_execution": SOME,
+    "batch": SOME,
+    "batches.*": COUNT,
+    "shots": COUNT,
+    "source_classes": COUNT,
+    "target_classes": COUNT,
+    "source_test": COUNT,
+    "tail": SHARE_ABOVE_0,
+    "holdout": SHARE_BELOW_1,
+    "view.resize": SIZE,
+    "view.size": SIZE,
+    "beliefs.rate": SHARE_ABOVE_0,
+    "beliefs.fade": NOT_BELOW_0,
+    "beliefs.scale": POSITIVE,
+    "rounds.rate": SHARE_ABOVE_0,
+    "rounds.index": whole(0, 10**6),
+    "augment.pixels": SIZE,
+    "augment.operations": whole(1, 100),
+    "augment.strength": SHARE,
+    "network.bottleneck": SIZE,
+    "optimizer.rate": POSITIVE,
+    "optimizer.by_task.*": POSITIVE,
+    "optimizer.gamma": NOT_BELOW_0,
+    "optimizer.power": NOT_BELOW_0,
+    "optimizer.decay": NOT_BELOW_0,
+    "optimizer.new_layers": NOT_BELOW_0,
+    "optimizer.momentum": SHARE_BELOW_1,
+    "optimizer.backbone_momentum": SHARE_BELOW_1,
+    "pairs.steps": SOME,
+    "pairs.segment": SOME,
+    "pairs.batch": SOME,
+    "pairs.rate": POSITIVE,
+    "pairs.width": WIDTH,
+    "pairs.blocks": whole(0, 1000),
+    "pairs.layers": whole(0, 20),
+    "pairs.cycle": NOT_BELOW_0,
+    "pairs.identity": NOT_BELOW_0,
+    "pairs.pool": COUNT,
+    "pairs.size": SIZE,
+    "pairs.resize": SIZE,
+}
+
+# Of the library's own methods, seams and networks, all that have an option of this name or the one before the dot;
+# those of others mean what they like.
+OPTIONS: dict[str, Range] = {
+    "hidden": WIDTH,
+    "region_hidden": WIDTH,
+    "width": whole(0, WIDEST),
+    "widths": WIDTH,
+    "convolutions": whole(1, 100),
+    "stride": whole(1, 100),
+    "kernel": whole(1, 100),
+    "blocks": whole(1, 100),
+    "randomized": SIZE,
+    "groups": SIZE,
+    "overlap": SIZE,
+    "ramp_steps": COUNT,
+    "ramp_ahead": COUNT,
+    "warmup": COUNT,
+    "dropout": SHARE_BELOW_1,
+    "sure": NOT_BELOW_0,
+    "threshold": SHARE,
+    "keep": SHARE_BELOW_1,
+    "epsilon": NOT_BELOW_0,
+    "scale": NOT_BELOW_0,
+    "strength": NOT_BELOW_0,
+    "factor": NOT_BELOW_0,
+    "radius": POSITIVE,
+    "step_size": POSITIVE,
+    "rate": NOT_BELOW_0,
+    "multiplier": NOT_BELOW_0,
+    "trade_offs.*": NOT_BELOW_0,
+    "trade_off": NOT_BELOW_0,
+    "temperature": POSITIVE,
+    "pada_temperature": POSITIVE,
+    "count": whole(1, 1000),
+    "ramp_height": NOT_BELOW_0,
+    "margin": POSITIVE,
+    "turns_of_backbone": whole(1, 100),
+    "mcd.depth": whole(0, 10),
+    "ent.hidden": SIZE,
+    "mme.hidden": SIZE,
+    "theta_rate": POSITIVE,
+}
+OWNERS = {"options": "method", **{f"{seam}_options": seam for seam in SEAMS}}
+
+OPEN = ("augment.", "network_options.", "options.")  # of which a benchmark's file chooses the keys
+
+WORDS: dict[str, tuple[str, ...]] = {
+    "samplers.*": SAMPLERS,
+    "augment.name": AUGMENTS,
+    "network.name": NETWORKS,
+    "network.neck": heads.NECKS,
+    "on_bad_image": ("error", "skip"),
+    "on_nan": nonfinite.ON_NAN,
+    "select": validators.SELECTS,
+    "validators": ("cheap", "all"),
+    "precision": (*precision.POLICIES,),
+    "imbalance": ("", "source", "target"),
+}
+
+
+OURS = ("select", "validators")  # of WORDS, those that cannot be package.module:Name
+
+
+def check(config: ConfigDict) -> None:
+    """ValueError for the first setting that cannot be meant."""
+    for key, value in leaves(config):
+        if value is None:
+            raise ValueError(f"{key} is None: leave it out, or give it a value")
+        rule = _rule(config, key)
+        many = value if isinstance(value, tuple | list) else (value,)
+        if rule and not (key.startswith("options.trade_offs.") and (value in SCHEDULES or callable(value))):
+            if not many or any(map(rule.wrong, many)):
+                raise ValueError(f"{key}={value!r}: {rule.says}{' each' if many is value else ''}")
+        elif any(isinstance(one, float) and not math.isfinite(one) for one in many):
+            raise ValueError(f"{key}={value!r}: a finite number")
+    if config.get("select") == "oracle":
+        raise ValueError("select='oracle' would choose by target labels: result.json names its value `oracle` anyway")
+    for pattern, known in WORDS.items():
+        for key, value in leaves(config):
+            if (
+                fnmatch.fnmatchcase(key, pattern)
+                and _plain(key, value) not in known
+                and (":" not in str(value) or key in OURS)
+            ):
+                raise ValueError(f"unknown {key}={value!r}{near(str(value), known)}")
+
+
+def _plain(key: str, value: Any) -> Any:
+    """A network's name without its depth: resnet50."""
+    return value.rstrip("0123456789") if key == "network.name" and isinstance(value, str) else value
+
+
+def _rule(config: ConfigDict, key: str) -> Range | None:
+    first, _, rest = key.partition(".")
+    if first == "network_options" or first in OWNERS:
+        owner = config.network.name if first == "network_options" else config[OWNERS[first]]
+        return None if ":" in str(owner) else _match(OPTIONS, f"{owner}.{rest}") or _match(OPTIONS, rest)
+    return _match(RULES, key)
+
+
+def _match(rules: dict[str, Range], key: str) -> Range | None:
+    return rules.get(key) or next(
+        (rule for pattern, rule in rules.items() if fnmatch.fnmatchcase(key, pattern)), None
+    )
+
+
+def complete(config: ConfigDict, where: str) -> None:
+    """ValueError for a config of a file that lacks a setting, or has one of another type."""
+    parts = [config.get(key) for key in PARTS]
+    if missing := [key for key, part in zip(PARTS, parts, strict=True) if not isinstance(part, str)]:
+        raise ValueError(f"{where} is damaged or of another version: it names no {missing[0]}")
+    if not parts[0]:
+        raise ValueError(f"{where} is damaged: it names no method")
+    _complete(config, defaults.base("+".join(filter(None, parts))), where)
+
+
+def _complete(tree: ConfigDict, plain: ConfigDict, where: str, prefix: str = "") -> None:
+    for key, value in plain.items():
+        found = tree.get(key)
+        if found is None and prefix in OPEN:
+            continue
+        if not isinstance(found, (int, float) if isinstance(value, float) else type(value)):
+            raise ValueError(f"{where} is damaged or of another version: {prefix}{key} is no {type(value).__name__}")
+        if isinstance(value, ConfigDict):
+            _complete(found, value, where, f"{prefix}{key}.")
+
+
+def leaves(tree: ConfigDict, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """("optimizer.rate", 0.1) and so on; of an augment that is a plain dict too."""
+    for key, value in tree.items():
+        if isinstance(value, ConfigDict | dict):
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value

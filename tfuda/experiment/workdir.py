@@ -1,0 +1,270 @@
+"""A run's folder: config.json, metrics.csv, checkpoints/, selected/, predicted.npz, events/, result.json, plots/."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import csv
+import fcntl
+import functools
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+
+import keras
+import tensorflow as tf
+from ml_collections import ConfigDict
+
+from tfuda.atomic_files import read_json, write
+from tfuda.core.segmented_model import Segmented
+from tfuda.distributed import multi_host
+from tfuda.names import trusted
+
+# Keys of a config that name files or folders
+PATHS = ("root", "lists", "source", "target", "labels", "photographs", "weights", "cache", "prior", "teacher")
+CHECKPOINTS, SELECTED = "checkpoints", "selected"  # folders: to go on from, and the one that a validator chose
+DIVERGED = "diverged.txt"
+PATHS_OF_PAIRS = ("folder", "source_as_target", "target_as_source")
+
+
+def absolute(config: ConfigDict) -> None:
+    """Paths of the config from the root: a run may be resumed and exported from another folder."""
+    for tree, keys in ((config, PATHS), (config.pairs, PATHS_OF_PAIRS)):
+        for key in keys:
+            if tree.get(key):
+                tree[key] = os.path.abspath(tree[key])
+
+
+@functools.cache
+def plain(folder: pathlib.Path) -> str:
+    """A way to a folder that TensorFlow does not take for a pattern, as it does where a cell has brackets."""
+    if not set("[]*?") & set(str(folder)):
+        return str(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    link = pathlib.Path(tempfile.mkdtemp(prefix="tfuda-"), folder.name)
+    link.symlink_to(folder.absolute(), target_is_directory=True)
+    atexit.register(shutil.rmtree, link.parent, ignore_errors=True)
+    return str(link)
+
+
+def commit() -> str:
+    """The git commit of the code, or "" where it is none."""
+    here = pathlib.Path(__file__).parent
+    try:
+        asked = subprocess.run(
+            ["git", "-C", str(here), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return asked.stdout.strip()
+
+
+def flat(tree: dict, prefix: str = "") -> dict:
+    """{"a": {"b": 1}} -> {"a.b": 1}."""
+    found = {}
+    for key, value in tree.items():
+        found.update(flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value})
+    return found
+
+
+class Held(ValueError):
+    """Another process is training in a folder."""
+
+
+class Silent(tf.train.CheckpointManager):
+    """Of a worker that does not write."""
+
+    def save(self, *arguments, **options):
+        return None
+
+
+class Workdir:
+    """Creates or opens the folder of one run; of several workers the first alone writes there."""
+
+    held: os.stat_result | None = None  # the lock of a claim
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = pathlib.Path(path)
+        self.result = self.path / "result.json"
+        self.metrics = self.path / "metrics.csv"
+
+    @contextlib.contextmanager
+    def claim(self, config: ConfigDict) -> Iterator[None]:
+        """Hold this folder for a run with `config`, one process at a time; refuse one that holds another config."""
+        if not multi_host.first():
+            yield
+            return
+        if (self.path / "config.json").exists():
+            self._compare(json.loads(json.dumps(config.to_dict())))
+        with contextlib.ExitStack() as stack:
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+                self._links()
+                lock = stack.enter_context(open(self.path / ".lock", "a", encoding="utf-8"))
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self.held = os.fstat(lock.fileno())
+            except BlockingIOError:
+                raise Held(f"another process is training in --workdir={self.path}") from None
+            except OSError as error:
+                raise ValueError(f"cannot write to --workdir={self.path}: {error.strerror or error}") from None
+            self._sweep()
+            yield
+
+    def _sweep(self) -> None:
+        """Delete what a process that was killed in the middle of writing left."""
+        saved = [self.path / CHECKPOINTS, self.path / SELECTED]
+        torn = [path for folder in saved for path in folder.glob("checkpoint.tmp*")]
+        for path in [*torn, *(p for p in self.path.glob(".*.????????") if p.is_file())]:
+            path.unlink()
+        for path in [path for folder in saved for path in folder.glob("*_temp")]:
+            shutil.rmtree(path)
+        (self.path / DIVERGED).unlink(missing_ok=True)
+
+    def _check_held(self) -> None:
+        """Refuse to write into a folder that was deleted, and perhaps made anew by another run."""
+        lock = self.path / ".lock"
+        if self.held and not (lock.exists() and os.path.samestat(self.held, lock.stat())):
+            raise FileNotFoundError(f"--workdir={self.path} was deleted while this run was training in it")
+
+    def record(self, config: ConfigDict) -> None:
+        """Write config.json, once all of the config has proved to be buildable; an older one stays."""
+        if not multi_host.first() or (self.path / "config.json").exists():
+            return
+        about = {
+            "config": config.to_dict(),
+            "command": sys.argv,
+            "commit": commit(),
+            "versions": {"python": sys.version.split()[0], "tensorflow": tf.__version__, "keras": keras.__version__},
+        }
+        write(self.path / "config.json", json.dumps(about, indent=1) + "\n")
+
+    def _compare(self, config: dict) -> None:
+        old = self._record()["config"]
+        if "prior" in old:
+            old["prior"] = self.config().prior
+        new, old = flat(config), flat(old)
+        made = {"teacher", "pairs.folder"} if self.finished() else set()  # which a run that has ended needs no more
+        for key in sorted({*new, *old} - made - {"on_nan"}):  # the word of a run that stopped is to resume it so
+            if new.get(key) != old.get(key):
+                raise ValueError(
+                    f"--workdir={self.path} holds a run with another config ({key} is {old.get(key)!r} there and "
+                    f"{new.get(key)!r} here): choose another folder, or delete that one"
+                )
+
+    def _record(self) -> dict:
+        record = self.path / "config.json"
+        if not record.is_file():
+            raise FileNotFoundError(f"--workdir={self.path} holds no run: {record} is missing")
+        found = read_json(record, "config")
+        if not isinstance(found["config"], dict):
+            raise ValueError(f"{record} is damaged: its config is no JSON object")
+        return found
+
+    def config(self) -> ConfigDict:
+        """The config of the run in this folder; a prior that lies in the folder is found where that is now."""
+        self._links()
+        config = _restored(self._record()["config"])
+        trusted(config.to_dict(), f"{self.path / 'config.json'}")
+        named = config.get("prior")
+        if named and isinstance(named, str) and (here := self.path / pathlib.Path(named).name).is_file():
+            config.prior = os.path.abspath(here)
+        return config
+
+    def checkpoints(self, method: Segmented, keep: int = 2, folder: str = CHECKPOINTS) -> tf.train.CheckpointManager:
+        """Of one flat list of all variables: a saved object graph or .weights.h5 loses dropout's seed states."""
+        self._inside(folder)
+        several = multi_host.several()  # where what one worker reads or makes has to be its own
+        saved = tf.train.Checkpoint(state=[multi_host.parts(v)[0] if several else v.value for v in method.state()])
+        assert saved.save_counter is not None  # all workers make it, and the first alone would in `save`
+        kind = tf.train.CheckpointManager if multi_host.first() else Silent
+        return kind(saved, plain(self.path / folder), max_to_keep=keep)
+
+    def saved(self, folder: str = CHECKPOINTS) -> str | None:
+        """The newest checkpoint."""
+        self._inside(folder)
+        return tf.train.latest_checkpoint(plain(self.path / folder))
+
+    def _inside(self, folder: str) -> None:
+        """Refuse a list of checkpoints that names files elsewhere: TensorFlow would read, and later delete them."""
+        state = tf.train.get_checkpoint_state(plain(self.path / folder))
+        listed = self.path / folder / "checkpoint"
+        if state is None and listed.is_file():
+            raise ValueError(f"{listed} is damaged: delete its folder to start anew")
+        for name in [state.model_checkpoint_path, *state.all_model_checkpoint_paths] if state else ():
+            if os.path.dirname(name) != plain(self.path / folder):
+                raise ValueError(f"{listed} names {name}, which is not in its folder: it is not as a run writes it")
+
+    def _links(self) -> None:
+        """Refuse links that lead out of the folder: what is written to them would be written elsewhere."""
+        home = self.path.resolve()
+        for place in [*self.path.glob("*"), *self.path.glob("plots/*")]:
+            if place.is_symlink() and not place.resolve().is_relative_to(home):
+                raise ValueError(f"{place} is a symbolic link that leads out of its folder: remove it")
+
+    def rows(self) -> list[dict[str, float]]:
+        """metrics.csv: one row per segment."""
+        if not self.metrics.is_file():
+            return []
+        try:
+            with self.metrics.open(newline="", encoding="utf-8") as file:
+                rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+        except (ValueError, TypeError, csv.Error):
+            rows = [{}]
+        if any("step" not in row for row in rows):
+            raise ValueError(f"{self.metrics} is damaged: no table of numbers with a column step")
+        return rows
+
+    def keep_rows(self, rows: list[dict[str, float]]) -> None:
+        """Write metrics.csv anew."""
+        if not multi_host.first():
+            return
+        self._check_held()
+        names = list(rows[0]) if rows else []
+        lines = [names, *([_number(row[name]) for name in names] for row in rows)]
+        write(self.metrics, "".join(",".join(line) + "\n" for line in lines if line))
+
+    def note_diverged(self, sentence: str) -> None:
+        """Write down why training ended, for who lists runs; the next attempt deletes it."""
+        if multi_host.first():
+            write(self.path / DIVERGED, sentence + "\n")
+
+    def finished(self) -> dict | None:
+        """result.json of a run that has ended."""
+        return read_json(self.result) if self.result.is_file() else None
+
+
+def restore(manager: tf.train.CheckpointManager) -> bool:
+    """Read the newest checkpoint, if there is one."""
+    if not manager.latest_checkpoint:
+        return False
+    try:
+        manager.checkpoint.restore(manager.latest_checkpoint).assert_existing_objects_matched()
+    except (tf.errors.OpError, AssertionError, IndexError, ValueError):
+        raise ValueError(
+            f"checkpoint {manager.latest_checkpoint} is damaged or of another method: delete its folder to start anew"
+        ) from None
+    return True
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
+
+
+def _restored(tree: dict) -> ConfigDict:
+    """JSON made lists of tuples; options are tuples again."""
+
+    def thaw(value):
+        if isinstance(value, dict):
+            return {k: thaw(v) for k, v in value.items()}
+        return tuple(map(thaw, value)) if isinstance(value, list) else value
+
+    return ConfigDict(thaw(tree))

@@ -1,0 +1,80 @@
+"""Attention as maps: where a layer looks, and how far apart two networks look (DAAA, eqs. 4, 5).
+
+    A(F)    pooling over the channels of F [h, w, C], flattened, / |.|_2
+    d       of one image's two attentions ("l2", ...), or of two sets of images' ("mmd", "jmmd"; shared/mmd.py)
+
+The norm is exact and its gradient at 0 is 0; "l2_eps" is sqrt(s + 1e-12), "l2sq" the square.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from tfuda.core import ops
+from tfuda.methods.shared import mmd
+
+
+@tf.custom_gradient
+def squares(maps: tf.Tensor):
+    """Sum over the channels: maps [B, h, w, C] -> [B, h, w]; one product back, where the ops' own take four."""
+    return tf.reduce_sum(tf.square(maps), -1), lambda upstream: (2.0 * upstream)[..., None] * maps
+
+
+POOLING = {
+    "squares": squares,
+    "absolute": lambda maps: tf.reduce_sum(tf.abs(maps), -1),
+    "max": lambda maps: tf.reduce_max(tf.abs(maps), -1),
+}
+
+# Of two attentions [B, P]: [B]
+DISTANCES = {
+    "l2": lambda a, b: ops.safe_norm(a - b)[:, 0],
+    "l2_eps": lambda a, b: tf.sqrt(tf.reduce_sum(tf.square(a - b), -1) + 1e-12),
+    "l2sq": lambda a, b: tf.reduce_sum(tf.square(a - b), -1),
+    "l1": lambda a, b: tf.reduce_sum(tf.abs(a - b), -1),
+}
+
+
+def mean_of_gaussians(x: tf.Tensor) -> tf.Tensor:
+    """At most 1, unlike their sum, which a product over layers would raise to the power of their number: [n, n]."""
+    return mmd.gaussian(x) / len(mmd.FACTORS)
+
+
+PLAIN = functools.partial(mmd.mmd, estimator="quad")
+
+# Of two sequences of layers' attentions [B, P_l] each: a scalar
+BETWEEN_SETS: dict[str, Callable[[Sequence, Sequence], tf.Tensor]] = {
+    "mmd": lambda a, b: tf.add_n([PLAIN(x, y) for x, y in zip(a, b, strict=True)]),
+    "jmmd": lambda a, b: mmd.jmmd(a, b, [mean_of_gaussians] * len(a)),
+}
+
+
+def check(pooling: str, distance: str) -> None:
+    """ValueError for a name that there is not."""
+    for option, value, known in (
+        ("pooling", pooling, POOLING),
+        ("distance", distance, {**DISTANCES, **BETWEEN_SETS}),
+    ):
+        if value not in known:
+            raise ValueError(f"daaa has no {option}={value!r}: choose {', '.join(known)}")
+
+
+def attention(maps: tf.Tensor, pooling: str = "squares") -> tf.Tensor:
+    """Where a layer looks: maps [B, h, w, C] -> [B, h w], of length 1, or 0 where nothing is active."""
+    pooled = POOLING[pooling](tf.cast(maps, ops.real()))
+    flat = tf.reshape(pooled, [tf.shape(pooled)[0], pooled.shape[1] * pooled.shape[2]])
+    return tf.math.l2_normalize(flat, -1, 1e-24)
+
+
+def gap(wanted: Sequence[tf.Tensor], found: Sequence[tf.Tensor], distance: str, mean: Callable) -> tf.Tensor:
+    """This replica's share of the distance, summed over layers, of attentions [B, P_l] of two networks.
+
+    mean: [B] -> its share of a mean over images
+    """
+    if distance in BETWEEN_SETS:
+        whole = [[ops.gathered(maps) for maps in side] for side in (wanted, found)]
+        return ops.share(BETWEEN_SETS[distance](*whole))
+    return mean(tf.add_n([DISTANCES[distance](a, b) for a, b in zip(wanted, found, strict=True)]))

@@ -1,0 +1,32 @@
+"""Methods that train beside a source network which does not learn (tfuda/experiment/prerequisites.py makes it)."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from tfuda.core.method import Method
+from tfuda.networks.base import Network, Outputs
+
+
+class Taught(Method):
+    """teacher: the source network, which training needs and nothing else."""
+
+    copy = False  # does the network start as its teacher?
+
+    def __init__(self, network: Network, *seams, teacher: Network | None = None, **options):
+        super().__init__(network, *seams, **options)
+        self._guide = None
+        if teacher is not None:
+            teacher.trainable = False
+            self._guide = lambda images: teacher(images, training=False)  # a model would be saved with this one
+            if self.copy:
+                network.set_weights(teacher.get_weights())
+
+    def guide(self, images: tf.Tensor) -> Outputs:
+        """What the teacher gives of images [B, H, W, 3]."""
+        if self._guide is None:
+            name = type(self).__name__.lower()
+            raise ValueError(
+                f"{name} trains with a teacher: pass one to build.method, as experiment/prerequisites.py makes it"
+            )
+        return self._guide(images)

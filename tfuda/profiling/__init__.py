@@ -1,0 +1,1 @@
+"""What a step, the input, a bank of discriminators and serving cost."""

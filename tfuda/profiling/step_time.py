@@ -1,0 +1,169 @@
+"""What a training step costs, as a ratio to supervised training on the same number of images."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import itertools
+import multiprocessing
+import pathlib
+import resource
+import statistics
+import time
+from collections.abc import Callable, Iterable
+
+import tensorflow as tf
+from ml_collections import ConfigDict
+
+from tfuda.experiment import build, prerequisites
+from tfuda.names import near
+
+SUPERVISED = "supervised"  # source-only, on as many images as an adaptation step has in source and target
+VARIANTS = {  # CELL~WORD: the same cell with one setting changed
+    "jit": ("jit", True),
+    "bfloat16": ("precision", "bfloat16"),
+    "float16": ("precision", "float16"),
+    "skip": ("on_nan", "skip"),
+}
+FORWARD = "forward"  # in place of a cell: one pass of a frozen network over as many images
+
+
+def one_step(config: ConfigDict, batch: int) -> Callable[[], None]:
+    """A compiled training step on one fixed batch, `batch` images in each stream, or twice as many in all."""
+    config.batch = 2 * batch if build.kind(config)._shares else batch
+    task, teacher = prerequisites.untaught(config, build.task(config))
+    method = build.method(config, task, teacher)
+    data = build.streams(config, task).load(0)
+    step = tf.function(method.train_step, autograph=False, jit_compile=config.jit)
+
+    def run() -> None:
+        tf.nest.map_structure(lambda value: value.numpy(), step(data))
+
+    return run
+
+
+def forward(config: ConfigDict, batch: int) -> Callable[[], None]:
+    """A compiled pass in evaluation mode over the source images of a batch; what DAAA asks of its teacher."""
+    config.batch = batch
+    task = build.task(config)
+    network, images = build.network(config, task), build.streams(config, task).load(0)["source"]["image"]
+    step = tf.function(lambda: network(images, training=False).logits, autograph=False, jit_compile=config.jit)
+    return lambda: step().numpy()
+
+
+def on(config: ConfigDict, network: str, size: int) -> None:
+    """Put another network, and images scaled to another size, into a config."""
+    if network:
+        config.network.name = network
+        config.network_options = ConfigDict()
+    if size:
+        config.view.update(resize=size, size=size, train="center", flip=False)
+
+
+def measure(steps: dict[str, Callable[[], None]], rounds: int, each: int = 5) -> dict[str, list[float]]:
+    """Milliseconds per step of every entry, by rounds in which all take their turn, so noise hits them alike."""
+    for run in steps.values():
+        run()
+        run()
+    found: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(rounds):
+        for name, run in steps.items():
+            start = time.perf_counter()
+            for _ in range(each):
+                run()
+            found[name].append((time.perf_counter() - start) / each * 1000)
+    return found
+
+
+def ratios(times: dict[str, list[float]], base: str = SUPERVISED) -> list[dict]:
+    """Median milliseconds, and median and quartiles over rounds of the ratio to `base` in the same round."""
+    rows = []
+    for name, values in times.items():
+        by_round = [value / other for value, other in zip(values, times[base], strict=True)]
+        low, middle, high = statistics.quantiles(by_round, n=4) if len(by_round) > 1 else by_round * 3
+        row = {"method": name, "milliseconds": statistics.median(values)}
+        rows.append(row | {"ratio": middle, "low": low, "high": high})
+    return rows
+
+
+def entry(name: str, config: ConfigDict, batch: int) -> Callable[[], None]:
+    """What a row of the table repeats: FORWARD's pass, or a step of a cell."""
+    return (forward if name == FORWARD else one_step)(config, batch)
+
+
+def peak(name: str, config: dict, batch: int) -> float:
+    """Megabytes that an entry adds to a process, as `added` says."""
+    return added(lambda: entry(name, ConfigDict(config), batch))
+
+
+def added(make: Callable[[], Callable[[], None]]) -> float:
+    """Megabytes that making and three steps add to a process: of the GPU's memory if there is one, else of RAM."""
+    before = resident()
+    run = make()
+    for _ in range(3):
+        run()
+    if tf.config.list_physical_devices("GPU"):
+        return tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**20
+    return resident() - before
+
+
+def resident(what: str = "VmHWM") -> float:
+    """The most RAM that this process has had, in megabytes; with "VmRSS" what it has now, where Linux tells."""
+    status = pathlib.Path("/proc/self/status")
+    if status.exists():  # getrusage would give the parent's, if that is more
+        return int(status.read_text().partition(f"{what}:")[2].split()[0]) / 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # in bytes on macOS
+
+
+def apart(work: Callable[..., float], *given) -> float:
+    """What work gives in a process of its own."""
+    with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(work, *given).result()
+
+
+def add_peaks(rows: list[dict], configs: dict[str, tuple[ConfigDict, int]]) -> None:
+    """Peak memory of every row, each in a process of its own, which alone can tell."""
+    for row in rows:
+        config, batch = configs[row["method"]]
+        row["peak_megabytes"] = apart(peak, row["method"], config.to_dict(), batch)
+
+
+def variant(configured: Callable[[str], ConfigDict], name: str) -> ConfigDict:
+    """The config of a cell, or of CELL~WORD with one of VARIANTS."""
+    cell, mark, word = name.partition("~")
+    config = configured(cell)
+    if mark:
+        if word not in VARIANTS:
+            raise ValueError(f"--methods={name}: {word!r} is no variant{near(word, VARIANTS)}")
+        key, value = VARIANTS[word]
+        config[key] = value
+    return config
+
+
+def steps(
+    configured: Callable[[str], ConfigDict], cells: Iterable[str], batch: int, rounds: int, memory: bool
+) -> list[dict]:
+    """Rows of SUPERVISED and of every cell, or FORWARD, for `batch` images of each stream."""
+    plain = configured("source_only"), 2 * batch
+    entries = {SUPERVISED: plain} | {
+        cell: plain if cell == FORWARD else (variant(configured, cell), batch) for cell in cells
+    }
+    rows = ratios(measure({name: entry(name, *settings) for name, settings in entries.items()}, rounds))
+    if memory:
+        add_peaks(rows, entries)
+    return rows
+
+
+def table(rows: list[dict], what: str) -> str:
+    """Rows of `ratios` or others in Markdown: all before the ratio, and if known the ratio and the peak."""
+    keys = list(itertools.takewhile(lambda key: key != "ratio", rows[0]))
+    ratio, memory = "ratio" in rows[0], "peak_megabytes" in rows[0]
+    head = [key.replace("_", " ") for key in keys]
+    head += ["ratio (median)", "quartiles"] * ratio + ["peak MB"] * memory
+    sides = ["---" if isinstance(rows[0].get(key), str) else "---:" for key in (*keys, *head[len(keys) :])]
+    lines = [what, "", f"| {' | '.join(head)} |", f"| {' | '.join(sides)} |"]
+    for row in rows:
+        shown = [f"{row[key]:.1f}" if isinstance(row[key], float) else str(row[key]) for key in keys]
+        shown += [f"{row['ratio']:.2f}", f"{row['low']:.2f} – {row['high']:.2f}"] if ratio else []
+        shown += [f"{row['peak_megabytes']:.0f}"] if memory else []
+        lines.append(f"| {' | '.join(shown)} |")
+    return "\n".join(lines)

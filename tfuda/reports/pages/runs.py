@@ -1,0 +1,95 @@
+"""A run as its folder tells it, finished or not, without building anything."""
+
+from __future__ import annotations
+
+import math
+import os
+import pathlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ml_collections import ConfigDict
+
+from tfuda.atomic_files import read_json
+from tfuda.evaluation import validators
+from tfuda.experiment import training
+from tfuda.experiment.workdir import DIVERGED, Workdir
+from tfuda.names import PARTS
+
+
+class Run(NamedTuple):
+    """What all that follows needs of a workdir; numbers: as in result.json, of the rows so far."""
+
+    folder: pathlib.Path
+    config: ConfigDict
+    about: dict  # config.json without the config: command, commit, versions
+    rows: list[dict[str, float]]
+    numbers: dict
+    state: str
+
+    @property
+    def name(self) -> str:
+        """dannp+toalign+mcc; of package.module:Name the last part."""
+        return "+".join(self.config[part].rpartition(":")[2] for part in PARTS if self.config[part])
+
+    @property
+    def task(self) -> str:
+        return str(self.config.task).replace("-", " → ", 1)
+
+    @property
+    def labelled(self) -> bool:
+        """Has the target labels to measure on?"""
+        return "last" in self.numbers
+
+    @property
+    def terms(self) -> list[str]:
+        """Columns that are terms of the loss."""
+        named = {*self.config.options.get("trade_offs", {}), self.config.regulariser.rpartition(":")[2]}
+        return [column for column in self.rows[0] if column in named - {"", "discriminator"}] if self.rows else []
+
+    @property
+    def validators(self) -> list[str]:
+        """Names of those that this run has logged."""
+        return [name for name in validators.ALL if self.rows and validators.column(name) in self.rows[0]]
+
+    @property
+    def selected(self) -> int:
+        """Index of the row that was selected."""
+        at = (i for i, row in enumerate(self.rows) if row["step"] == self.numbers["selected_step"])
+        return next(at, len(self.rows) - 1)
+
+
+def read(path: str | os.PathLike) -> Run:
+    """The run in a folder; FileNotFoundError or ValueError in a sentence where there is none."""
+    workdir = Workdir(path)
+    config, rows, result = workdir.config(), workdir.rows(), workdir.finished()
+    needed = (*PARTS, "task", "seed", "steps", "segment", "mean_class", "options", *([] if result else ["select"]))
+    missing = [key for key in needed if key not in config]
+    if missing:
+        raise ValueError(
+            f"--workdir={path} holds no run of run/train.py as it is now: its config has no {missing[0]}"
+        )
+    about = {key: value for key, value in read_json(workdir.path / "config.json").items() if key != "config"}
+    try:
+        numbers = result or (training.summary(config, rows) if rows else {})
+    except KeyError as error:
+        raise ValueError(f"{workdir.metrics} has no column {error}: it is of another version") from None
+    return Run(workdir.path, config, about, rows, numbers, state(workdir, config, rows, result))
+
+
+def state(workdir: Workdir, config: ConfigDict, rows: list[dict[str, float]], result: dict | None) -> str:
+    """finished, diverged at step N, or step N of M."""
+    step = int(rows[-1]["step"]) if rows else 0
+    if result:
+        return "finished"
+    if (workdir.path / DIVERGED).is_file() or (rows and not math.isfinite(rows[-1].get("loss", 0.0))):
+        return f"diverged after step {step}"
+    return f"step {step} of {config.steps}"
+
+
+def below(folder: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+    """Folders at any depth, this one too, that look like runs; links are not followed."""
+    for here, folders, files in os.walk(os.fspath(folder)):
+        folders[:] = sorted(name for name in folders if name not in ("checkpoints", "events", "export", "plots"))
+        if "config.json" in files and ("result.json" in files or "metrics.csv" in files):
+            yield pathlib.Path(here)

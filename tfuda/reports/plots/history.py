@@ -1,0 +1,223 @@
+"""Accuracy and loss terms over training, of one run or of several in comparison."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter
+from ml_collections import ConfigDict
+
+from tfuda import figure_style
+from tfuda.evaluation import validators
+from tfuda.experiment import diagnostics
+from tfuda.experiment.workdir import Workdir, flat
+
+Rows = list[dict[str, float]]
+DASHES: tuple[Any, ...] = (
+    "-",
+    (0, (5, 1.5)),
+    (0, (1, 1.2)),
+    (0, (5, 1.5, 1, 1.5)),
+    (0, (8, 2)),
+    (0, (3, 1, 1, 1, 1, 1)),
+)
+ACCURACIES = {
+    "target_accuracy": "target",
+    "source_accuracy": "source",
+    "target_mean_class": "target, mean over classes",
+    "source_mean_class": "source, mean over classes",
+}
+NORMS = {"domain_norm": "domain", "groups_norm": "groups, summed", "classes_norm": "classes, summed"}  # of GSDA
+OTHERS = {
+    "step",
+    "loss",
+    "seconds",
+    "discriminator",
+    *map(validators.column, validators.ALL),
+    *diagnostics.COLUMNS,
+    *ACCURACIES,
+    *NORMS,
+}  # columns that are no loss term
+
+
+class Run(NamedTuple):
+    """What the curves need of a workdir."""
+
+    config: ConfigDict
+    rows: Rows
+
+
+class Group(NamedTuple):
+    """Runs that differ in their seeds only."""
+
+    label: str
+    runs: list[Rows]
+    select: str = validators.LAST
+
+
+def read(path: str) -> Run:
+    """A run with at least one row of metrics."""
+    workdir = Workdir(path)
+    config, rows = workdir.config(), workdir.rows()
+    if not rows:
+        raise ValueError(f"--workdir={path} has no metrics yet: {workdir.metrics} is missing or empty")
+    return Run(config, rows)
+
+
+def grouped(runs: Sequence[Run]) -> list[Group]:
+    """Seeds together; where two groups would have one name, the options that differ are added."""
+    settings: list[dict] = []
+    members: list[list[Run]] = []
+    for run in runs:
+        setting = {key: value for key, value in options(run.config).items() if key != "seed"}
+        if setting not in settings:
+            settings.append(setting)
+            members.append([])
+        members[settings.index(setting)].append(run)
+    names = [f"{figure_style.run_name(m[0].config)}, {figure_style.task_name(m[0].config.task)}" for m in members]
+    found = []
+    for label, member in zip(apart(names, settings), members, strict=True):
+        label += f" (mean ± std of {len(member)} seeds)" if len(member) > 1 else ""
+        found.append(Group(label, [run.rows for run in member], member[0].config.get("select", validators.LAST)))
+    return found
+
+
+def options(config: ConfigDict) -> dict:
+    """Key by key, without the text of the cell, which says the same in other words."""
+    return {key: value for key, value in flat(config.to_dict()).items() if key != "cell"}
+
+
+def gathered(paths: Iterable[str], read: Callable[[str], Run] = read) -> list[Group]:
+    """Of the runs in these workdirs; not more than there are colours."""
+    groups = grouped([read(path) for path in figure_style.once(paths)])
+    if len(groups) > len(figure_style.PALETTE):
+        raise ValueError(
+            f"{len(groups)} different runs are too many for one picture: {len(figure_style.PALETTE)} at most"
+        )
+    return groups
+
+
+def apart(names: Sequence[str], settings: Sequence[dict]) -> list[str]:
+    """The same names; to those that occur twice the options are added in which their settings differ."""
+    found = []
+    for name, setting in zip(names, settings, strict=True):
+        twins = [other for other, title in zip(settings, names, strict=True) if title == name]
+        more = (f"{key.removeprefix('options.')}={setting.get(key)}" for key in differing(twins))
+        found.append(", ".join([name, *more]))
+    return found
+
+
+def differing(settings: Sequence[dict]) -> list[str]:
+    """Keys that have not one value in all settings."""
+    keys = sorted({key for setting in settings for key in setting})
+    return [key for key in keys if any(s.get(key) != settings[0].get(key) for s in settings)]
+
+
+def band(runs: Sequence[Rows], column: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Steps that all runs have [T], mean [T] and sample standard deviation [T] (0 for a single run)."""
+    tables = [{row["step"]: row[column] for row in rows} for rows in runs]
+    steps = sorted(set.intersection(*map(set, tables)))
+    values = np.array([[table[step] for step in steps] for table in tables])  # [runs, T]
+    spread = values.std(0, ddof=1) if len(runs) > 1 else np.zeros(len(steps))
+    return np.array(steps), values.mean(0), spread
+
+
+def terms(groups: Iterable[Group]) -> list[str]:
+    """Names of all loss terms, in the order in which they are met."""
+    return list(dict.fromkeys(key for group in groups for key in group.runs[0][0] if key not in OTHERS))
+
+
+def line(axes: Axes, runs: Sequence[Rows], column: str, scale: float = 1.0, **look) -> None:
+    """Mean and band of one column; nothing for runs without it."""
+    if column not in runs[0][0]:
+        return
+    steps, mean, spread = band(runs, column)
+    axes.plot(steps, scale * mean, marker="." if len(steps) <= 20 else "", markersize=4, **look)
+    if len(runs) > 1:
+        low, high = scale * (mean - spread), scale * (mean + spread)
+        axes.fill_between(steps, low, high, color=look["color"], alpha=0.18, linewidth=0)
+
+
+def compress(axes: Axes) -> None:
+    """A scale linear up to 1 and logarithmic beyond, where one line would press the others flat (BSP's squares)."""
+    peaks = sorted(np.abs(line.get_ydata()).max(initial=0.0) for line in axes.get_lines())
+    if len(peaks) > 1 and peaks[-1] > 50 * max(peaks[len(peaks) // 2], 1.0):
+        axes.set_yscale("symlog", linthresh=1.0)
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def panel(axes: Axes, groups: Sequence[Group], columns: dict[str, str], scale: float = 1.0) -> list[Line2D]:
+    """Columns in dashes; colours tell columns of a single group apart, and groups of several."""
+    handles = []
+    for i, (column, name) in enumerate(columns.items()):
+        dash = DASHES[i % len(DASHES)]
+        for g, group in enumerate(groups):
+            colour = figure_style.PALETTE[(g if len(groups) > 1 else i) % len(figure_style.PALETTE)]
+            line(axes, group.runs, column, scale, color=colour, linestyle=dash, linewidth=1.5)
+        handles.append(Line2D([], [], color=colour if len(groups) == 1 else "#555555", linestyle=dash, label=name))
+    axes.set_xlabel("training step")
+    axes.grid(True)
+    axes.margins(x=0.02)
+    return handles
+
+
+def mark(axes: Axes, groups: Sequence[Group]) -> list[Line2D]:
+    """A diamond where the validator would stop each run: on the target's line, or else the source's."""
+    look: dict[str, Any] = {
+        "linestyle": "",
+        "marker": "D",
+        "markersize": 6,
+        "markerfacecolor": "white",
+        "markeredgewidth": 1.4,
+    }
+    chosen = {g: group for g, group in enumerate(groups) if group.select != validators.LAST}
+    for g, group in chosen.items():
+        for row in (validators.chosen(rows, group.select) for rows in group.runs):
+            value = 100 * next(row[column] for column in ACCURACIES if column in row)
+            axes.plot(row["step"], value, color=figure_style.PALETTE[g], zorder=5, clip_on=False, **look)
+    colour, names = (
+        figure_style.PALETTE[0] if len(groups) == 1 else "#555555",
+        {group.select for group in chosen.values()},
+    )
+    return [Line2D([], [], color=colour, label=f"selected by {' or '.join(sorted(names))}", **look)] if names else []
+
+
+def below(axes: Axes, handles: list[Line2D]) -> None:
+    """The legend under the axes, where it covers no line."""
+    axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=3, columnspacing=1.2)
+
+
+def heading(groups: Sequence[Group]) -> float:
+    """Inches that the names of the runs take."""
+    return 0.17 * (len(groups) + 1 if len(groups) > 1 else 1)
+
+
+def head(figure: Figure, groups: Sequence[Group]) -> None:
+    """The names of the runs, several with their colours."""
+    if len(groups) == 1:
+        figure.suptitle(groups[0].label, fontsize=10)
+        return
+    colours = [Line2D([], [], color=figure_style.PALETTE[g], lw=3, label=x.label) for g, x in enumerate(groups)]
+    figure.legend(handles=colours, loc="outside upper left")
+
+
+def curves(paths: Sequence[str], out: str | os.PathLike) -> None:
+    """The picture of the runs in these workdirs."""
+    groups = gathered(paths)
+    with figure_style.page(out, 7.0, 3.2 + heading(groups)) as figure:
+        left, right = figure.subplots(1, 2)
+        known = {key: name for key, name in ACCURACIES.items() if any(key in x.runs[0][0] for x in groups)}
+        handles = panel(left, groups, known, 100.0) + mark(left, groups)
+        left.set(title="test accuracy", ylabel="accuracy (%)")
+        left.set_ylim(max(left.get_ylim()[0], 0), min(left.get_ylim()[1], 101))
+        below(left, handles)
+        below(right, panel(right, groups, {name: name for name in terms(groups)}))
+        compress(right)
+        right.set(title="loss terms", ylabel="mean over a segment")
+        head(figure, groups)

@@ -1,0 +1,119 @@
+"""Where several networks look in one target picture: after Figure 5 of the DAAA paper.
+
+A_l of one layer (tfuda/methods/shared/attention_transfer.py), of the test picture itself, as the source network
+sees it, the adapted one, and where there is one an oracle. The layer is the last of those that are aligned of 7 × 7
+places at least, or else the last. Every heat has its own whole scale.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+from matplotlib.cm import ScalarMappable
+from ml_collections import ConfigDict
+
+from tfuda import figure_style
+from tfuda.data import pipeline
+from tfuda.data.tasks import Domain, Task
+from tfuda.evaluation import evaluate
+from tfuda.experiment import build, prerequisites, training
+from tfuda.experiment.workdir import Workdir
+from tfuda.methods import daaa
+from tfuda.methods.shared import attention_transfer
+from tfuda.networks.base import Network
+from tfuda.reports.plots import attention, oracle
+from tfuda.reports.plots.regions import regions
+
+SMALLEST = 7  # places on a side
+HALF = 3  # images that the adapted network reads rightly, and wrongly
+
+
+def of_daaa(config: ConfigDict) -> bool:
+    """Is it a run of DAAA, or of what stands on it?"""
+    return "method" in config and issubclass(build.kind(config), daaa.DAAA)
+
+
+def layer(maps: tuple) -> int:
+    """Which of the maps [B, h, w, C] is shown."""
+    large = [i for i, of in enumerate(maps) if min(of.shape[1:3]) >= SMALLEST]
+    return large[-1] if large else len(maps) - 1
+
+
+def look(network: Network, images: np.ndarray, at: int, pooling: str) -> np.ndarray:
+    """Images uint8 [B, H, W, 3] -> attention of the layer `at`, [B, h, w]."""
+    maps = network(images, training=False).maps[at]
+    return tf.reshape(attention_transfer.attention(maps, pooling), [-1, *maps.shape[1:3]]).numpy()
+
+
+def teacher(path: str, config: ConfigDict, task: Task) -> Network:
+    """The source network of the run in --workdir=PATH."""
+    folder = prerequisites.place(config, config.teacher, pathlib.Path(path, "teacher"))
+    if Workdir(folder).finished() is None or not tf.train.latest_checkpoint(folder / "checkpoints"):
+        raise FileNotFoundError(f"--workdir={path} lacks its source network: {folder} holds no finished run")
+    return prerequisites.taught(config, Workdir(folder), task, training.train)
+
+
+def judge(path: str, config: ConfigDict, task: Task) -> Network:
+    """The oracle in --oracle=PATH, which shows the same maps."""
+    own, network = oracle.load(path, config, task)
+    for key in ("network", "network_options", "view"):
+        if own[key] != config[key]:
+            raise ValueError(
+                f"--oracle={path} has another config.{key} than the run: one layer of all networks is compared"
+            )
+    network.shown = build.kind(config).shown(config.options)
+    return network
+
+
+def chosen(networks: dict[str, Network], domain: Domain) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """(rows int [n] of the images to show, the networks' predictions int [N]), by what the adapted one reads."""
+    read = {name: evaluate.Observer(network)(domain.images).logits.argmax(1) for name, network in networks.items()}
+    return attention.choose(domain.labels, read["adapted network"], HALF, HALF), read
+
+
+def networks(path: str, out: str | os.PathLike, judged: str = "") -> None:
+    """Of some target test images of a run of DAAA; judged: folder of the oracle's run."""
+    config, task, method = training.load(path)
+    seen = {"source network": teacher(path, config, task), "adapted network": method.network}
+    if judged:
+        seen["oracle"] = judge(judged, config, task)
+    domain = task.tests["target"]
+    index, read = chosen(seen, domain)
+    images = pipeline.read(domain.images[index], method.network.view)  # [n, H, W, 3]
+    maps = method.network(method.network.blank()).maps
+    at = layer(maps)
+    views = [look(network, images, at, method.pooling) for network in seen.values()]
+    which = f"layer {at + 1} of {len(maps)}, {maps[at].shape[1]} × {maps[at].shape[2]}"
+    with figure_style.page(out, 2.4 + 1.05 * (1 + len(seen)), 0.9 + 1.05 * len(images), "compressed") as figure:
+        figure.suptitle(
+            f"{figure_style.run_name(config)}, {figure_style.task_name(config.task)}: attention, {which}", fontsize=10
+        )
+        grid = figure.subplots(len(images), 1 + len(seen), squeeze=False)
+        for i, (axes, k) in enumerate(zip(grid, index, strict=True)):
+            attention.show(axes, [images[i], *(attention.overlay(images[i], v[i], v[i].max()) for v in views)])
+            others = [(name, of[k]) for name, of in read.items() if name != "adapted network"]
+            more = [f"{name}: {figure_style.shortened(domain.classes[label])}" for name, label in others]
+            attention.caption(axes[0], "target", domain, k, read["adapted network"], *more)
+        for axes, title in zip(grid[0], ["image", *seen], strict=True):
+            axes.set_title(title, fontsize=8)
+        bar = figure.colorbar(ScalarMappable(cmap=attention.HEAT), ax=grid, shrink=0.4, aspect=25, ticks=[0, 1])
+        bar.set_label("share of the image's maximum", labelpad=-4)
+        bar.outline.set_visible(False)
+
+
+def attention_of_run(path: str, out: str | os.PathLike, judged: str = "") -> None:
+    """The picture of the run's method: of regions for TADA, of networks for DAAA."""
+    config = Workdir(path).config()
+    if "method" not in config:
+        raise ValueError(f"--workdir={path} is a folder of run/pair.py: --what=attention needs a run of tada or daaa")
+    if of_daaa(config):
+        networks(path, out, judged)
+        return
+    if judged:
+        raise ValueError(
+            f"--oracle={judged} is for --what=attention of runs of daaa: --workdir={path} is a run of {config.method}"
+        )
+    regions(path, out)

@@ -1,0 +1,46 @@
+"""An oracle: a network that learnt the target's real labels, by which a picture may judge what did not see them."""
+
+from __future__ import annotations
+
+import pathlib
+
+from ml_collections import ConfigDict
+
+from tfuda.data.tasks import Task
+from tfuda.experiment import training
+from tfuda.experiment.workdir import Workdir
+from tfuda.names import plain
+from tfuda.networks.base import Network
+
+
+def load(path: str, config: ConfigDict, task: Task) -> tuple[ConfigDict, Network]:
+    """The run in --oracle=PATH, source_only on TARGET-TARGET, for a picture of this config and task."""
+    about = pathlib.Path(path, "config.json")
+    if not about.is_file():
+        raise FileNotFoundError(f"--oracle={path} holds no run: {about} is missing")
+    own, name = Workdir(path).config(), config.task.rpartition("-")[2]
+    wanted = f"{name}-{name}"
+    if not plain(own) or own.task != wanted:
+        found = f"a run of {own.cell} on task {own.task}" if "method" in own else "no run of run/train.py"
+        raise ValueError(
+            f"--oracle={path} is {found}: it has to be one of source_only on {wanted}, which "
+            "learns real target labels"
+        )
+    if own.data != config.data:
+        raise ValueError(f"--oracle={path} has data={own.data!r}, and the folder to draw {config.data!r}")
+    try:
+        _, learnt, method = training.load(path)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(str(error).replace("--workdir=", "--oracle=")) from None
+    if learnt.classes != task.classes:
+        raise ValueError(
+            f"--oracle={path} has learnt the classes {some(learnt.classes)}, and task {config.task} has "
+            f"{some(task.classes)}: an oracle has to have the same"
+        )
+    return own, method.network
+
+
+def some(classes: tuple[str, ...], most: int = 12) -> str:
+    """Names of classes for a sentence."""
+    more = f" and {len(classes) - most} more" if len(classes) > most else ""
+    return ", ".join(classes[:most]) + more

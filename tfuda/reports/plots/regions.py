@@ -1,0 +1,61 @@
+"""Which regions a network attends to: after Figure 3 of the TADA paper.
+
+w_k of the regions k of the last map, as evaluation has it (tfuda/networks/attention.py), in 0.31 .. 1 for
+weight=one_minus_entropy and in 0 .. 0.69 for weight=entropy. An image's w often differ by some hundredths only, so
+every image has the whole scale of colours, and its numbers beside it.
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import tensorflow as tf
+from matplotlib.cm import ScalarMappable
+
+from tfuda import figure_style
+from tfuda.experiment import training
+from tfuda.networks.base import Network
+from tfuda.reports.plots import attention
+
+COLUMNS = ("image", "attention w", "w over the image")
+
+
+def weights(network: Network, images: np.ndarray) -> np.ndarray:
+    """images uint8 [B, H, W, 3] -> w of the regions of the last map [B, h, w]."""
+    outputs = network(images, training=False)
+    height, width = outputs.maps[-1].shape[1:3]
+    return tf.reshape(outputs.extras["attention"], [-1, height, width]).numpy()
+
+
+def blocks(view: np.ndarray) -> np.ndarray:
+    """[h, w] -> colours [h, w, 3] from its lowest to its highest value."""
+    return attention.HEAT((view - view.min()) / max(np.ptp(view), np.finfo("float32").tiny))[..., :3]
+
+
+def regions(path: str, out: str | os.PathLike) -> None:
+    """Of some images of both test sets."""
+    config, task, method = training.load(path)
+    network, name = method.network, figure_style.run_name(config)
+    if "attention" not in network(network.blank()).extras:
+        raise ValueError(
+            "--what=attention needs a network with attention, as the method tada makes unless scope=global, or a run "
+            f"of daaa: --workdir={path} is a run of {config.method} without"
+        )
+    rows = []
+    for side, index, predicted, images in attention.picked(network, task.tests):
+        for image, view, k in zip(images, weights(network, images), index, strict=True):
+            rows.append((image, view, (side, task.tests[side], k, predicted)))
+    with figure_style.page(out, 2.7 + 1.05 * len(COLUMNS), 0.8 + 1.05 * len(rows), "compressed") as figure:
+        figure.suptitle(f"{name}, {figure_style.task_name(config.task)}", fontsize=10)
+        grid = figure.subplots(len(rows), len(COLUMNS), squeeze=False)
+        for axes, (image, view, said) in zip(grid, rows, strict=True):
+            over = attention.overlay(image, view - view.min(), np.ptp(view))
+            attention.show(axes, [image, blocks(view), over])
+            attention.caption(axes[0], *said, f"w {view.min():.3f} – {view.max():.3f}")
+        for axes, title in zip(grid[0], COLUMNS, strict=True):
+            axes.set_title(title, fontsize=8)
+        bar = figure.colorbar(ScalarMappable(cmap=attention.HEAT), ax=grid, shrink=0.4, aspect=25, ticks=[0, 1])
+        bar.set_ticklabels(["lowest", "highest"])
+        bar.set_label("w of the image", labelpad=-4)
+        bar.outline.set_visible(False)

@@ -1,0 +1,107 @@
+"""A .tflite file: uint8 images [n, H, W, 3] of the network's size in, probabilities [n, K] out.
+
+Class names and view lie in a zip archive after the model, as TFLite's own metadata do: `unzip -p FILE classes.txt`.
+TFLite cannot run a network with operations outside its built-in ones, or with layers under mixed precision, and
+decodes no files: who calls it gives images of the network's size.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib.util
+import json
+import os
+import pathlib
+import re
+import warnings
+import zipfile
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tfuda.data import decodable, views
+from tfuda.networks.base import Network
+from tfuda.serving.saved_model import CLASSES, checked, fit_size, probabilities
+
+VIEW = "view.json"
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Without TFLite's notices: that tf.lite moves to ai_edge_litert, and which delegate it takes."""
+    with decodable.hushed(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="(?s).*ai_edge_litert")
+        yield
+
+
+def write(network: Network, classes: tuple[str, ...], out: pathlib.Path, half: bool = False) -> None:
+    """half: weights in half precision, computed in float32."""
+    weights = [variable.numpy() for variable in network.variables]  # constants: the converter would drop variables
+    images = tf.TensorSpec([None, *network.size], tf.uint8, name="images")
+    answer = probabilities(network, weights)
+    served = tf.function(lambda images: {"probabilities": answer(images)}, input_signature=[images])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([served.get_concrete_function()], tf.Module())
+    if half:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_types = [tf.float16]
+    try:
+        with quietly():
+            out.write_bytes(converter.convert())
+    except Exception as error:  # the converter's own class is not public
+        raise ValueError(f"TFLite cannot run this network ({reason(error)}): --format=savedmodel") from None
+    with zipfile.ZipFile(out, "a") as archive:
+        archive.writestr(zipfile.ZipInfo(CLASSES), "".join(f"{name}\n" for name in classes))
+        archive.writestr(zipfile.ZipInfo(VIEW), json.dumps(dataclasses.asdict(network.view)))
+
+
+def reason(error: Exception) -> str:
+    """What the converter says is missing, or its first line."""
+    text = str(error).strip()
+    named = re.search(r"error: ('.*)", text)
+    return named[1] if named else text.partition("\n")[0] or type(error).__name__
+
+
+def interpreter(path: pathlib.Path):
+    """LiteRT's, where it is installed, or TensorFlow's own."""
+    if importlib.util.find_spec("ai_edge_litert"):
+        from ai_edge_litert.interpreter import Interpreter
+    else:
+        Interpreter = tf.lite.Interpreter
+    return Interpreter(str(path), num_threads=decodable.cores())
+
+
+class Lite:
+    """A .tflite of `export`, loaded for prediction; one thread at a time may call it."""
+
+    def __init__(self, path: str | os.PathLike):
+        path = pathlib.Path(path)
+        try:
+            with zipfile.ZipFile(path) as archive:
+                self.classes = archive.read(CLASSES).decode().splitlines()
+                view = views.View(**json.loads(archive.read(VIEW)))
+            with quietly():
+                self.runner = interpreter(path).get_signature_runner()
+                size = tuple(map(int, self.runner.get_input_details()["images"]["shape_signature"][1:]))
+                self.run([np.zeros(size, np.uint8)])  # it chooses its delegate at the first use
+        except (zipfile.BadZipFile, KeyError, ValueError):
+            raise ValueError(f"--model={path} is no .tflite that run/export.py wrote") from None
+        self.fit = tf.function(
+            lambda picture: fit_size(picture, view, size),
+            input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)],
+        )
+
+    def run(self, ready: Sequence[np.ndarray]) -> np.ndarray:
+        """n images of the network's size -> probabilities float32 [n, K]."""
+        if not ready:
+            return np.zeros([0, len(self.classes)], np.float32)
+        return self.runner(images=np.stack(ready))["probabilities"]
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """images uint8 [n, h, w, 3] -> probabilities float32 [n, K]."""
+        return self.run([self.fit(image).numpy() for image in checked(images)])
+
+    def files(self, encoded: list[bytes]) -> np.ndarray:
+        """Encoded pictures -> probabilities float32 [n, K]."""
+        return self.run([self.fit(views.decode(tf.constant(one))).numpy() for one in encoded])

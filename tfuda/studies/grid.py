@@ -1,0 +1,137 @@
+"""A grid of cells × tasks × seeds, one run after the other, resumable."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import pathlib
+import time
+from collections.abc import Callable, Generator, Iterable
+from typing import NamedTuple
+
+from ml_collections import ConfigDict
+
+from tfuda.experiment import callbacks, prerequisites, training
+from tfuda.experiment.workdir import Workdir
+from tfuda.studies.tables import FIELDS
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One place of the grid."""
+
+    cell: str
+    task: str
+    seed: int
+    config: ConfigDict
+    workdir: Workdir
+
+
+def grid(
+    get_config: Callable[[str], ConfigDict],
+    cells: Iterable[str],
+    tasks: Iterable[str],
+    seeds: Iterable[int],
+    folder: pathlib.Path,
+    change: Callable[[ConfigDict], None] = lambda config: None,
+) -> list[Run]:
+    """Every run, in the order in which the table fills evenly: by seed, then task, then cell.
+
+    change: applied to every config before its task and seed are set
+    """
+    runs: dict[tuple, Run] = {}
+    for seed in seeds:
+        for task in tasks:
+            for cell in cells:
+                config = get_config(cell)
+                change(config)
+                config.task, config.seed = task, seed
+                prerequisites.share(config, folder)
+                where = folder / config.cell / task / f"seed{seed}"
+                runs[config.cell, task, seed] = Run(config.cell, task, seed, config, Workdir(where))
+    return [*runs.values()]
+
+
+def baseline(runs: list[Run], get_config: Callable[[str], ConfigDict], cell: str) -> str:
+    """The cell that the others are tested against, as the runs name it; the first where none is named."""
+    named = get_config(cell).cell if cell else runs[0].cell if runs else ""
+    if cell and named not in {run.cell for run in runs}:
+        raise ValueError(f"--baseline={cell} is none of the --methods")
+    return named
+
+
+class Outcome(NamedTuple):
+    """What came of a place of the grid; new: was it trained now? The result is None where it diverged."""
+
+    place: int
+    new: bool
+    result: dict | None
+    diverged: str = ""
+
+
+def attempt(place: int, run: Run, say: Callable[[str], None]) -> Outcome:
+    """Train a run, go on with it, or find it finished."""
+    new = run.workdir.finished() is None
+    heard = say if new and prerequisites.needed(run.config) else (lambda line: None)
+    try:
+        return Outcome(place, new, training.train(run.config, run.workdir, say=heard))
+    except callbacks.Diverged as error:
+        return Outcome(place, new, None, str(error))
+
+
+def in_turn(runs: list[Run], say: Callable[[str], None]) -> Generator[Outcome]:
+    """One after the other, in this process."""
+    for place, run in enumerate(runs):
+        yield attempt(place, run, say)
+
+
+def missing(runs: list[Run]) -> int:
+    """How many are not trained yet."""
+    return sum(run.workdir.finished() is None for run in runs)
+
+
+def perform(
+    runs: list[Run],
+    say: Callable[[str], None],
+    done: Callable[[list[dict]], object] = lambda rows: None,
+    by: Callable[[list[Run], Callable[[str], None]], Generator[Outcome]] = in_turn,
+) -> tuple[list[dict], int]:
+    """Train what is not trained yet: (one row per run in the order of the grid, how many diverged and have none).
+
+    done: called with the rows so far after each training
+    by: who trains; processes.several for several at once
+    """
+    rows: dict[int, dict] = {}
+    trained, diverged, start, open_at_first = 0, 0, time.monotonic(), missing(runs)
+    with contextlib.closing(by(runs, say)) as outcomes:
+        for place, new, result, complaint in outcomes:
+            run = runs[place]
+            head = f"[{place + 1}/{len(runs)}] {title(run)}"
+            trained += new
+            if result is None:
+                diverged += 1
+                say(f"{head}: {complaint}")
+                continue
+            if "last" not in result:
+                raise ValueError(f"{title(run)} has no labelled target to measure on, so there is no table to fill")
+            values = {key: result[key] for key in FIELDS[3:-1]}
+            rows[place] = {"cell": run.cell, "task": run.task, "seed": run.seed} | values
+            if new:
+                left = (time.monotonic() - start) / trained * (open_at_first - trained)
+                accuracy, seconds = 100 * result["last"], result["seconds"]
+                say(f"{head}: target {accuracy:.1f} %, {seconds:.0f} s; {duration(left)} left")
+                done([rows[i] for i in sorted(rows)])
+    return [rows[i] for i in sorted(rows)], diverged
+
+
+def title(run: Run) -> str:
+    """A run, for a person."""
+    return f"{run.cell} {run.task} seed {run.seed}"
+
+
+def duration(seconds: float) -> str:
+    """12 s, 3 min, 1 h 05 min."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

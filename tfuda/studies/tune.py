@@ -1,0 +1,289 @@
+"""keras-tuner over a config's `sweep`, on a validator that reads no target label.
+
+By one process, or by several at once, as keras-tuner has it: the same command everywhere, with three variables.
+
+    KERASTUNER_TUNER_ID       "chief" for the process that hands out the trials, any other name for one that does them
+    KERASTUNER_ORACLE_IP      where the chief listens, and all others ask
+    KERASTUNER_ORACLE_PORT
+
+Random settings are drawn in the order of the trials, whoever does them, so the trials are those of one process; the
+other kinds of draws look at what has ended, and among several processes that is a matter of time.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+import pathlib
+import pprint
+import signal
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+
+import grpc
+import keras_tuner
+from keras_tuner.src.distribute import oracle_client
+from ml_collections import ConfigDict
+
+from tfuda.atomic_files import write
+from tfuda.evaluation import validators
+from tfuda.experiment import callbacks, prerequisites, training
+from tfuda.experiment.workdir import Workdir, absolute
+from tfuda.names import near
+from tfuda.studies import grid, tuner_oracles
+
+DEFAULT = "corrc"  # objective where config.select names no validator
+DIVERGED = {1: -1000.0, -1: 1000.0}  # the value of a run that diverged, by the validator's sign
+VARIABLES = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
+
+
+def role() -> str:
+    """What this process is in a search: "" for all of it, "chief", or the name of one that does trials."""
+    missing = [name for name in VARIABLES if not os.environ.get(name)]
+    if len(missing) == len(VARIABLES):
+        return ""
+    if missing:
+        raise ValueError(f"{missing[0]} is missing: a search by several processes needs {', '.join(VARIABLES)}")
+    return os.environ[VARIABLES[0]]
+
+
+def aim(config: ConfigDict, objective: str) -> str:
+    """The validator that a search is for: the one named, or the config's."""
+    name = objective or (config.select if config.select != validators.LAST else DEFAULT)
+    if name == "oracle":
+        raise ValueError("--objective=oracle would search by target labels, which nobody has who needs a search")
+    if name not in validators.ALL:
+        raise ValueError(f"unknown --objective={name}{near(name, validators.ALL)}")
+    return name
+
+
+class Search(keras_tuner.Tuner):
+    """Every setting is a run with a workdir of its own, so a search that was killed goes on in mid-trial.
+
+    A trial is worth what the objective says of the evaluation that config.select chooses in its run. The first trial
+    has the defaults of the config; later ones draw from `sweep(hp, config)`. The draws follow from the seed: a search
+    starts anew each time, and takes from the workdirs what was trained before. keras-tuner's own files, several that
+    a kill leaves half-written or at odds, last no longer than the process.
+    """
+
+    def __init__(
+        self,
+        get_config: Callable[[], ConfigDict],
+        sweep: Callable[[keras_tuner.HyperParameters, ConfigDict], None],
+        folder: pathlib.Path,
+        trials: int,
+        seed: int = 0,
+        say: Callable[[str], None] = lambda line: None,
+        kind: str = "random",
+        objective: str = "",
+    ):
+        self.get_config, self.sweep, self.folder, self.say = get_config, sweep, folder, say
+        self.role, space, config = role(), keras_tuner.HyperParameters(), get_config()
+        self.objective, self.kind = aim(config, objective), kind
+        self.sign, self.begun, self.trained = validators.ALL[self.objective].sign, time.monotonic(), 0
+        done = all(Workdir(folder / f"trial{i}").finished() for i in range(trials))
+        if self.role == "chief" and done and kind != "hyperband":
+            del os.environ[VARIABLES[0]]  # nothing is left to hand out
+            self.role = ""
+        sweep(space, config)  # known before the first trial has ended, as others may begin at once
+        segments = math.ceil(config.steps / config.segment)
+        oracle = tuner_oracles.make(kind, space, self.objective, trials, seed, segments)
+        self.settings = trials if kind != "hyperband" else oracle.hyperband_iterations * oracle.count(rounds=False)
+        self.total = trials if kind != "hyperband" else oracle.total
+        self.files = tempfile.TemporaryDirectory(prefix="tfuda-search-")
+        super().__init__(oracle, directory=self.files.name, project_name="search")
+
+    def configured(self, values: keras_tuner.HyperParameters) -> ConfigDict:
+        config = self.get_config()
+        self.sweep(values, config)
+        if self.objective in validators.DEAR:
+            config.validators = "all"
+        prerequisites.share(config, self.folder)
+        return config
+
+    def number(self, trial) -> int:
+        """Of the setting, and its folder: without the zeros, and the one that a trial of hyperband goes on with."""
+        while earlier := trial.hyperparameters.values.get("tuner/trial_id"):
+            trial = self.oracle.get_trial(earlier)
+        return int(trial.trial_id)
+
+    def until(self, trial, config: ConfigDict) -> int:
+        """The step at which a trial ends."""
+        segments = trial.hyperparameters.values.get("tuner/epochs")
+        return config.steps if segments is None else min(segments * config.segment, config.steps)
+
+    def run_trial(self, trial, *args, **options):
+        try:
+            return self.done(trial)
+        except Exception as error:  # every other trial would meet it too, and keras-tuner would go on without a word
+            raise keras_tuner.errors.FatalError(str(error)) from error
+
+    def done(self, trial) -> dict[str, float]:
+        """The value of a trial, which is trained as far as it is not yet."""
+        number, config = self.number(trial), self.configured(trial.hyperparameters)
+        workdir, until = Workdir(self.folder / f"trial{number}"), self.until(trial, config)
+        rows = workdir.rows()
+        new = workdir.finished() is None if until == config.steps else not rows or rows[-1]["step"] < until
+        try:
+            heard = self.say if prerequisites.needed(config) else (lambda line: None)
+            if new:
+                training.train(config, workdir, say=heard, until=until)
+        except callbacks.Diverged as error:
+            self._tell(number, until, f"{error}", trial)
+            return {self.objective: DIVERGED[self.sign]}
+        seen = [row for row in workdir.rows() if row["step"] <= until]
+        result = training.summary(config, seen)
+        value = validators.chosen(seen, config.select)[validators.column(self.objective)]
+        self.trained += new
+        if not math.isfinite(value):
+            value = DIVERGED[self.sign]
+        if new:
+            accuracy = f", target {100 * result['selected']:.1f} % (not looked at)" if "selected" in result else ""
+            self._tell(number, until, f"{self.objective} {value:.4f}{accuracy}", trial)
+        return {self.objective: value}
+
+    def _tell(self, number: int, until: int, what: str, trial) -> None:
+        settings = " ".join(
+            f"{key}={_short(value)}" for key, value in tuner_oracles.plain(trial.hyperparameters.values).items()
+        )
+        steps = f" to step {until}" if self.kind == "hyperband" else ""
+        self.say(f"trial {number}{steps}: {what}  {settings}")
+
+    def on_trial_end(self, trial):
+        super().on_trial_end(trial)
+        if not self.role:
+            found, ended = self.table(), len(self.oracle.end_order)
+            self.report(found)
+            if self.trained:
+                left, best = (time.monotonic() - self.begun) / self.trained * (self.total - ended), found[0]
+                wait = f"; {grid.duration(left)} left" if ended < self.total else ""
+                self.say(f"  {ended} of {self.total}; best: trial {best['trial']}, {best[self.objective]:.4f}{wait}")
+
+    def table(self) -> list[dict]:
+        """A row for each setting, the best first; of hyperband those that went on furthest; what diverged is last."""
+        rows: dict[int, dict] = {}
+        for trial in sorted(self.oracle.trials.values(), key=lambda trial: int(trial.trial_id)):
+            if trial.status == "COMPLETED" and trial.score is not None:
+                number, values = self.number(trial), trial.hyperparameters.values
+                steps = self.until(trial, self.get_config())
+                rows[number] = {
+                    "trial": number,
+                    "step": steps,
+                    self.objective: trial.score,
+                    **tuner_oracles.plain(values),
+                }
+
+        def rank(row: dict) -> tuple:
+            return self.lost(row), -row["step"], -self.sign * row[self.objective], row["trial"]
+
+        return sorted(rows.values(), key=rank)
+
+    def lost(self, row: dict) -> bool:
+        """Did it diverge?"""
+        return row[self.objective] == DIVERGED[self.sign]
+
+    def report(self, rows: list[dict]) -> None:
+        """Write trials.csv."""
+        out = io.StringIO()
+        writer = csv.DictWriter(out, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write(self.folder / "trials.csv", out.getvalue())
+
+
+def _short(value) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def text(rows: list[dict]) -> str:
+    """The trials as lines for a person."""
+    names = list(dict.fromkeys(key for row in rows for key in row))
+    cells = [names, *([_short(row.get(name, "")) for name in names] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in cells)
+
+
+def search(tuner: Search) -> list[dict] | None:
+    """Run what is left of a search: the trials, the best first; None if the chief knows them."""
+    address = ":".join(os.environ.get(name, "") for name in VARIABLES[1:])
+    wait = float(os.environ.get("TFUDA_WAIT", "600"))
+    if tuner.role not in ("", "chief"):
+        tuner.say(f"{tuner.role}: asking the chief at {address} for trials")
+        _run(tuner, wait, f"{tuner.role}: the chief at {address} did not answer in {wait:.0f} s")
+        tuner.say(f"{tuner.role}: no trial is left; the chief names the best")
+        return None
+    workdir, config = Workdir(tuner.folder), tuner.get_config()
+    with workdir.claim(config):
+        workdir.record(config)
+        if tuner.kind == "hyperband":
+            tuner.say(f"hyperband: {tuner.settings} settings in {tuner.total} trials, which are settings and rungs")
+        if not tuner.role:
+            _run(tuner)
+        else:
+            tuner.say(f"chief at {address}: waiting for others to do the trials")
+            _serve(tuner, wait, f"nobody asked the chief at {address} for a trial in {wait:.0f} s")
+        rows = tuner.table()
+        if not rows:
+            raise ValueError("no trial has ended: is there nothing that the config's sweep changes?")
+        tuner.report(rows)
+        if tuner.lost(rows[0]):
+            raise callbacks.Diverged(
+                f"all {len(rows)} settings diverged: lower optimizer.rate, or search smaller ones"
+            )
+        write(tuner.folder / "best.py", config_file(tuner, rows[0]))
+    return rows
+
+
+def config_file(tuner: Search, row: dict) -> str:
+    """The best trial's config as a file for --config."""
+    values = keras_tuner.HyperParameters()
+    values.values.update({key: value for key, value in row.items() if key not in ("trial", "step", tuner.objective)})
+    config = tuner.configured(values)
+    absolute(config)
+    found = f"trial {row['trial']} of {tuner.total}, {tuner.objective} {row[tuner.objective]:.4f}"
+    settings = "".join(f"    {key} = {value!r}\n" for key, value in values.values.items())
+    return (
+        f'"""{config.cell} on {config.task}, found by run/tune.py ({found}).\n\n{settings}\n'
+        '    python run/train.py --config=THIS_FILE --workdir=DIR\n"""\n\n'
+        "from ml_collections import ConfigDict\n\n\n"
+        f"def get_config(cell={config.cell!r}):\n"
+        f"    if cell != {config.cell!r}:\n"
+        f'        raise ValueError(f"this file holds the settings of one cell, {config.cell}, not of {{cell}}")\n'
+        "    return ConfigDict(SETTINGS)\n\n\n"
+        f"SETTINGS = {pprint.pformat(config.to_dict(), width=110, sort_dicts=False)}\n"
+    )
+
+
+def _run(tuner: Search, wait: float = 0, alone: str = "") -> None:
+    """Do trials until none is left."""
+    oracle_client.TIMEOUT = wait
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the Gaussian process, about its own fit
+            tuner.search(verbose=0)
+    except keras_tuner.errors.FatalError as error:
+        raise error.__cause__ or error from None
+    except grpc.RpcError:
+        raise ValueError(alone) from None
+
+
+def _serve(tuner: Search, wait: float, alone: str) -> None:
+    """Hand out trials until all are done."""
+
+    def look(number, frame):
+        if not tuner.oracle.asked:
+            raise ValueError(alone)
+
+    before = signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, wait)
+    try:
+        tuner.search(verbose=0)
+    except RuntimeError as error:
+        raise ValueError(f"the chief cannot listen: {error}") from None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

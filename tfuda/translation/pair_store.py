@@ -1,0 +1,214 @@
+"""Translated pictures on disk, and how they are tied to their originals.
+
+    FOLDER/index.json                      task, split; of each direction domain, count, size, hash of the originals
+    FOLDER/source_as_target.npy            uint8 [N, H, W, 3] in the order of the domain's rows, of arrays
+    FOLDER/source_as_target/index.csv      row, original, translated (from FOLDER on), of pictures in files
+    FOLDER/source_as_target/00012_NAME.png
+    FOLDER/target_as_source...             the same of the other direction
+
+Row r of either is the picture whose `index` in a batch is r. Every file is written under another name first, and
+index.json comes last, so what is there is whole.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+import io
+import json
+import os
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image
+
+from tfuda.atomic_files import read_json, write
+from tfuda.data import npz_file, pipeline
+from tfuda.data.files import Files
+from tfuda.data.tasks import Domain
+from tfuda.data.views import View
+from tfuda.translation.cyclegan import DIRECTIONS
+
+MANY = 2000  # pictures from which on a line tells of every tenth
+PIXELS = 2**18  # in a batch that is translated at once
+FIELDS = ("row", "original", "translated")
+
+
+def digest(images: np.ndarray | Files) -> str:
+    """Of the pixels of arrays, or of the paths of files."""
+    found = hashlib.sha256()
+    if isinstance(images, Files):
+        for path in images.paths:
+            found.update(bytes(path) + b"\0")
+    else:
+        found.update(f"{images.dtype} {images.shape} ".encode())
+        found.update(np.ascontiguousarray(images).data)
+    return found.hexdigest()
+
+
+def arrays(domain: Domain) -> np.ndarray:
+    """The images of a domain that has no files: uint8 [N, H, W, 3]."""
+    assert isinstance(domain.images, np.ndarray)
+    return domain.images
+
+
+def place(direction: str, domain: Domain) -> str:
+    """What ties the translations of a domain to its rows, from the folder of pairs on."""
+    return f"{direction}/index.csv" if isinstance(domain.images, Files) else f"{direction}.npy"
+
+
+def entry(direction: str, domain: Domain, side: int) -> dict:
+    """What index.json says of a direction."""
+    found = {"domain": domain.name, "count": len(domain), "size": [side, side], "originals": digest(domain.images)}
+    return found | {"translated": place(direction, domain)}
+
+
+# ---- writing
+
+
+def put(
+    folder: pathlib.Path,
+    direction: str,
+    domain: Domain,
+    view: View,
+    translate: Callable,
+    say: Callable[[str], None],
+    pause: Callable[[str], None],
+) -> None:
+    """Translate and write every picture of a domain that is not written yet.
+
+    view: gives a picture the generators' size; translate: uint8 [B, H, W, 3] -> the same
+    pause: called with how far it is after every batch; may raise to stop
+    """
+    side = view.size or arrays(domain).shape[1]
+    batch = max(1, min(256, PIXELS // side**2))
+
+    def batches(first: int):
+        for at, seen in zip(
+            range(first, len(domain), batch), pipeline.pictures(domain.images[first:], view, batch), strict=True
+        ):
+            made = translate(seen[:, 0]).numpy()
+            yield at, made
+            done = at + len(made)
+            if len(domain) >= MANY and done * 10 // len(domain) > at * 10 // len(domain):
+                say(f"{folder / direction}: {done} of {len(domain)}")
+            pause(f"after {done} of {len(domain)} pictures {direction.replace('_', ' ')}")
+
+    path = folder / place(direction, domain)
+    if isinstance(domain.images, Files):
+        _put_files(path, domain.images, batch, batches)
+    elif not path.is_file():
+        put_array(path, np.concatenate([made for _, made in batches(0)]))
+
+
+def put_array(path: pathlib.Path, images: np.ndarray) -> None:
+    """uint8 [N, H, W, 3] as .npy."""
+    out = io.BytesIO()
+    np.save(out, images)
+    write(path, out.getvalue())
+
+
+def _put_files(table: pathlib.Path, files: Files, batch: int, batches: Callable) -> None:
+    """One PNG each, from the first batch on that lacks one; batches are the same in every run, and so their bits."""
+    home = table.parent
+    home.mkdir(exist_ok=True)
+    paths = [home / name_of(row, path) for row, path in enumerate(files)]
+    lacking = next((row for row, path in enumerate(paths) if not path.is_file()), None)
+    if lacking is not None:
+        for first, made in batches(lacking // batch * batch):
+            for path, image in zip(paths[first : first + len(made)], made, strict=True):
+                if not path.is_file():
+                    out = io.BytesIO()
+                    Image.fromarray(image).save(out, "PNG")
+                    write(path, out.getvalue())
+    put_table(table, files, [f"{home.name}/{path.name}" for path in paths])
+
+
+def put_table(path: pathlib.Path, files: Files, translated: list[str]) -> None:
+    """index.csv."""
+    path.parent.mkdir(exist_ok=True)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerows([FIELDS, *zip(range(len(files)), files, translated, strict=True)])
+    write(path, out.getvalue().encode("utf-8", "surrogateescape"))
+
+
+def name_of(row: int, path: str) -> str:
+    """00012_cat.png."""
+    return f"{row:05d}_{pathlib.PurePath(path).stem[:80]}.png"
+
+
+def finish(folder: pathlib.Path, task: str, entries: dict[str, dict]) -> dict:
+    """Write index.json; from here on `load` finds the pairs."""
+    index = {"task": task, "split": "train", **entries}
+    write(folder / "index.json", json.dumps(index, indent=1) + "\n")
+    return index
+
+
+# ---- reading
+
+
+def finished(folder: str | os.PathLike) -> dict | None:
+    """index.json, once everything is written."""
+    path = pathlib.Path(folder, "index.json")
+    return read_json(path, *DIRECTIONS) if path.is_file() else None
+
+
+def load(folder: str | os.PathLike, direction: str, domain: Domain) -> Domain:
+    """The translations of a domain's pictures, row by row, as a domain in the other's style.
+
+    direction: "source_as_target", with the labels of `domain`, or "target_as_source", without
+    domain: the one that was translated, task.streams["source"] or ["target"]
+    """
+    folder = pathlib.Path(folder)
+    if direction not in DIRECTIONS:
+        raise ValueError(f"direction {direction!r}: choose {' or '.join(DIRECTIONS)}")
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: there is no such folder of pairs; run/pair.py makes it")
+    index = finished(folder)
+    if index is None:
+        raise FileNotFoundError(f"{folder} holds no finished pairs: index.json is missing; run/pair.py goes on there")
+    about = index[direction]
+    if lacking := {"domain", "count", "originals"} - {*about} if isinstance(about, dict) else {direction}:
+        raise ValueError(f"{folder / 'index.json'} lacks {min(lacking)}: it is not as run/pair.py writes it")
+    if about["originals"] != digest(domain.images):
+        raise ValueError(
+            f"{folder} holds pairs of task {index['task']}, and the {about['count']} pictures of {about['domain']} "
+            f"translated there are not the {len(domain)} of {domain.name} here: run/pair.py makes others elsewhere"
+        )
+    path = folder / place(direction, domain)
+    if not path.is_file():
+        raise _gone(folder, path)
+    images = _listed(folder, path) if isinstance(domain.images, Files) else npz_file.read_one(path)
+    if len(images) != len(domain) or (isinstance(images, np.ndarray) and not _pictures(images)):
+        raise ValueError(
+            f"{path} does not hold a picture for each of the {len(domain)} of {domain.name}: delete {folder}"
+        )
+    labels = domain.labels if direction == "source_as_target" else None
+    name = f"{domain.name} as {index[other(direction)]['domain']}"
+    return dataclasses.replace(domain, name=name, images=images, labels=labels)
+
+
+def _pictures(images: np.ndarray) -> bool:
+    return images.dtype == np.uint8 and images.ndim == 4 and images.shape[3] == 3
+
+
+def other(direction: str) -> str:
+    return DIRECTIONS[1 - DIRECTIONS.index(direction)]
+
+
+def _listed(folder: pathlib.Path, table: pathlib.Path) -> Files:
+    with table.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        rows = list(csv.DictReader(file))
+    if not all(row.get("translated") for row in rows):
+        raise ValueError(f"{table} has a row without `translated`: it is not as run/pair.py writes it")
+    paths = [os.path.join(folder, row["translated"]) for row in rows]
+    if gone := next((path for path in paths if not os.path.isfile(path)), None):
+        raise _gone(folder, gone)
+    return Files(paths)
+
+
+def _gone(folder: pathlib.Path, path: str | os.PathLike) -> FileNotFoundError:
+    return FileNotFoundError(f"{path} is missing: delete {folder / 'index.json'} and run run/pair.py again")
