@@ -1,61 +1,9 @@
 """Time of a training step of each method, as a ratio to supervised training on the same number of images.
 
-    python run/bench.py --config=configs/digits.py --methods=dann,dannp,dannp+toalign --rounds=15
-    python run/bench.py --network=resnet50 --size=224 --batch=4 --methods=dannp,dannp+toalign --memory
-    python run/bench.py --what=input
-    python run/bench.py --what=bank --memory
-    python run/bench.py --what=serving --workdir=runs/one
-
-All entries take turns in one process, in every round. `forward`: one pass of a frozen network over as many images.
-`input`: from JPEG files to batches, beside a loader as PyTorch users write it. `bank`: GSDA's and TADA's
-discriminators, beside a loop. `serving`: a SavedModel, of --model or --workdir, under load, every answer checked.
+`--help` says all: tfuda/cli/commands/bench.py, which is also the command `tfuda bench`.
 """
 
-import json
-
-from absl import flags
-
-from tfuda.cli import launch
-from tfuda.distributed import devices
-from tfuda.profiling import banks, input_speed, serving_load, step_time
-
-CONFIG = launch.config_flag("configs/digits.py")
-CELLS = "dann,dann+toalign,dannp,dannp+toalign,cdan,cdane,cdane+toalign,hda,hda+toalign,gvb"
-METHODS = flags.DEFINE_list("methods", CELLS, "cells, or with a setting changed: dann~jit, dann~bfloat16, ...")
-WHAT = flags.DEFINE_enum("what", "step", ["step", "input", "bank", "serving"], "what to measure")
-NETWORK = flags.DEFINE_string("network", "", "another network than the config's, as resnet50")
-SIZE = flags.DEFINE_integer("size", 0, "another image size than the config's, as 224")
-BATCH = flags.DEFINE_integer("batch", 32, "images of each stream")
-ROUNDS = flags.DEFINE_integer("rounds", 15, "turns")
-MEMORY = flags.DEFINE_bool("memory", False, "peak memory too, each method in a process of its own")
-JSON = flags.DEFINE_bool("json", False, "print JSON instead of a table")
-WORKDIR = flags.DEFINE_string("workdir", "", "with --what=serving, the run whose Keras model knows the answers")
-MODEL = flags.DEFINE_string("model", "", "with --what=serving, a SavedModel of run/export.py")
-
-
-def configured(cell):
-    config = launch.config_file()["get_config"](cell)
-    step_time.on(config, NETWORK.value, SIZE.value)
-    launch.overrides()(config)
-    return config
-
-
-def main(words):
-    if ROUNDS.value < 1:
-        raise ValueError(f"--rounds={ROUNDS.value}: at least one round is needed")
-    if WHAT.value == "input":
-        rows, what = input_speed.measure(ROUNDS.value), f"JPEG files of 600 × 450, {ROUNDS.value} rounds"
-    elif WHAT.value == "serving":
-        rows, what = serving_load.measure(MODEL.value, WORKDIR.value, ROUNDS.value)
-    else:
-        with devices.chosen():
-            if WHAT.value == "step":
-                rows = step_time.steps(configured, METHODS.value, BATCH.value, ROUNDS.value, MEMORY.value)
-                what = f"{BATCH.value} + {BATCH.value} images, {ROUNDS.value} rounds"
-            else:
-                rows, what = banks.measure(ROUNDS.value, MEMORY.value), f"72 samples, {ROUNDS.value} rounds"
-    print(json.dumps(rows) if JSON.value else step_time.table(rows, what))
-
+from tfuda.cli.main import run_command
 
 if __name__ == "__main__":
-    launch.launch(main)
+    run_command("bench")

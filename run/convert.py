@@ -1,27 +1,9 @@
 """Write the weights of a torchvision ResNet as a file that holds arrays only, no pickle.
 
-    python run/convert.py --weights=resnet50-0676ba61.pth --out=resnet50.weights.h5
-
-Either file can then be named in a config: --config.weights=resnet50.weights.h5
+`--help` says all: tfuda/cli/commands/convert.py, which is also the command `tfuda convert`.
 """
 
-from absl import flags
-
-from tfuda.cli import launch
-from tfuda.networks import resnet
-
-WEIGHTS = flags.DEFINE_string("weights", None, "the .pth file")
-OUT = flags.DEFINE_string("out", None, "the .weights.h5 file to write")
-DEPTH = flags.DEFINE_integer("depth", 0, "of the ResNet; 0 to see it from the file")
-
-
-def main(words):
-    depth = DEPTH.value or resnet.depth_of(resnet.contents(WEIGHTS.value)[0])
-    if not depth:
-        raise ValueError(f"{WEIGHTS.value} holds no ResNet of depth {', '.join(map(str, resnet.BLOCKS))}")
-    tensors, parameters = resnet.save(resnet.resnet(depth, WEIGHTS.value), OUT.value)
-    print(f"{OUT.value}: ResNet-{depth}, {tensors} tensors, {parameters:,} parameters")
-
+from tfuda.cli.main import run_command
 
 if __name__ == "__main__":
-    launch.launch(main, needs=["weights", "out"])
+    run_command("convert")

@@ -1,33 +1,9 @@
 """Measure a run on the test images of its target: accuracy, accuracy by class, confusion matrix.
 
-python run/evaluate.py --workdir=/tmp/digits --split=test
+`--help` says all: tfuda/cli/commands/evaluate.py, which is also the command `tfuda evaluate`.
 """
 
-import pathlib
-
-from absl import flags
-
-from tfuda.cli import launch
-from tfuda.evaluation import evaluate
-from tfuda.experiment import training
-from tfuda.reports import plots
-
-WORKDIR = flags.DEFINE_string("workdir", None, "folder of the run")
-SPLIT = flags.DEFINE_enum("split", "test", ["train", "test"], "which images of the domain")
-LAST = flags.DEFINE_bool("last", False, "the end of training, not what config.select chose")
-DOMAIN = flags.DEFINE_enum("domain", "target", ["source", "target"], "which side of the task")
-
-
-def main(words):
-    config, task, method = training.load(WORKDIR.value, LAST.value)
-    domain = (task.tests if SPLIT.value == "test" else task.trains)[DOMAIN.value]
-    score = evaluate.domain(method.network, domain)
-    print(f"{DOMAIN.value} {domain.name}, {SPLIT.value}: {len(domain)} images, step {int(method.step.numpy())}")
-    print(evaluate.table(score, task.classes))
-    path = pathlib.Path(WORKDIR.value) / "plots" / f"confusion_{DOMAIN.value}_{SPLIT.value}.png"
-    plots.confusion(score, task.classes, f"{config.cell} on {config.task}", path)
-    print(path)
-
+from tfuda.cli.main import run_command
 
 if __name__ == "__main__":
-    launch.launch(main, needs=["workdir"])
+    run_command("evaluate")

@@ -1,43 +1,9 @@
 """Pair every training picture of two domains with its translation to the other; the same command again resumes it.
 
-    python run/pair.py --config=configs/digits.py --config.task=H-M --workdir=runs/pairs
-    python run/pair.py --config=configs/digits.py --config.task=H-M --workdir=runs/brought \\
-        --source_as_target=made/H2M --target_as_source=made/M2H
-
-The first trains a CycleGAN (config.pairs) and translates with it: the workdir gets config.json, metrics.csv,
-checkpoints/, samples/ (a picture after each segment), the translated pictures of both domains, and index.json. The
-second takes the pictures of another tool: two folders, file names equal to the originals'.
+`--help` says all: tfuda/cli/commands/pair.py, which is also the command `tfuda pair`.
 """
 
-from absl import flags
-
-from tfuda.cli import launch
-from tfuda.distributed import devices
-from tfuda.experiment import translated_pairs, workdir
-
-CONFIG = launch.config_flag()
-WORKDIR = flags.DEFINE_string("workdir", None, "folder of the pairs")
-SEED = flags.DEFINE_integer("seed", None, "short for --config.seed")
-THERE = flags.DEFINE_string("source_as_target", "", "folder with pictures of the source that another tool translated")
-BACK = flags.DEFINE_string("target_as_source", "", "the same of the target")
-
-
-def main(words):
-    if words:
-        raise ValueError(f"unexpected word {words[0]!r}: every setting is a --flag")
-    config, folder = CONFIG.value, workdir.Workdir(WORKDIR.value)
-    if SEED.value is not None:
-        config.seed = SEED.value
-    for flag in (THERE, BACK):
-        if flag.value:
-            config.pairs[flag.name] = flag.value
-    with devices.chosen():
-        index = translated_pairs.make(config, folder, "auto", say=print)
-    for direction in translated_pairs.DIRECTIONS:
-        about = index[direction]
-        print(f"{folder.path / about['translated']}: {about['count']} pictures of {about['domain']}")
-    return 0
-
+from tfuda.cli.main import run_command
 
 if __name__ == "__main__":
-    launch.launch(main, needs=["config", "workdir"])
+    run_command("pair")

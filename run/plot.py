@@ -1,62 +1,9 @@
 """Draw a picture of a run, or of several.
 
-    python run/plot.py --workdir=/tmp/digits1,/tmp/digits2 --what=curves --out=both.png
-    python run/plot.py --config=configs/digits.py --what=domains --out=domains.png
-
-curves: accuracy and loss terms over training; runs that differ only in the seed become one line with a band
-rounds: accuracy by round, of folders of run/rounds.py that differ only in the seed
-sync: gradient norms of GSDA's levels over training; L_AT of DAAA and the target accuracy; several runs as in curves
-tsne: source and target features before and after, or of several runs of one task side by side
-cam, attention: where the network looks and what ToAlign or BIWAA aligns; TADA's regions, DAAA's maps of all networks
-pairs: pictures and translations, of a folder of run/pair.py or a run of DAAA, and how many of them an oracle reads
-confusion, sweep: which class is taken for which; accuracy over one option's values, of a folder of run/benchmark.py
-labels, domains: how often classes occur, what images of the domains look like; these need no run
+`--help` says all: tfuda/cli/commands/plot.py, which is also the command `tfuda plot`.
 """
 
-import functools
-import pathlib
-
-from absl import flags
-
-from tfuda.cli import launch
-from tfuda.experiment import workdir
-from tfuda.reports import plots
-
-CONFIG = launch.config_flag()
-BEFORE = flags.DEFINE_string("before", "", "for tsne: folder of a source_only run of the same task")
-ORACLE = flags.DEFINE_string("oracle", "", "for pairs, and attention of DAAA: a source_only run on TARGET-TARGET")
-SEVERAL = {"curves": plots.curves, "rounds": plots.rounds, "sync": plots.sync, "tsne": plots.tsne}
-JUDGED = {"attention": plots.attention_of_run, "pairs": functools.partial(plots.pairs, say=print)}
-SINGLE = {**JUDGED, "cam": plots.cam, "confusion": plots.confusion_of_run, "sweep": plots.sweep}
-CONFIGS = {"labels": plots.labels, "domains": plots.domains}
-WORKDIR = flags.DEFINE_multi_string("workdir", None, f"folder; for {', '.join(SEVERAL)} several: commas or repeated")
-WHAT = flags.DEFINE_enum("what", None, [*SEVERAL, *SINGLE, *CONFIGS], "the picture")
-OUT = flags.DEFINE_string("out", "", "the PNG file; WORKDIR/plots/WHAT.png when empty (the first WORKDIR of several)")
-
-
-def main(words):
-    if words:
-        raise ValueError(f"unexpected word {words[0]!r}: every setting is a --flag")
-    what, folders = WHAT.value, [name for text in WORKDIR.value or [] for name in text.split(",") if name]
-    if CONFIG.value is not None and (what not in CONFIGS or folders):
-        raise ValueError(f"--config is for --what={' and '.join(CONFIGS)} without a --workdir")
-    if not folders and (CONFIG.value is None or not OUT.value):
-        raise ValueError(f"--workdir is missing: {' and '.join(CONFIGS)} take --config and --out in its place")
-    if len(folders) > 1 and what not in SEVERAL:
-        raise ValueError(f"--what={what} draws one folder, not {len(folders)}: {' and '.join(SEVERAL)} take several")
-    for flag, kinds in ((BEFORE, ["tsne"]), (ORACLE, JUDGED)):
-        if flag.value and what not in kinds:
-            raise ValueError(f"--{flag.name}={flag.value} is for --what={' and '.join(kinds)}, not {what}")
-    out = pathlib.Path(OUT.value or pathlib.Path(folders[0], "plots", f"{what}.png"))
-    if out.suffix.lower() != ".png":
-        raise ValueError(f"--out={out}: pictures are PNG files, so the name has to end in .png")
-    if what in CONFIGS:
-        CONFIGS[what](workdir.Workdir(folders[0]).config() if folders else CONFIG.value, out)
-    else:
-        of = folders if what in SEVERAL else folders[0]
-        {**SEVERAL, **SINGLE}[what](of, out, *filter(None, [BEFORE.value or ORACLE.value]))
-    print(out)
-
+from tfuda.cli.main import run_command
 
 if __name__ == "__main__":
-    launch.launch(main, needs=["what"])
+    run_command("plot")

@@ -1,43 +1,9 @@
 """Train a method on a task; the same command again resumes it.
 
-    python run/train.py --config=configs/digits.py:dannp+toalign --config.task=R-M --config.steps=800 \\
-        --workdir=/tmp/digits --seed=1
-
-A cell of the grid is METHOD, then WEIGHER, COMBINER and REGULARISER, each where wanted behind a +: hda+toalign+mcc.
-`toalign` alone is dannp+toalign, `mcc` source_only+mcc. The workdir gets config.json, metrics.csv, checkpoints/,
-selected/ (the step that --config.select chose without target labels), events/ (TensorBoard) and result.json.
+`--help` says all: tfuda/cli/commands/train.py, which is also the command `tfuda train`.
 """
 
-from absl import flags
-
-from tfuda.cli import launch
-from tfuda.core import nonfinite, precision
-from tfuda.distributed import devices
-from tfuda.experiment import delivery, training, workdir
-
-CONFIG = launch.config_flag()
-WORKDIR = flags.DEFINE_string("workdir", None, "folder of the run")
-SEED = flags.DEFINE_integer("seed", None, "short for --config.seed")
-BAD = flags.DEFINE_enum("on_bad_image", None, ["error", "skip"], "short for --config.on_bad_image")
-PRECISION = flags.DEFINE_enum("precision", None, list(precision.POLICIES), "short for --config.precision")
-ON_NAN = flags.DEFINE_enum("on_nan", None, nonfinite.ON_NAN, "short for --config.on_nan")
-
-
-def main(words):
-    if words:
-        raise ValueError(f"unexpected word {words[0]!r}: every setting is a --flag")
-    config = CONFIG.value
-    if SEED.value is not None:
-        config.seed = SEED.value
-    for flag in (BAD, PRECISION, ON_NAN):
-        if flag.value is not None:
-            config[flag.name] = flag.value
-    folder = workdir.Workdir(WORKDIR.value)
-    with devices.chosen(hosts=True) as writes:
-        result = training.train(config, folder, verbose="auto", say=print)
-    print(training.table(result))
-    return 1 if config.deliver and writes and delivery.deliver(config, folder, print) else 0
-
+from tfuda.cli.main import run_command
 
 if __name__ == "__main__":
-    launch.launch(main, needs=["config", "workdir"])
+    run_command("train")

@@ -13,4 +13,4 @@ from tfuda.core import optimizers as optim  # noqa: E402
 from tfuda.experiment import build  # noqa: E402
 
 __all__ = ["build", "losses", "method", "ops", "optim", "schedules"]
-__version__ = "0.1.0"
+__version__ = startup.VERSION

@@ -7,6 +7,7 @@ import sys
 import warnings
 from importlib import metadata
 
+VERSION = "0.1.0"  # of the library
 NEEDED = {"tensorflow": (2, 18), "keras": (3, 10)}
 PYTHON = (3, 11)
 
@@ -67,3 +68,7 @@ def silence() -> None:
         warnings.filterwarnings("ignore", message=message)
     logging.set_verbosity(logging.ERROR)
     tf.get_logger().setLevel("ERROR")
+
+
+class MissingExtra(ImportError):
+    """A package that only some commands need is not installed."""

@@ -6,10 +6,11 @@ import functools
 import io
 import itertools
 import os
-import runpy
+import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from types import ModuleType
 
 import tensorflow as tf
 from absl import flags
@@ -19,6 +20,7 @@ from tfuda import startup
 from tfuda.core.nonfinite import Diverged
 from tfuda.errors import EXPECTED, sentence
 from tfuda.experiment.callbacks import Stopped
+from tfuda.experiment.shipped_configs import contents, located
 from tfuda.names import PARTS, near
 
 DEBUG = flags.DEFINE_bool("debug", False, "show the traceback of an error")
@@ -34,9 +36,8 @@ CELL = ("cell", *PARTS)
 def config_flag(default: str | None = None):
     """--config=configs/FILE.py:CELL and --config.KEY=VALUE."""
     DEFAULT.append(default or "")
-    return config_flags.DEFINE_config_file(
-        "config", default, "FILE.py:CELL, then --config.KEY=VALUE for any key of it", lock_config=True
-    )
+    says = "NAME:CELL of a shipped config or FILE.py:CELL, then --config.KEY=VALUE for any key of it"
+    return config_flags.DEFINE_config_file("config", default and located(default), says, lock_config=True)
 
 
 def launch(main: Callable[[list[str]], int | None], needs: Sequence[str] = ()) -> None:
@@ -52,7 +53,7 @@ def launch(main: Callable[[list[str]], int | None], needs: Sequence[str] = ()) -
     startup.silence()
     signal.signal(signal.SIGTERM, leave)
     try:
-        words = parse(needs)
+        words = parse(needs, sys.modules[main.__module__])
         if not by_xla():
             tf.config.experimental.enable_op_determinism()
         code = main(words[1:])
@@ -85,18 +86,30 @@ def leave(number, frame) -> None:
     sys.exit(128 + number)
 
 
-def parse(needs: Sequence[str]) -> list[str]:
+def parse(needs: Sequence[str], command: ModuleType) -> list[str]:
     """absl's parsing, after a look at what it would report less clearly."""
     if any(word in ("--help", "-help", "-h", "--helpshort", "--helpfull") for word in sys.argv[1:]):
-        print(usage())
+        print(usage(command))
         sys.exit(0)
     if "config" in flags.FLAGS:
         check_config()
-    words = flags.FLAGS(sys.argv)
+    words = flags.FLAGS(_with_located_config(sys.argv))
     for name in needs:
         if flags.FLAGS[name].value is None:
             raise ValueError(f"--{name} is missing; --help shows an example")
     return words
+
+
+def _with_located_config(words: Sequence[str]) -> list[str]:
+    """Return the words with the path of a shipped config in place of its name."""
+    found = [*words]
+    for i, word in enumerate(found):
+        start, equals, value = word.partition("=")
+        if start in ("--config", "-config") and equals:
+            found[i] = f"{start}={located(value)}"
+        elif start in ("--config", "-config") and i + 1 < len(found):
+            found[i + 1] = located(found[i + 1])
+    return found
 
 
 def words_of_config() -> tuple[str, list[str]]:
@@ -110,10 +123,7 @@ def words_of_config() -> tuple[str, list[str]]:
 
 def config_file() -> dict:
     """What the file of --config defines."""
-    path = words_of_config()[0].partition(":")[0]
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f"--config={path}: there is no such file")
-    return runpy.run_path(path)
+    return contents(words_of_config()[0])
 
 
 def overrides() -> Callable[[ConfigDict], None]:
@@ -160,11 +170,14 @@ def check_key(config: ConfigDict, word: str) -> None:
         here = here[key]
 
 
-def usage() -> str:
-    """The main's docstring and its own flags."""
-    main = sys.modules["__main__"]
-    lines = [(main.__doc__ or "").strip(), "", "flags:"]
-    own = {*flags.FLAGS.get_key_flags_for_module(main)}
+def usage(command: ModuleType) -> str:
+    """Return the help of a command: its docstring, in the words that it was called by, and its flags."""
+    text, name = (command.__doc__ or "").strip(), command.__name__.rpartition(".")[2]
+    if os.path.basename(sys.argv[0]) == f"tfuda {name}":
+        text = re.sub(r"python run/(\w+)\.py", r"tfuda \1", text)
+        text = re.sub(r"--config=configs/(\w+)\.py", r"--config=\1", text)
+    lines = [text, "", "flags:"]
+    own = {*flags.FLAGS.get_key_flags_for_module(command.__name__)}
     own |= {flags.FLAGS[name] for name in SHARED if name in flags.FLAGS}
     for flag in sorted(own, key=lambda flag: flag.name):
         default = "" if flag.default in (None, False, "") else f" (default {flag.default})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import signal
 import time
@@ -10,6 +11,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from ml_collections import ConfigDict
 
 from tfuda.core import step_signs
 from tfuda.core.nonfinite import Diverged
@@ -19,7 +21,6 @@ from tfuda.distributed import multi_host
 from tfuda.evaluation import evaluate
 from tfuda.experiment import diagnostics
 from tfuda.experiment.checkpoint_choice import Choice
-from tfuda.experiment.tensorboard import Events
 from tfuda.experiment.workdir import Workdir
 
 
@@ -29,6 +30,28 @@ class Stopped(BaseException):
     def __init__(self, text: str, number: int = signal.SIGINT):
         super().__init__(text)
         self.number = number
+
+
+class NoEvents:
+    """Stands for the TensorBoard events of a run where TensorBoard is not installed: writes nothing."""
+
+    def begin(self, config: ConfigDict) -> None:
+        """Take the config."""
+
+    def row(self, step: int, row: dict[str, float]) -> None:
+        """Take the scalars of a segment."""
+
+    def end(self, *about) -> None:
+        """Take what the run came to."""
+
+
+def events(workdir: Workdir, step: int):
+    """Return the writer of a run's TensorBoard events, where the extra `tensorboard` is installed."""
+    if importlib.util.find_spec("tensorboard") is None:
+        return NoEvents()
+    from tfuda.experiment.tensorboard import Events
+
+    return Events(workdir, step)
 
 
 class Journal(keras.callbacks.Callback):
@@ -58,7 +81,7 @@ class Journal(keras.callbacks.Callback):
         self.start = time.monotonic()
         self.observer: evaluate.Observer | None = None
         self.tested: evaluate.Seen | None = None  # what the network last said of the target's labelled test images
-        self.events = Events(workdir, step)
+        self.events = events(workdir, step)
 
     def __enter__(self):
         return self

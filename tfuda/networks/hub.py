@@ -30,7 +30,9 @@ def hub(preset: str = "", frozen: bool = False) -> list[keras.layers.Layer]:
     try:
         import keras_hub
     except ImportError as error:
-        raise ImportError(f"network.name=hub needs the package keras-hub (pip install keras-hub): {error}") from None
+        raise ImportError(
+            f"network.name=hub needs the package keras-hub: pip install 'tfuda[hub]' ({error})"
+        ) from None
     for name in ("config.json", "image_converter.json"):
         if not os.path.isfile(os.path.join(preset, name)):
             raise FileNotFoundError(f"preset={preset!r}: a folder with {name} is needed, for nothing is downloaded")

@@ -25,8 +25,6 @@ import warnings
 from collections.abc import Callable
 
 import grpc
-import keras_tuner
-from keras_tuner.src.distribute import oracle_client
 from ml_collections import ConfigDict
 
 from tfuda.atomic_files import write
@@ -35,6 +33,7 @@ from tfuda.experiment import callbacks, prerequisites, training
 from tfuda.experiment.workdir import Workdir, absolute
 from tfuda.names import near
 from tfuda.studies import grid, tuner_oracles
+from tfuda.studies.tuner_library import keras_tuner, oracle_client
 
 DEFAULT = "corrc"  # objective where config.select names no validator
 DIVERGED = {1: -1000.0, -1: 1000.0}  # the value of a run that diverged, by the validator's sign

@@ -13,11 +13,8 @@ from __future__ import annotations
 
 import math
 
-import keras_tuner
-from keras_tuner.src.tuners.bayesian import BayesianOptimizationOracle
-from keras_tuner.src.tuners.hyperband import HyperbandOracle
-
 from tfuda.evaluation import validators
+from tfuda.studies.tuner_library import BayesianOptimizationOracle, HyperbandOracle, keras_tuner
 
 KINDS = ("random", "bayesian", "hyperband")
 OWN = "tuner/"  # what hyperband adds to a setting

@@ -47,7 +47,7 @@ def prepared(name: str, root: str):
         from tfuda.data.readers import tfds_builders
     except Exception as error:  # the protocol buffers of its tensorflow-metadata may be too new for TensorFlow's
         raise ImportError(
-            f"tensorflow-datasets cannot be imported ({error}); "
+            f"tensorflow-datasets cannot be imported, which pip install 'tfuda[tfds]' brings ({error}); "
             "with TensorFlow before 2.20 install tensorflow-metadata<1.18"
         ) from None
 

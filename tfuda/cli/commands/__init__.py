@@ -1,0 +1,1 @@
+"""One module for each command: its help, its flags and its main."""

@@ -1,0 +1,36 @@
+"""Write a domain's images as PNG files in class folders: pictures to look at, or to predict.
+
+python run/images.py --config=configs/digits.py --domain=S --split=test --count=50 --out=/tmp/street
+"""
+
+import pathlib
+
+from absl import flags
+from PIL import Image
+
+from tfuda.cli import launch
+from tfuda.data import pipeline
+from tfuda.experiment import build
+
+CONFIG = launch.config_flag()
+DOMAIN = flags.DEFINE_string("domain", None, "name of the domain")
+SPLIT = flags.DEFINE_enum("split", "test", ["train", "test"], "part of it")
+COUNT = flags.DEFINE_integer("count", 0, "only so many images; 0 for all")
+OUT = flags.DEFINE_string("out", None, "folder to write to")
+
+
+def main(words):
+    domain = build.loader(CONFIG.value)(DOMAIN.value, SPLIT.value)
+    count = min(COUNT.value or len(domain), len(domain))
+    labels = domain.known_labels[:count]
+    images = pipeline.each(domain.images[:count], build.view(CONFIG.value))
+    for i, (image, label) in enumerate(zip(images, labels, strict=True)):
+        folder = pathlib.Path(OUT.value) / domain.classes[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / f"{domain.name}_{SPLIT.value}_{i:05d}.png")
+    print(f"{OUT.value}: {count} images in {len(domain.classes)} classes")
+
+
+def run() -> None:
+    """Run this command on the words of the command line, and exit."""
+    launch.launch(main, needs=["config", "domain", "out"])

@@ -1,0 +1,36 @@
+"""Predict the class of pictures with an exported model.
+
+    python run/predict.py --model=saved_models/digits photos/ scan.png > predictions.csv
+
+Writes file,label,confidence. A file that cannot be read is one line on stderr; the others are predicted, and the
+exit code is 1.
+"""
+
+import contextlib
+import sys
+
+from absl import flags
+
+from tfuda import atomic_files
+from tfuda.cli import launch
+from tfuda.serving import export, predict
+
+MODEL = flags.DEFINE_string("model", None, "folder of a SavedModel, or a .tflite, of run/export.py")
+OUT = flags.DEFINE_string("out", "", "CSV to write, instead of stdout")
+
+
+def main(words):
+    if not words:
+        raise ValueError("name the files or folders to predict; --help shows an example")
+    model = export.load(MODEL.value)
+    with contextlib.ExitStack() as stack:
+        out = sys.stdout
+        if OUT.value:
+            out = stack.enter_context(atomic_files.whole(OUT.value, **predict.CSV))
+        bad = predict.predict(model, words, out, lambda line: print(line, file=sys.stderr))
+    return 1 if bad else 0
+
+
+def run() -> None:
+    """Run this command on the words of the command line, and exit."""
+    launch.launch(main, needs=["model"])

@@ -1,0 +1,51 @@
+"""Train in rounds, each from scratch with what earlier ones predicted (BIWAA-I); the same command again resumes.
+
+    python run/rounds.py --config=configs/office_home.py:biwaa --rounds=10 --workdir=runs/rounds
+    python run/rounds.py --config=configs/digits.py:biwaa --rounds=5 --loaders=predicted,random,oracle \\
+        --config.imbalance=target --workdir=/tmp/rounds
+
+Each round is a workdir below the workdir: round0, round1, ... The tables rounds.csv and rounds.md and, where the
+target has labels to measure on, the picture rounds.png are written after every round. The loader "oracle" balances
+batches by the target's true labels and is an upper line, not a result.
+"""
+
+import pathlib
+
+from absl import flags
+
+from tfuda.cli import launch
+from tfuda.distributed import devices
+from tfuda.experiment import delivery
+from tfuda.reports import plots
+from tfuda.studies import rounds
+
+CONFIG = launch.config_flag()
+WORKDIR = flags.DEFINE_string("workdir", None, "folder of all rounds")
+ROUNDS = flags.DEFINE_integer("rounds", 10, "how many; more of them later go on from these", lower_bound=1)
+LOADERS = flags.DEFINE_list("loaders", ["predicted"], "what balances the target's batches: predicted, random, oracle")
+SEED = flags.DEFINE_integer("seed", None, "short for --config.seed")
+
+
+def main(words):
+    if words:
+        raise ValueError(f"unexpected word {words[0]!r}: every setting is a --flag")
+    config, folder, rows, bad = CONFIG.value, pathlib.Path(WORKDIR.value), [], 0
+    if SEED.value is not None:
+        config.seed = SEED.value
+    rounds.check(config, folder, LOADERS.value)
+    with devices.chosen():
+        for loader in LOADERS.value:
+            for row in rounds.series(config, folder, loader, ROUNDS.value, "auto", print):
+                rows = rounds.report([*rows, row], folder)
+                if row["last"] != "":
+                    plots.rounds([str(folder)], folder / "rounds.png")
+            if config.deliver and loader == "predicted":
+                last = rounds.place(folder, loader, ROUNDS.value - 1)
+                bad = delivery.deliver(config, last, print)
+    print(f"\n{rounds.markdown(rows)}\n{folder / 'rounds.csv'}")
+    return 1 if bad else 0
+
+
+def run() -> None:
+    """Run this command on the words of the command line, and exit."""
+    launch.launch(main, needs=["config", "workdir"])
