@@ -1,4 +1,4 @@
-# make setup | demo | claims | test | test-slow | soak | lint | browser | addons | torch; each does all set-up that it needs.
+# make setup | demo | claims | test | test-slow | test-wheel | soak | lint | browser | addons | torch; each does all set-up that it needs.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -qq
 DEMO := demo
 
-.PHONY: setup demo claims test test-slow soak lint browser addons torch clean
+.PHONY: setup demo claims test test-slow test-wheel soak lint browser addons torch clean
 
 setup: $(READY)
 
@@ -40,6 +40,9 @@ test: $(READY)
 
 test-slow: $(READY)
 	@$(BIN)/python -m pytest -m slow
+
+test-wheel: $(READY)
+	@$(BIN)/python -m pytest -m wheel -n 0 tests/cli/test_wheel.py
 
 soak: $(READY)
 	@$(BIN)/python -m pytest -m soak -n 0 -rP tests/experiment/test_soak.py

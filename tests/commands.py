@@ -64,10 +64,11 @@ def on_hosts(*words, count=2) -> list[subprocess.Popen]:
     """The same command on `count` hosts, which are processes here."""
     hosts = [f"127.0.0.1:{port}" for port in free(count)]
     clusters = [{"cluster": {"worker": hosts}, "task": {"type": "worker", "index": i}} for i in range(count)]
+    paths = os.pathsep.join(map(str, (ROOT, ROOT / "tests", ROOT / "tests" / "core")))
     return [
         subprocess.Popen(
             [sys.executable, *map(str, words)],
-            env=os.environ | {"TF_CONFIG": json.dumps(cluster), "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
+            env=os.environ | {"TF_CONFIG": json.dumps(cluster), "PYTHONPATH": paths},
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -29,7 +29,7 @@ def test_every_command_has_the_flags_that_are_shown():
     assert len(lines) > 8
     for line in lines:
         _, script, *words = line.split()
-        text = (ROOT / script).read_text("utf-8")
+        text = (ROOT / "tfuda/cli/commands" / pathlib.Path(script).name).read_text("utf-8")
         for word in words:
             if word.startswith("--") and not word.startswith("--config"):
                 name = word[2:].partition("=")[0]

@@ -53,7 +53,7 @@ class Steep(Method):
 def of_fragile(**changes):
     """A config with the network above, a task whose third batch has a white source image, and where that is."""
     made = tiny.config("mstn", **changes)
-    made.network.name = "test_guard:fragile"
+    made.network.name = "test_nonfinite:fragile"
     task = build.task(made)
     white = int(build.streams(made, task).load(2)["source"]["index"][1])
     images = np.array(task.streams["source"].images)
@@ -66,12 +66,12 @@ def of_fragile(**changes):
     "kind, blamed", [("Nan", "term that is not finite is odd"), ("Steep", "gradient that is not finite is that of")]
 )
 def test_a_run_stops_in_the_very_step_and_names_what_is_no_number(kind, blamed):
-    made = tiny.config(f"test_guard:{kind}", steps_per_execution=4)
+    made = tiny.config(f"test_nonfinite:{kind}", steps_per_execution=4)
     task, method = tiny.prepared(made)
     with pytest.raises(nonfinite.Diverged, match=rf"training diverged in step 3: .*{blamed}"):
         method.fit(build.streams(made, task), verbose=0)
     assert int(method.step.numpy()) == 2
-    two = tiny.train(tiny.config(f"test_guard:{kind}"), callbacks=[tiny.StopAt(2)])
+    two = tiny.train(tiny.config(f"test_nonfinite:{kind}"), callbacks=[tiny.StopAt(2)])
     for ours, theirs in zip(method.trainable_variables, two.trainable_variables, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -116,7 +116,7 @@ def test_to_be_ready_to_skip_changes_no_bit():
 
 @pytest.mark.slow
 def test_with_xla_the_run_stops_after_the_step(tmp_path):
-    made = tiny.config("test_guard:Nan", jit=True)
+    made = tiny.config("test_nonfinite:Nan", jit=True)
     task, method = tiny.prepared(made)
     folder = Workdir(tmp_path)
     journal = Journal(task, folder, folder.checkpoints(method), 0)

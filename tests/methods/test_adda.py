@@ -110,7 +110,7 @@ def test_training_without_a_teacher_is_refused():
     images = task.tests["target"].images[:2]
     np.testing.assert_array_equal(method(images), method.network(images).logits)
     with pytest.raises(
-        ValueError, match=r"adda trains with a teacher: pass one to build\.method, as tfuda/stages\.py"
+        ValueError, match=r"adda trains with a teacher: pass one to build\.method, as experiment/prerequisites\.py"
     ):
         method.fit(build.streams(made, task), verbose=0)
 

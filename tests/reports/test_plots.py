@@ -271,11 +271,11 @@ def test_the_command_draws_and_says_where_and_nothing_else(runs, tmp_path):
 
 
 TWICE = """
-import runpy, sys
+import sys
 from absl import flags
 from absl.testing import flagsaver
-main = runpy.run_path(sys.argv[1])["main"]
-for words in (sys.argv[2:4], sys.argv[4:]):
+from tfuda.cli.commands.plot import main
+for words in (sys.argv[1:3], sys.argv[3:]):
     with flagsaver.flagsaver():
         flags.FLAGS(["plot", *words])
         main([])
@@ -289,10 +289,10 @@ def test_the_command_takes_several_folders_of_rounds_and_a_config_for_labels(tmp
     file.write_text("from test_plots_biwaa import config as get_config\n")
     words = ["--what=rounds", f"--workdir={','.join(folders)}", f"--config={file}", "--what=labels", f"--out={out}"]
     done = subprocess.run(
-        [sys.executable, "-c", TWICE, ROOT / "run" / "plot.py", *words],
+        [sys.executable, "-c", TWICE, *words],
         capture_output=True,
         text=True,
-        env=os.environ | {"PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}"},
+        env=os.environ | {"PYTHONPATH": f"{ROOT / 'tests'}:{ROOT / 'tests' / 'reports'}:{ROOT}"},
     )
     drawn = [f"{folders[0]}/plots/rounds.png", str(out)]
     assert (done.returncode, done.stdout.split(), done.stderr) == (0, drawn, "")

@@ -282,10 +282,10 @@ def test_the_command_draws_and_prints_what_the_oracle_says(runs, tmp_path):
         f"--what=sync --workdir={runs['daaa']} {judged}",
     ]
     done = subprocess.run(
-        [sys.executable, "-c", COMMANDS, ROOT / "run" / "plot.py", *words],
+        [sys.executable, "-c", COMMANDS, *words],
         capture_output=True,
         text=True,
-        env=os.environ | {"PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}"},
+        env=os.environ | {"PYTHONPATH": f"{ROOT / 'tests'}:{ROOT / 'tests' / 'reports'}:{ROOT}"},
     )
     assert (done.returncode, done.stderr) == (0, "")
     first, *others = done.stdout.splitlines()

@@ -199,11 +199,11 @@ def test_sync_of_a_trained_run_draws_its_metrics(runs, tmp_path, figures):
 
 
 COMMANDS = """
-import runpy, sys
+import sys
 from absl import flags
 from absl.testing import flagsaver
-main = runpy.run_path(sys.argv[1])["main"]
-for words in sys.argv[2:]:
+from tfuda.cli.commands.plot import main
+for words in sys.argv[1:]:
     with flagsaver.flagsaver():
         flags.FLAGS(["plot", *words.split()])
         try:
@@ -224,10 +224,10 @@ def test_the_command_takes_several_folders_for_sync_and_tsne_and_one_for_attenti
         "--what=labels",
     ]
     done = subprocess.run(
-        [sys.executable, "-c", COMMANDS, ROOT / "run" / "plot.py", *words],
+        [sys.executable, "-c", COMMANDS, *words],
         capture_output=True,
         text=True,
-        env=os.environ | {"PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}"},
+        env=os.environ | {"PYTHONPATH": f"{ROOT / 'tests'}:{ROOT / 'tests' / 'reports'}:{ROOT}"},
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [

@@ -118,4 +118,4 @@ def test_the_setting_follows_from_the_config(key, value, wanted):
 
 def test_an_installed_package_has_the_tables():
     shipped = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
-    assert "published.csv" in shipped["tfuda"] and "*.toml" in shipped["tfuda.data.catalogue"]
+    assert "published.csv" in shipped["tfuda.studies"] and "*.toml" in shipped["tfuda.data.catalogue"]

@@ -10,7 +10,7 @@ import shlex
 from ml_collections import ConfigDict
 
 from tfuda.evaluation import validators as choosing
-from tfuda.experiment import defaults, diagnostics
+from tfuda.experiment import defaults, diagnostics, shipped_configs
 from tfuda.experiment.workdir import flat
 from tfuda.names import PARTS
 from tfuda.reports.pages import charts, words
@@ -18,7 +18,6 @@ from tfuda.reports.pages.charts import Chart, Line
 from tfuda.reports.pages.html import details, element, escape, facts, paragraph, table
 from tfuda.reports.pages.runs import Run
 
-CONFIGS = pathlib.Path(__file__).parents[2] / "configs"
 ACCURACIES = {
     "target_accuracy": "target",
     "source_accuracy": "source",
@@ -171,8 +170,8 @@ def validators(run: Run) -> str:
 def shipped_config(run: Run) -> tuple[str, dict]:
     """(name, flat config) of our config file that the command named, as that is now; else ("", {})."""
     named = [str(word).partition("=")[2] for word in run.about.get("command", []) if "--config=" in str(word)]
-    file = CONFIGS / pathlib.PurePath(named[0].partition(":")[0]).name if named else CONFIGS
-    if not file.is_file() or file.suffix != ".py":
+    file = shipped_configs.FOLDER / f"{pathlib.PurePath(named[0].partition(':')[0]).stem}.py" if named else None
+    if not file or not file.is_file():
         return "", {}
     try:
         made = runpy.run_path(str(file))["get_config"](run.config.cell)
