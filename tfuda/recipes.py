@@ -207,7 +207,7 @@ def put(config: ConfigDict, options: dict, place: str = "options") -> None:
 
 
 def _at(config: ConfigDict, place: str, name: str) -> tuple[ConfigDict, str]:
-    """Where an option, as "trade_offs.domain", stands: the tree, which is empty where the cell has none, and the key."""
+    """Where an option, as "trade_offs.domain", stands: the tree (empty where the cell has none) and the key."""
     term, _, last = name.rpartition(".")
     return (config[place].get(term, ConfigDict()) if term else config[place]), last
 
@@ -278,5 +278,6 @@ def trade_offs(hp, config: ConfigDict) -> None:
     for place, name, low, high in places:
         tree, last = _at(config, place, name)
         default = tree.get(last)
-        if isinstance(default, float) and default and name not in said.get(place, ()):  # no schedule, and no term of 0
+        free = isinstance(default, float) and default  # no schedule, and no term that is only looked at
+        if free and name not in said.get(place, ()):
             tree[last] = hp.Float(f"{place}.{name}", low * default, high * default, sampling="log", default=default)
