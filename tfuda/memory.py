@@ -29,6 +29,7 @@ from ml_collections import ConfigDict
 from tfuda import ops, schedules
 from tfuda.data import npz_file
 from tfuda.data.domains import Task
+from tfuda.names import plain
 
 LARGE = 2**24  # numbers of a table that is kept in half precision
 MOST = 2**30  # bytes of a file of beliefs, unpacked
@@ -144,9 +145,9 @@ def prior(config: ConfigDict, of: Task) -> np.ndarray | None:
 
 
 def beliefs(config: ConfigDict, of: Task) -> Beliefs | None:
-    """The memory of pseudo-labels, where there is something to remember."""
+    """The memory of pseudo-labels, where there is something to remember; source_only never forwards the target."""
     chosen, before = config.beliefs, prior(config, of)
-    if chosen.rate == 1 and before is None:
+    if plain(config) or (chosen.rate == 1 and before is None):
         return None
     return Beliefs(len(of.streams["target"]), len(of.classes), chosen.rate, before, chosen.fade, chosen.scale)
 
