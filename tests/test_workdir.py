@@ -5,6 +5,7 @@ import types
 import pytest
 import tensorflow as tf
 
+from tfuda import settings, workdir
 from tfuda.workdir import Workdir, restore
 
 
