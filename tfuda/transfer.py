@@ -3,7 +3,8 @@
     A(F)    pooling over the channels of F [h, w, C], flattened, / |.|_2
     d       of one image's two attentions ("l2", ...), or of two sets of images' ("mmd", "jmmd"; tfuda/kernels.py)
 
-The norm is exact. Where two attentions are equal but for rounding, the gradient is 0. "l2_eps" is sqrt(s + 1e-12), "l2sq" the square.
+The norm is exact. Where two attentions are equal but for rounding, the gradient is 0. "l2_eps" is
+sqrt(s + 1e-12), "l2sq" the square.
 """
 
 from __future__ import annotations
