@@ -144,6 +144,8 @@ OPTIONS: dict[str, Range] = {
     "theta_rate": POSITIVE,
     "hda.scale": OR_DEFAULT,
     "hda.strength": OR_DEFAULT,
+    "gvb.scale": OR_DEFAULT,
+    "gvb.strength": OR_DEFAULT,
 }
 OWNERS = {"options": "method", **{f"{seam}_options": seam for seam in SEAMS}}
 
