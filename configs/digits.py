@@ -39,8 +39,8 @@ def get_config(cell="toalign"):
     if config.method == "daaa":
         config.batch = 60  # of all four streams
     recipes.from_scratch(config)
-    if config.combiner == "metaalign":
-        config.combiner_options.rate = 2.0  # an inner rate of 0.1 where training starts, as in the released code
+    if config.combiner == "metaalign":  # an inner rate of 0.1 where training starts, as in the released code
+        recipes.put(config, {"rate": 2.0}, "combiner_options")
     return config
 
 

@@ -28,5 +28,5 @@ def get_config(cell="toalign"):
     if recipes.name(cell) == "hda":
         config.steps, config.samplers.source = 50_004, "per_domain"
     elif config.method == "hda":
-        config.options.two_way = True
+        recipes.put(config, {"two_way": True})
     return config

@@ -47,7 +47,7 @@ def pretrained(config, network):
     config.network_options = {"frozen": 0, "unbiased": False}
     config.optimizer.rate, config.optimizer.new_layers, config.optimizer.decay = 1e-3, 10.0, 5e-4
     if config.method == "daaa":
-        config.options.update(copy=True, wait=False)
+        recipes.put(config, {"copy": True, "wait": False})
     config.network.bottleneck = 1000 if config.method == "afn" else 0
 
 
@@ -58,5 +58,5 @@ def from_scratch(config):
     config.network_options = {"widths": (24, 48, 96, 96), "convolutions": 2, "stride": 2, "norm": True}
     config.optimizer.rate, config.optimizer.decay = 0.05, 1e-3
     config.pairs.update(width=24, blocks=4, batch=4, rate=5e-4, identity=0.0, seeing=True)  # as configs/digits.py
-    config.options.ramp_steps = 5 * config.get_ref("steps")
+    recipes.put(config, {"ramp_steps": 5 * config.get_ref("steps")})
     recipes.from_scratch(config)

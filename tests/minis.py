@@ -10,7 +10,7 @@ from PIL import Image
 
 from tfuda.data import catalogue
 
-CONFIGS = sorted((pathlib.Path(__file__).parent.parent / "configs").glob("*.py"))
+CONFIGS = sorted((pathlib.Path(__file__).parent.parent / "configs").glob("[a-z]*.py"))
 PLACES = {"source": "photos", "target": "scans", "labels": "labels"}
 
 

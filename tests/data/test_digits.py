@@ -162,8 +162,8 @@ def test_cached_equals_generated(cache, fast_make, made):
 
 
 def test_every_seed_has_a_cache_file_of_its_own(cache, fast_make):
-    digits.load("H", seed=3)
-    digits.load("H", seed=4)
+    digits.load("H", data_seed=3)
+    digits.load("H", data_seed=4)
     assert sorted(cache.iterdir()) == [digits.cache_file(3), digits.cache_file(4)]
 
 

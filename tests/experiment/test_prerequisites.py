@@ -228,6 +228,14 @@ def test_pairs_of_other_pictures_are_refused(shared, tmp_path):
         training.train(config, Workdir(tmp_path / "run"))
 
 
+@pytest.mark.parametrize("cell", ["adda", "daaa"])
+def test_running_beliefs_do_not_stop_the_teacher(cell):
+    config = tiny.config(cell)
+    config.beliefs.rate = 0.9
+    school = stages.schooled(config, build.task(config))
+    assert school.beliefs.rate == 0.9 and int(tiny.train(school).step.numpy()) == school.steps
+
+
 def test_a_small_domain_makes_a_small_batch_for_the_teacher():
     config = tiny.config("daaa")
     task = build.task(config)

@@ -5,6 +5,7 @@ import types
 import pytest
 import tensorflow as tf
 
+from tfuda.experiment import defaults, workdir
 from tfuda.experiment.workdir import Workdir, restore
 
 
@@ -22,3 +23,12 @@ def test_checkpoints_are_kept_and_found_in_a_folder_of_any_name(name, tmp_path):
     value.value.assign([7.0, 7.0])
     assert restore(Workdir(tmp_path / name).checkpoints(types.SimpleNamespace(state=lambda: [value])))
     assert value.value.numpy().tolist() == [3.0, 2.0]
+
+
+def test_a_preset_s_folder_is_found_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "backbone").mkdir()
+    config = defaults.base("dann")
+    config.network_options.preset = "backbone"
+    workdir.absolute(config)
+    assert config.network_options.preset == str(tmp_path / "backbone")

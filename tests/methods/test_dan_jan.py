@@ -48,7 +48,7 @@ def test_the_term_and_its_gradients_are_those_of_tllib(golden, name, estimator):
     file.equal(f"{name}_{estimator}", loss / FACTOR)
     for key in INPUTS:
         if key in read:
-            file.equal(f"{name}_{estimator}_g_{key}", gradients[key] / FACTOR)
+            file.equal_gradient(f"{name}_{estimator}_g_{key}", gradients[key] / FACTOR)
         else:
             assert gradients[key] is None
 
@@ -63,7 +63,7 @@ def test_maps_that_are_the_identity_change_neither_the_value_nor_the_network_s_g
     loss, gradients, _ = discrepancy(method, inputs)
     file.equal(f"jan_{estimator}", loss / FACTOR)
     for key in INPUTS:
-        file.equal(f"jan_{estimator}_g_{key}", gradients[key] / FACTOR)
+        file.equal_gradient(f"jan_{estimator}_g_{key}", gradients[key] / FACTOR)
 
 
 def arrays(rows=4, seed=0, **rows_of) -> dict:

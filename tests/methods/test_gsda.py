@@ -91,12 +91,12 @@ def test_every_discriminator_s_weights_and_norms_are_those_of_the_file(golden, n
 @pytest.mark.parametrize("loss", ["g", "l", "syn"])
 def test_gradients_are_those_of_the_file(golden, name, reading, loss):
     case = Case(golden(name), reading)
-    case.file.equal(f"{reading}_dL_{loss}_df", case.gradient(loss, case.f))
+    case.file.equal_gradient(f"{reading}_dL_{loss}_df", case.gradient(loss, case.f))
     for key, own in PARTS.items():
         reference = case.file[f"{reading}_dL_{loss}_dP_{key}"]
         found = case.gradient(loss, getattr(case.method.bank, own).value)
         if reference.size:
-            case.file.equal(f"{reading}_dL_{loss}_dP_{key}", tf.reshape(found, reference.shape))
+            case.file.equal_gradient(f"{reading}_dL_{loss}_dP_{key}", tf.reshape(found, reference.shape))
         else:
             assert not np.any(found)
 

@@ -32,6 +32,12 @@ def config(cell, setting, **changes):
 
 
 @every_setting
+def test_a_factor_of_0_is_0(setting):
+    method = build.method(config("hda[strength=0;scale=0]", setting))
+    assert (method.scale, method.strength) == (0.0, 0.0)
+
+
+@every_setting
 def test_the_task_decides_the_game(setting):
     method = build.method(config("hda", setting))
     assert (method.streams, method.width, method.scale, method.strength) == GAMES[setting]

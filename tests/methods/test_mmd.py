@@ -51,7 +51,7 @@ def test_values_and_gradients_are_those_of_tllib(name, estimator, golden):
     value, found = gradients(loss(estimator), *(file[key] for key in inputs))
     file.equal(f"{name}_{estimator}", value)
     for key, gradient in zip(inputs, found, strict=True):
-        file.equal(f"{name}_{estimator}_g_{key}", gradient)
+        file.equal_gradient(f"{name}_{estimator}_g_{key}", gradient)
 
 
 def batches(rows, size, seed=0):

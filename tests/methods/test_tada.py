@@ -92,7 +92,7 @@ def test_values_are_those_of_the_file(golden, tag):
 def test_features_minimise_the_objective_and_discriminators_maximise_it(golden, tag):
     case = Case(golden("tada"), tag)
     prefix = f"{tag}_dC_d"
-    case.file.equal(f"{prefix}feat", case.tape.gradient(case.loss, case.maps))
+    case.file.equal_gradient(f"{prefix}feat", case.tape.gradient(case.loss, case.maps))
     zero = tf.UnconnectedGradients.ZERO
     for sign, variables in ((1.0, case.network), (-1.0, case.players)):
         for key, variable in variables.items():

@@ -100,7 +100,7 @@ def test_sensitivity_is_the_gradient_of_the_label_s_logit(golden, name):
     network, _ = network_of(file)
     score = functools.partial(label_score, network.head, file["labels"])
     w = ops.sensitivity(score, tf.constant(file["f_s"]))
-    file.equal("grad_logit_k_wrt_f", w)
+    file.equal_gradient("grad_logit_k_wrt_f", w)
     file.equal("w_cls", w)
 
 
@@ -158,8 +158,8 @@ def test_gradients_flow_through_the_scale_but_not_through_the_sensitivity(golden
     game = played(file, tag)
     features, kernel = game.tape.gradient(game.loss, [game.inputs["f_s"], game.layers["net_fc"].kernel.value])
     if "f_s" not in lost_in_float32(file, tag):
-        file.equal(f"{tag}spec_s_live_w_const_grad_f_s", features)
-    file.equal(f"{tag}spec_s_live_w_const_grad_fc_W", tf.transpose(kernel))
+        file.equal_gradient(f"{tag}spec_s_live_w_const_grad_f_s", features)
+    file.equal_gradient(f"{tag}spec_s_live_w_const_grad_fc_W", tf.transpose(kernel))
     file.differs(f"{tag}spec_s_const_w_const_grad_f_s", features)
     file.differs(f"{tag}spec_s_live_w_live_grad_fc_W", tf.transpose(kernel))
 

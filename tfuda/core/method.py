@@ -48,7 +48,7 @@ class Method(Segmented):
     options: any class attribute of the method; `options()` lists them
     """
 
-    trade_offs = {"task": 1.0}  # every term's factor: a number, or the name of a schedule
+    trade_offs = {"task": 1.0}  # every term's factor: a number, or a name in schedules.NAMED
     steps = 1000  # where training ends; ramps and learning rates count on it
     segment = 100  # steps between two calls of `refresh`: one Keras epoch
     passes: tuple = ()  # streams that share a forward pass: (("source", "target"),); () for one each

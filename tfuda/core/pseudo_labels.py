@@ -25,6 +25,7 @@ from ml_collections import ConfigDict
 from tfuda.core import ops, schedules
 from tfuda.data import npz_file
 from tfuda.data.tasks import Task
+from tfuda.names import plain
 
 LARGE = 2**24  # numbers of a table that is kept in half precision
 MOST = 2**30  # bytes of a file of beliefs, unpacked
@@ -124,9 +125,9 @@ def prior(config: ConfigDict, of: Task) -> np.ndarray | None:
 
 
 def beliefs(config: ConfigDict, of: Task) -> Beliefs | None:
-    """The memory of pseudo-labels, where there is something to remember."""
+    """The memory of pseudo-labels, where there is something to remember; source_only never forwards the target."""
     chosen, before = config.beliefs, prior(config, of)
-    if chosen.rate == 1 and before is None:
+    if plain(config) or (chosen.rate == 1 and before is None):
         return None
     return Beliefs(len(of.streams["target"]), len(of.classes), chosen.rate, before, chosen.fade, chosen.scale)
 

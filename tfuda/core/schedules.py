@@ -26,10 +26,13 @@ def linear_decay(rate: float, start: float = 0.5) -> Callable:
     return lambda progress: rate * tf.minimum((1.0 - progress) / (1.0 - start), 1.0)
 
 
+NAMED = {"ramp": ramp}  # that a trade-off may name
+
+
 def value(setting, progress: tf.Tensor):
-    """A trade-off as configured: a number, the name of a function here, or a callable of the progress."""
+    """A trade-off as configured: a number, a name in NAMED, or a callable of the progress."""
     if isinstance(setting, str):
-        if setting not in ("ramp",):
-            raise ValueError(f"unknown schedule {setting!r}: give a number or 'ramp'")
-        return ramp(progress)
+        if setting not in NAMED:
+            raise ValueError(f"unknown schedule {setting!r}: give a number or {' or '.join(map(repr, NAMED))}")
+        return NAMED[setting](progress)
     return setting(progress) if callable(setting) else setting

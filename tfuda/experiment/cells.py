@@ -22,14 +22,7 @@ def cell(text: str) -> ConfigDict:
     "mcc" source_only+mcc. Options may stand in brackets behind a name: "dannp+toalign[scale=16]",
     "dann[entropic=True;trade_offs.domain=0.1]".
     """
-    parts = [part for part in re.split(r"\+(?![^\[]*\])", text) if part]
-    if odd := [part for part in parts if not re.fullmatch(r"[^\[\]]+(\[[^\[\]]*\])?", part)]:
-        raise ValueError(
-            f"{odd[0]!r} in {text!r}: options stand in one pair of brackets behind a name, as dann[hidden=8]"
-        )
-    for package in ("weighers", "regularisers"):
-        if parts and _name(parts[0]) in modules(package):
-            parts = [says(resolve(_name(parts[0]), package), "STANDS_ON", ""), *parts]
+    parts = _parts(text)
     first = _name(parts[0]) if parts else text
     if not parts or (":" not in first and first not in modules("methods")):
         alone = [name for package in ("methods", "weighers", "regularisers") for name in modules(package)]
@@ -47,6 +40,34 @@ def cell(text: str) -> ConfigDict:
         config[seam] = _name(part)
         config[f"{seam}_options"] = _options(part, defaults(resolve(config[seam], seam + "s")))
     return config
+
+
+def said(text: str) -> dict[str, set[str]]:
+    """Options that stand in a cell's brackets, by their place in a config: {"options": {"trade_offs.domain"}, ...}.
+
+    text: a cell, or with what a config's file takes behind an @
+    """
+    first, *others = _parts(text.partition("@")[0])
+    places = {"options": first, **{f"{_seam(_name(part))}_options": part for part in others}}
+    return {place: {setting.partition("=")[0] for setting in _settings(part)} for place, part in places.items()}
+
+
+def _parts(text: str) -> list[str]:
+    """A cell's names, each with its brackets; the method comes first."""
+    parts = [part for part in re.split(r"\+(?![^\[]*\])", text) if part]
+    if odd := [part for part in parts if not re.fullmatch(r"[^\[\]]+(\[[^\[\]]*\])?", part)]:
+        raise ValueError(
+            f"{odd[0]!r} in {text!r}: options stand in one pair of brackets behind a name, as dann[hidden=8]"
+        )
+    for package in ("weighers", "regularisers"):
+        if parts and _name(parts[0]) in modules(package):
+            parts = [says(resolve(_name(parts[0]), package), "STANDS_ON", ""), *parts]
+    return parts
+
+
+def _settings(part: str) -> list[str]:
+    """What stands in a part's brackets: ["scale=16", ...]."""
+    return [*filter(None, part.partition("[")[2].rstrip("]").split(";"))]
 
 
 def _seam(name: str) -> str:
@@ -68,7 +89,7 @@ def _name(part: str) -> str:
 def _options(part: str, known: dict) -> ConfigDict:
     """Defaults, and over them what stands in a part's brackets."""
     found = ConfigDict({key: value for key, value in known.items() if value is not None})
-    for setting in filter(None, part.partition("[")[2].rstrip("]").split(";")):
+    for setting in _settings(part):
         key, _, value = setting.partition("=")
         name, _, term = key.partition(".")
         tree, last = (found.get(name), term) if term else (found, name)

@@ -10,7 +10,8 @@ from tfuda.experiment.cells import cell
 def base(text: str) -> ConfigDict:
     """Every key of a config, for the cell; a benchmark's file sets what is its own."""
     config = cell(text)
-    config.seed = 0
+    config.seed = 0  # of weights, batches and what a protocol draws: shots, tails, pictures held out
+    config.data_seed = 0  # of data that are drawn, as the digits: one benchmark for every seed
     config.data = ""  # a data set of the catalogue, a module of tfuda.data, or package.module:function
     config.root = ""  # its folder
     config.lists = ""  # folder of image lists, for config.data=lists

@@ -191,7 +191,17 @@ def fitting(config: ConfigDict, workdir: Workdir) -> ConfigDict:
     if own.data != config.data or own.task.split("-")[0] != config.task.split("-")[0]:
         raise ValueError(f"{workdir.path} holds a run on task {own.task}, whose source is not that of {config.task}")
     old, new = (json.loads(json.dumps(made.to_dict())) for made in (own, config))
-    for key in ("network", "network_options", "view", "source_classes", "source", "imbalance", "tail", "holdout"):
+    for key in (
+        "network",
+        "network_options",
+        "view",
+        "data_seed",
+        "source_classes",
+        "source",
+        "imbalance",
+        "tail",
+        "holdout",
+    ):
         if old.get(key) != new.get(key):
             raise ValueError(
                 f"{workdir.path} holds a run with another {key} than this one: choose another --config.teacher"

@@ -33,7 +33,6 @@ than the backbone, but in AFN's and MCD's.
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable
 
 from ml_collections import ConfigDict
@@ -199,13 +198,18 @@ def by_steps(config: ConfigDict) -> None:
 
 
 def put(config: ConfigDict, options: dict, place: str = "options") -> None:
-    """Set those options, as "trade_offs.domain", that the cell has, and that no bracket of it says otherwise."""
-    said = re.findall(r"[\[;]([\w.]+)=", config.cell)
+    """Set those options, as "trade_offs.domain", that the part of the cell has, and that its brackets do not say."""
+    said = cells.said(config.cell).get(place, ())
     for name, value in options.items():
-        term, _, last = name.rpartition(".")
-        tree = config[place].get(term, {}) if term else config[place]
+        tree, last = _at(config, place, name)
         if last in tree and name not in said:
             tree[last] = value
+
+
+def _at(config: ConfigDict, place: str, name: str) -> tuple[ConfigDict, str]:
+    """Where an option, as "trade_offs.domain", stands: the tree (empty where the cell has none) and the key."""
+    term, _, last = name.rpartition(".")
+    return (config[place].get(term, ConfigDict()) if term else config[place]), last
 
 
 def from_scratch(config: ConfigDict) -> None:
@@ -261,13 +265,19 @@ def sweep(hp, config: ConfigDict) -> None:
 
 
 def trade_offs(hp, config: ConfigDict) -> None:
-    """Into keras-tuner's space: trade-offs but the task's from a tenth to twice, SHAPES from a quarter to 4 times."""
-    weighed = config.options.get("trade_offs", ConfigDict())
-    places = [("options.trade_offs", weighed, name, 1 / 10, 2.0) for name in weighed if name != "task"]
-    places.append(("regulariser_options", config.regulariser_options, "trade_off", 1 / 10, 2.0))
-    for path in ("options", "weigher_options", "regulariser_options"):
-        places += [(path, config[path], name, 1 / 4, 4.0) for name in SHAPES]
-    for path, tree, name, low, high in places:
-        default = tree.get(name)
-        if isinstance(default, float) and default:  # no schedule, and no term that is only looked at
-            tree[name] = hp.Float(f"{path}.{name}", low * default, high * default, sampling="log", default=default)
+    """Into keras-tuner's space: trade-offs but the task's from a tenth to twice, SHAPES from a quarter to 4 times.
+
+    What the cell says in brackets stands, and is not searched.
+    """
+    said = cells.said(config.cell)
+    weighed = [name for name in config.options.get("trade_offs", ()) if name != "task"]
+    places = [("options", f"trade_offs.{name}", 1 / 10, 2.0) for name in weighed]
+    places.append(("regulariser_options", "trade_off", 1 / 10, 2.0))
+    for place in ("options", "weigher_options", "regulariser_options"):
+        places += [(place, name, 1 / 4, 4.0) for name in SHAPES]
+    for place, name, low, high in places:
+        tree, last = _at(config, place, name)
+        default = tree.get(last)
+        free = isinstance(default, float) and default  # no schedule, and no term that is only looked at
+        if free and name not in said.get(place, ()):
+            tree[last] = hp.Float(f"{place}.{name}", low * default, high * default, sampling="log", default=default)

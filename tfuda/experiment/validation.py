@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from tfuda.core import nonfinite, precision
+from tfuda.core import nonfinite, precision, schedules
 from tfuda.evaluation import validators
 from tfuda.experiment import defaults
 from tfuda.names import PARTS, SEAMS, near
@@ -22,7 +22,6 @@ from tfuda.networks import heads
 NETWORKS = ("small", "resnet", "lenet", "mnist", "applications", "hub")
 SAMPLERS = ("uniform", "balanced", "oracle", "per_domain", "padded")
 AUGMENTS = ("none", "shift", "RandAugment")
-SCHEDULES = ("ramp",)  # of tfuda.schedules, in the place of a trade-off
 WIDEST = 2**16  # units, channels or pixels
 LONGEST = 10**9  # steps, seeds
 
@@ -50,6 +49,7 @@ def whole(low: int, high: int = LONGEST) -> Range:
 
 POSITIVE = Range(float, 0, math.inf, "a number above 0", above=True)
 NOT_BELOW_0 = Range(float, 0, math.inf, "a number from 0 on")
+OR_DEFAULT = Range(float, -1, math.inf, "a number from 0 on, or -1 for the method's own")
 SHARE = Range(float, 0, 1, "a share from 0 to 1")
 SHARE_BELOW_1 = Range(float, 0, 1, "a share from 0 to below 1", below=True)
 SHARE_ABOVE_0 = Range(float, 0, 1, "a share above 0 and up to 1", above=True)
@@ -58,6 +58,7 @@ SOME, WIDTH = whole(1), whole(1, WIDEST)
 
 RULES: dict[str, Range] = {
     "seed": COUNT,
+    "data_seed": COUNT,
     "steps": SOME,
     "segment": SOME,
     "steps_per_execution": SOME,
@@ -143,6 +144,10 @@ OPTIONS: dict[str, Range] = {
     "ent.hidden": SIZE,
     "mme.hidden": SIZE,
     "theta_rate": POSITIVE,
+    "hda.scale": OR_DEFAULT,
+    "hda.strength": OR_DEFAULT,
+    "gvb.scale": OR_DEFAULT,
+    "gvb.strength": OR_DEFAULT,
 }
 OWNERS = {"options": "method", **{f"{seam}_options": seam for seam in SEAMS}}
 
@@ -172,7 +177,7 @@ def check(config: ConfigDict) -> None:
             raise ValueError(f"{key} is None: leave it out, or give it a value")
         rule = _rule(config, key)
         many = value if isinstance(value, tuple | list) else (value,)
-        if rule and not (key.startswith("options.trade_offs.") and (value in SCHEDULES or callable(value))):
+        if rule and not (key.startswith("options.trade_offs.") and (value in schedules.NAMED or callable(value))):
             if not many or any(map(rule.wrong, many)):
                 raise ValueError(f"{key}={value!r}: {rule.says}{' each' if many is value else ''}")
         elif any(isinstance(one, float) and not math.isfinite(one) for one in many):

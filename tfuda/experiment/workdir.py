@@ -38,6 +38,8 @@ def absolute(config: ConfigDict) -> None:
         for key in keys:
             if tree.get(key):
                 tree[key] = os.path.abspath(tree[key])
+    if os.path.isdir(preset := config.network_options.get("preset", "")):
+        config.network_options.preset = os.path.abspath(preset)
 
 
 @functools.cache

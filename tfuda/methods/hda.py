@@ -28,7 +28,7 @@ Departures, and the option that selects the other:
   each side: `entropic=False` and `pooled=True`.
 - The ramp's horizon is the run's length, as in ToAlign's code; in HDA's it is 10000 and the discriminator counts one
   step ahead: `ramp_steps=10000`, `ramp_ahead=1`.
-- `width`, `scale`, `strength` and `domains` are the table's where they are 0 and {}.
+- `width`, `scale`, `strength` and `domains` are the table's where they are 0, -1, -1 and {}.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ class HDA(DANNP):
     pooled = False
     domains: dict[str, int] = {}
     width = 0
-    scale = 0.0
-    strength = 0.0
+    scale = -1.0
+    strength = -1.0
 
     @classmethod
     def head(cls, classes, options=None):
@@ -87,8 +87,9 @@ class HDA(DANNP):
         sources, labelled = self.streams["source"], "target_labelled" in self.streams
         self.apart = sources > 1 and not self.two_way  # is every source a domain of its own?
         found = two_way_game(labelled) if sources > 1 and self.two_way else game(sources, labelled)
-        for name, value in found._asdict().items():
-            setattr(self, name, getattr(self, name) or value)
+        self.domains, self.width = self.domains or found.domains, self.width or found.width
+        self.scale = found.scale if self.scale < 0 else self.scale
+        self.strength = found.strength if self.strength < 0 else self.strength
         super().make(probe)
 
     def label(self, batch, name):

@@ -59,15 +59,15 @@ FACES = {
 BAND = 128  # width of a band of a photograph, which is 640 wide; a patch is at most 106 wide
 
 
-def load(name: str, split: str = "train", seed: int = 0) -> Domain:
+def load(name: str, split: str = "train", data_seed: int = 0) -> Domain:
     """One of `DOMAINS`: images uint8 [N, 32, 32, 3] and labels int32 [N], shuffled and read-only.
 
     split: "train" or "test"
-    seed: another seed draws other images (from the same scans, photographs and faces)
+    data_seed: another one draws other images (from the same scans, photographs and faces)
     """
     _check("domain", name, DOMAINS)
     _check("split", split, SPLITS)
-    arrays = _arrays(cache_file(seed), seed)
+    arrays = _arrays(cache_file(data_seed), data_seed)
     images, labels = (arrays[f"{name}_{split}_{kind}"].copy() for kind in ("images", "labels"))
     images.setflags(write=False)
     labels.setflags(write=False)

@@ -27,7 +27,7 @@ MOST = 2**28  # bytes of an unpacked file; MNIST's have a fifth of it
 IDX = {"train": "train", "test": "t10k"}
 
 
-def load(name: str, split: str, root: str = "", photographs: str = "", seed: int = 0) -> Domain:
+def load(name: str, split: str, root: str = "", photographs: str = "", data_seed: int = 0) -> Domain:
     """name: "mnist" or "mnistm"; images uint8 [N, 32, 32, 3], labels int32 [N]."""
     if name not in ("mnist", "mnistm"):
         raise ValueError(f"config.task names {name!r}: there are mnist and mnistm, as in mnist-mnistm")
@@ -37,7 +37,7 @@ def load(name: str, split: str, root: str = "", photographs: str = "", seed: int
         return Domain(name, CLASSES, np.repeat(_framed(images)[..., None], 3, -1), labels)
     if photographs:
         images, labels = digits(folder, split)
-        return Domain(name, CLASSES, blended(_framed(images), photographs, split, seed), labels)
+        return Domain(name, CLASSES, blended(_framed(images), photographs, split, data_seed), labels)
     return archived(folder, split)
 
 

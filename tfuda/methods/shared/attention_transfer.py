@@ -3,7 +3,8 @@
     A(F)    pooling over the channels of F [h, w, C], flattened, / |.|_2
     d       of one image's two attentions ("l2", ...), or of two sets of images' ("mmd", "jmmd"; shared/mmd.py)
 
-The norm is exact and its gradient at 0 is 0; "l2_eps" is sqrt(s + 1e-12), "l2sq" the square.
+The norm is exact. Where two attentions are equal but for rounding, the gradient is 0. "l2_eps" is
+sqrt(s + 1e-12), "l2sq" the square.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from tfuda.core import ops
@@ -29,12 +31,23 @@ POOLING = {
     "max": lambda maps: tf.reduce_max(tf.abs(maps), -1),
 }
 
+FEW = 8  # units in the last place, between two attentions that are equal but for rounding
+
+
+def difference(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+    """a - b [B, P]; no gradient where that is rounding, whose direction is random and whose norm has slope 1."""
+    found = a - b
+    size = tf.stop_gradient(tf.maximum(ops.safe_norm(a), ops.safe_norm(b)))  # [B, 1]
+    rounding = tf.stop_gradient(ops.safe_norm(found)) <= FEW * np.finfo(found.dtype.as_numpy_dtype).eps * size
+    return tf.where(rounding, tf.stop_gradient(found), found)
+
+
 # Of two attentions [B, P]: [B]
 DISTANCES = {
-    "l2": lambda a, b: ops.safe_norm(a - b)[:, 0],
-    "l2_eps": lambda a, b: tf.sqrt(tf.reduce_sum(tf.square(a - b), -1) + 1e-12),
+    "l2": lambda a, b: ops.safe_norm(difference(a, b))[:, 0],
+    "l2_eps": lambda a, b: tf.sqrt(tf.reduce_sum(tf.square(difference(a, b)), -1) + 1e-12),
     "l2sq": lambda a, b: tf.reduce_sum(tf.square(a - b), -1),
-    "l1": lambda a, b: tf.reduce_sum(tf.abs(a - b), -1),
+    "l1": lambda a, b: tf.reduce_sum(tf.abs(difference(a, b)), -1),
 }
 
 
