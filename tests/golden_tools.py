@@ -26,7 +26,7 @@ from tfuda.networks.base import Outputs
 TOLERANCE = {"float64": 1e-9, "float32": 2e-5}
 HERE = Path(__file__).parent / "golden"
 
-# What ToAlign's repository does and the files do not say (M-A0.8)
+# What ToAlign's repository does and the files do not say (docs/methods/index.md#optimizer)
 DECAY, NEW_LAYERS = 5e-4, 10.0
 
 

@@ -1,6 +1,6 @@
 """What a step remembers of the steps before it: centroids of classes, and beliefs about single images.
 
-Centroids of a domain, C [K, d], zero at first (M-B2):
+Centroids of a domain, C [K, d], zero at first (docs/methods/biwaa.md#centroids):
 
     C_k <- keep C_k + (1 - keep) mean of this batch's features of class k      gradients reach the mean only
 
