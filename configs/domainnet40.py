@@ -5,7 +5,8 @@
 
 Papers' averages over the twelve tasks, ResNet-50 (BIWAA Table 3): source-only 62.5, DANN 74.5, BIWAA 77.9, its ten
 rounds 79.4 (`biwaa`, run/rounds.py). BIWAA trains and tests on the training lists of the target
-(docs/methods/biwaa.md#biwaa-weights); here the test lists are the test. Its Table 3 says accuracy per class, its code computes that over all images: both are in metrics.csv, result.json has the first.
+(docs/methods/biwaa.md#biwaa-weights); here the test lists are the test. Its Table 3 says accuracy per class, its code
+computes that over all images: both are in metrics.csv, result.json has the first.
 """
 
 from tfuda import recipes

@@ -27,7 +27,7 @@ def anchors(page: pathlib.Path) -> list[str]:
 
 
 def broken(page: pathlib.Path, anchor: str) -> bool:
-    return not page.is_file() or bool(anchor) and anchor not in anchors(page)
+    return not page.is_file() or (bool(anchor) and anchor not in anchors(page))
 
 
 def test_every_cited_page_and_anchor_exists():

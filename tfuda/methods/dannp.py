@@ -5,7 +5,8 @@
     L           as DANN
 
 ToAlign's repository holds no trainer for it (docs/methods/adversarial.md#dannp).
-Entropy weights and trade-off 1 are those of the code that it cites (GVB, MetaAlign); `entropic=False` gives weight 1 to every sample.
+Entropy weights and trade-off 1 are those of the code that it cites (GVB, MetaAlign);
+`entropic=False` gives weight 1 to every sample.
 """
 
 from __future__ import annotations
