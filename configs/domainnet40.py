@@ -4,9 +4,9 @@
         --config.weights=resnet50.weights.h5 --workdir=runs/domainnet40
 
 Papers' averages over the twelve tasks, ResNet-50 (BIWAA Table 3): source-only 62.5, DANN 74.5, BIWAA 77.9, its ten
-rounds 79.4 (`biwaa`, run/rounds.py). BIWAA trains and
-tests on the training lists of the target (METHODS B1); here the test lists are the test. Its Table 3 says accuracy
-per class, its code computes that over all images: both are in metrics.csv, result.json has the first.
+rounds 79.4 (`biwaa`, run/rounds.py). BIWAA trains and tests on the training lists of the target
+(docs/methods/biwaa.md#biwaa-weights); here the test lists are the test. Its Table 3 says accuracy per class, its code
+computes that over all images: both are in metrics.csv, result.json has the first.
 """
 
 from tfuda.experiment import recipes

@@ -35,7 +35,7 @@ def get_config(cell="toalign"):
     config = recipes.paper(cell, "office_home")
     config.task = "A-C"
     own = recipes.name(cell)
-    if own in ("mcc", "bnm", "mdd"):  # METHODS B8
+    if own in ("mcc", "bnm", "mdd"):  # docs/methods/comparison.md#tllib
         config.network.bottleneck = 2048
     if own == "symnets":  # 200 epochs of Product: 4439 // 128 = 34 steps
         config.steps, config.segment = 6800, 680

@@ -4,8 +4,9 @@
         --config.weights=resnet50.weights.h5 --workdir=runs/visda
 
 Mean accuracy over the classes, ResNet-50 (ToAlign Table 7): source-only 55.3, DANN 57.4, CDAN 70.0, HDA 74.6, GVB
-75.3, HDA+ToAlign 75.5. Rate 3e-4 (ToAlign, section 4.1; METHODS A5.2). The paper's HDA was run with HDA's own code:
-that is `hda@hda`. GSDA 81.5 (its Table 4). SAFN (`afn`) has two blocks, a step of 0.3 and 50 epochs.
+75.3, HDA+ToAlign 75.5. Rate 3e-4 (ToAlign, section 4.1; docs/methods/adversarial.md#hda-recipe). The paper's HDA was
+run with HDA's own code: that is `hda@hda`. GSDA 81.5 (its Table 4). SAFN (`afn`) has two blocks, a step of 0.3 and 50
+epochs.
 
 Further methods to compare with: DAN 59.8, ResNet-50; with ResNet-101, MCD 71.9 and BSP 75.9 (GSDA Table 4). Those of
 tllib keep their own rates and train on centre crops, with --config.network.name=resnet101, as its scripts; `mcc`, and
@@ -44,7 +45,7 @@ def get_config(cell="toalign"):
         config.steps, config.segment = 10_000, 500
     if own == "gvb":
         config.steps = 15_002
-    if own == "afn":  # METHODS B3: 50 epochs over the target
+    if own == "afn":  # docs/methods/biwaa.md#afn: 50 epochs over the target
         config.steps, config.segment, config.optimizer.rate, config.view.train = 86_500, 1730, 1e-3, "center"
     by_method = {
         "gsda": {"groups": 4, "trade_offs.entropy": 0.2, "trade_offs.synchrony": 10.0},

@@ -28,7 +28,7 @@ TOLERANCE = {"float64": 1e-9, "float32": 2e-5}
 OF_GRADIENTS = {"float64": 1e-9, "float32": 1e-4}  # of the largest entry: in float32 a bias sums much that cancels
 HERE = Path(__file__).parent / "golden"
 
-# What ToAlign's repository does and the files do not say (M-A0.8)
+# What ToAlign's repository does and the files do not say (docs/methods/index.md#optimizer)
 DECAY, NEW_LAYERS = 5e-4, 10.0
 
 

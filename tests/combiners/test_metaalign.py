@@ -21,7 +21,8 @@ from tfuda.methods.gvb import GVB
 from tfuda.methods.source_only import SourceOnly
 from tfuda.weighers.toalign import toalign
 
-# What the released code does and the file does not say (M-A0.8): weight decay, and the factor on rates of new layers
+# What the released code does and the file does not say (docs/methods/index.md#optimizer):
+# weight decay, and the factor on rates of new layers
 DECAY, NEW_LAYERS = 1e-3, 10.0
 
 both_orders = pytest.mark.parametrize("step", [0, 1], ids=["task_first", "align_first"])

@@ -8,7 +8,7 @@ from golden_tools import golden_fixture  # noqa: F401
 
 from tfuda.core import optimizers, schedules
 
-# What the released codes do and the file does not say (M-A0.8)
+# What the released codes do and the file does not say (docs/methods/index.md#optimizer)
 MOMENTUM, DECAY = 0.9, 1e-3
 
 

@@ -232,7 +232,7 @@ def test_pairs_of_other_pictures_are_refused(shared, tmp_path):
 def test_running_beliefs_do_not_stop_the_teacher(cell):
     config = tiny.config(cell)
     config.beliefs.rate = 0.9
-    school = stages.schooled(config, build.task(config))
+    school = prerequisites.schooled(config, build.task(config))
     assert school.beliefs.rate == 0.9 and int(tiny.train(school).step.numpy()) == school.steps
 
 

@@ -19,7 +19,7 @@ It acts on any method that aligns, with any weigher. Terms are reported at θ. A
 (dropout draws and batch statistics move on twice), and their gradients; regularisers cost another backward pass of
 the labelled streams.
 
-Paper against code (M-A8), and the option that selects the other:
+Paper against code (docs/methods/adversarial.md#metaalign), and the option that selects the other:
 - The paper learns weights for groups of layers; the released code, which its README names for the paper's numbers,
   has them commented out, and keeps first order. So here.
 - `rate` is 100 in the README and 1 by the code's default. The first is an inner rate of 0.1 where training starts

@@ -13,7 +13,8 @@ def cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 def binary_cross_entropy(labels: tf.Tensor, logits: tf.Tensor, epsilon: float = 0.0) -> tf.Tensor:
     """Of labels in {0, 1} [B] and logits [B]: [B].
 
-    epsilon > 0: -log(d + epsilon) on the probability d, the form of the released adversarial codes (M-A0.4);
+    epsilon > 0: -log(d + epsilon) on the probability d, the form of the released adversarial codes
+    (docs/methods/index.md#adversarial-loss);
     it bounds the gradient of a discriminator that is sure and wrong. 1 - d is written sigmoid(-logit): in a graph
     TensorFlow folds (1 + epsilon) - d, which loses the epsilon in float32 and gives 0 · log 0.
     """

@@ -60,7 +60,7 @@ def mean(values: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
     """This replica's share of the (weighted) mean of values [B] over the global batch.
 
     mean = sum_i w_i v_i / stop_gradient(sum_j w_j): the weights are normalised to sum to one, and gradients
-    reach them through the numerator only (M-A0.3).
+    reach them through the numerator only (docs/methods/index.md#entropy-weights).
     """
     weights = tf.ones_like(values) if weights is None else weights
     return tf.reduce_sum(weights * values) / everywhere(tf.stop_gradient(tf.reduce_sum(weights)))

@@ -1,4 +1,6 @@
-"""Stochastic gradient descent by PyTorch's rule, with a learning rate and a momentum for every group (M-A0.8).
+"""Stochastic gradient descent by PyTorch's rule, with a learning rate and a momentum for every group.
+
+The equations, and which code decays by how much: docs/methods/index.md#optimizer.
 
     v <- m v + g + wd p
     p <- p - rate s (g + wd p + m v)        Nesterov; without: p <- p - rate s v

@@ -8,7 +8,10 @@ import tensorflow as tf
 
 
 def ramp(progress: tf.Tensor | float, alpha: float = 10.0) -> tf.Tensor:
-    """2 / (1 + exp(-alpha progress)) - 1: from 0 towards 1; progress: scalar, usually step / steps (M-A0.2)."""
+    """2 / (1 + exp(-alpha progress)) - 1: from 0 towards 1; progress: scalar, usually step / steps.
+
+    See docs/methods/index.md#reversal-ramp.
+    """
     return 2.0 / (1.0 + tf.exp(-alpha * progress)) - 1.0
 
 
@@ -16,7 +19,7 @@ def inverse_decay(rate: float, gamma: float = 10.0, power: float = 0.75) -> Call
     """progress -> rate (1 + gamma progress)^-power.
 
     ToAlign counts progress from 0 to 1 with gamma 10; CDAN, HDA, GVB and MetaAlign count steps with gamma
-    0.001 (M-A0.9): the same function of another argument.
+    0.001 (docs/methods/index.md#learning-rate): the same function of another argument.
     """
     return lambda progress: rate * (1.0 + gamma * progress) ** -power
 

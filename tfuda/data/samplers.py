@@ -3,7 +3,8 @@
 Each takes (domain, batch, seed) and gives step (int64 scalar) -> rows int64 [batch]; a config names them.
 
     uniform     every image once in each pass over the domain
-    balanced    class after class in a new order each turn (BIWAA, METHODS B1): for labels, or for pseudo-labels
+    balanced    class after class in a new order each turn (BIWAA, docs/methods/biwaa.md#biwaa-recipe),
+                for labels, or for pseudo-labels
     oracle      balanced by the target's true labels: an upper line, not a result (BIWAA, Figure 5)
     per_domain  of several sources one at random for every image (HDA)
     padded      several sources repeated to the length of the longest, then shuffled together (ToAlign)
@@ -47,7 +48,9 @@ def uniform(domain: Domain, batch: int, seed: Seed) -> Sampler:
 
 
 def class_rows(labels: np.ndarray, batch: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """Rows of each class that is large enough, padded [K, max]; their counts [K]; batches in a round (METHODS B1).
+    """Rows of each class that is large enough, padded [K, max]; their counts [K]; batches in a round.
+
+    See docs/methods/biwaa.md#biwaa-recipe.
 
     labels: int [N]; below 0 for images that no class may use
     """

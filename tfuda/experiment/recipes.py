@@ -1,4 +1,4 @@
-"""The papers' recipes: what the files of configs/ share. METHODS of the released codes, not of ours.
+"""The papers' recipes: what the files of configs/ share. They are those of the released codes, not ours.
 
     toalign   ToAlign's repository (source-only, DANN, DANNP, ToAlign): rate (1 + 10 p)^-0.75 over the run, decay
               5e-4, random crop, one centre crop in evaluation, no bottleneck
@@ -24,7 +24,8 @@ cell it is added, and the recipe stays: "hda+toalign+mcc" trains as "hda+toalign
 `pada`; `dann[pada=True]`, the same game, trains as DANN.
 
 HDA and ToAlign on it are by default as ToAlign's repository trains them, on equal terms: whether its paper's rows of
-HDA were run there or quoted cannot be told (METHODS A9.9), but for VisDA's, which HDA's own code gave.
+HDA were run there or quoted cannot be told (docs/methods/adversarial.md#hda-in-toalign), but for VisDA's, which
+HDA's own code gave.
 
 What a cell says in brackets stands, whatever its recipe or data set would have. New layers learn ten times faster
 than the backbone, but in AFN's and MCD's.
@@ -79,7 +80,7 @@ def paper(cell: str, data: str, depth: int = 50) -> ConfigDict:
 
 
 def toalign(config: ConfigDict) -> None:
-    """METHODS A0.7 to A0.10, A2, A3, A7."""
+    """Set what ToAlign's repository trains with: docs/methods/adversarial.md#toalign."""
     config.steps, config.segment = 8000, 500
     config.optimizer.decay = 5e-4
     if config.method == "dann":
@@ -87,7 +88,7 @@ def toalign(config: ConfigDict) -> None:
 
 
 def cdan(config: ConfigDict) -> None:
-    """METHODS A0.6 to A0.10, A4."""
+    """Set what CDAN's code trains with: docs/methods/adversarial.md#cdan."""
     config.steps, config.segment = 100_000, 500
     config.view.train, config.view.test = "resized_crop", "ten"
     config.network.bottleneck, config.network.initial = 256, "xavier"
@@ -95,19 +96,19 @@ def cdan(config: ConfigDict) -> None:
 
 
 def hda(config: ConfigDict) -> None:
-    """METHODS A0.7 to A0.10, A5."""
+    """Set what HDA's code trains with: docs/methods/adversarial.md#hda-recipe."""
     config.steps, config.segment = 6002, 500
     by_steps(config)
 
 
 def gvb(config: ConfigDict) -> None:
-    """METHODS A6."""
+    """Set what GVB's code trains with: docs/methods/adversarial.md#gvb."""
     config.steps, config.segment = 8004, 500
     by_steps(config)
 
 
 def metaalign(config: ConfigDict) -> None:
-    """METHODS A8."""
+    """Set what MetaAlign's code trains with: docs/methods/adversarial.md#metaalign."""
     config.steps, config.segment, config.batch = 10_002, 500, 24
     config.passes = "joint"
     put(config, {"task_alone": True}, "combiner_options")
@@ -115,7 +116,10 @@ def metaalign(config: ConfigDict) -> None:
 
 
 def biwaa(config: ConfigDict) -> None:
-    """METHODS B1; MSTN on a ResNet trains like it (B2), with the newest predictions for pseudo-labels."""
+    """Set what BIWAA's code trains with: docs/methods/biwaa.md#biwaa-recipe.
+
+    MSTN on a ResNet trains like it, with the newest predictions for pseudo-labels.
+    """
     cdan(config)
     config.steps, config.segment = 5004, 500
     config.samplers.source = "balanced"
@@ -125,14 +129,20 @@ def biwaa(config: ConfigDict) -> None:
 
 
 def afn(config: ConfigDict) -> None:
-    """METHODS B3. The code counts epochs, 100 over Office-31's target: 1500 to 8800 steps."""
+    """Set what AFN's code trains with: docs/methods/biwaa.md#afn.
+
+    The code counts epochs, 100 over Office-31's target: 1500 to 8800 steps.
+    """
     config.steps, config.segment, config.batch = 8800, 400, 32
     config.network.bottleneck = 1000
     config.optimizer.update(gamma=0.0, decay=5e-4, new_layers=1.0, backbone_momentum=0.0, nesterov=False)
 
 
 def gsda(config: ConfigDict) -> None:
-    """METHODS B5: the network and re-sampling are the paper's, the rest its neighbours'."""
+    """Set a recipe for GSDA: docs/methods/gsda.md#gsda-recipe.
+
+    The network and re-sampling are the paper's, the rest its neighbours'.
+    """
     cdan(config)
     config.steps, config.segment = 10_000, 500
     config.view.test = "center"
@@ -141,7 +151,7 @@ def gsda(config: ConfigDict) -> None:
 
 
 def tada(config: ConfigDict) -> None:
-    """METHODS B6."""
+    """Set a recipe for TADA: docs/methods/tada.md#tada-recipe."""
     cdan(config)
     config.steps, config.segment = 10_000, 500
     config.view.test = "center"
@@ -150,27 +160,33 @@ def tada(config: ConfigDict) -> None:
 
 
 def daaa(config: ConfigDict) -> None:
-    """METHODS B7; 15 posteriors are our number."""
+    """Set a recipe for DAAA: docs/methods/daaa.md#daaa-recipe; 15 posteriors are our number."""
     toalign(config)
     config.steps, config.segment = 15_000, 1000
     put(config, {"copy": True, "wait": False})
 
 
 def mada(config: ConfigDict) -> None:
-    """METHODS B9 has the method alone; the recipe is our choice, GSDA's without its sampling."""
+    """Set a recipe for MADA: docs/methods/comparison.md#mada; it is our choice, GSDA's without its sampling."""
     cdan(config)
     config.steps, config.segment = 10_000, 500
     config.view.test = "center"
 
 
 def symnets(config: ConfigDict) -> None:
-    """METHODS B9. Epochs are the larger domain's: at most 200 x (2817 // 128 = 22) = 4400 steps on Office-31."""
+    """Set what SymNets' code trains with: docs/methods/comparison.md#symnets.
+
+    Epochs are the larger domain's: at most 200 x (2817 // 128 = 22) = 4400 steps on Office-31.
+    """
     config.steps, config.segment, config.batch = 4400, 440, 128
     config.optimizer.decay = 1e-4
 
 
 def mme(config: ConfigDict) -> None:
-    """METHODS B9; the authors' loader of unlabelled images has batches of twice the size."""
+    """Set what MME's code trains with: docs/methods/comparison.md#mme.
+
+    Batches of unlabelled images are twice as large, as their loader has it.
+    """
     config.steps, config.segment, config.batch = 50_000, 1000, 24
     config.optimizer.update(gamma=1e-4, per_step=True, decay=5e-4)
     if config.method in ("ent", "mme"):  # others may want as many of each
@@ -178,7 +194,7 @@ def mme(config: ConfigDict) -> None:
 
 
 def tllib(name: str, config: ConfigDict) -> None:
-    """METHODS B8: what the table of tfuda/experiment/recipes_tllib.py has by that name."""
+    """Set what the table of tfuda/experiment/recipes_tllib.py has by that name: docs/methods/comparison.md#tllib."""
     own = recipes_tllib.TABLE[name]
     config.steps, config.segment, config.batch, config.passes = own.steps, 500, own.batch, "joint"
     config.view.train = "resized_crop"

@@ -1,4 +1,6 @@
-"""How the Transfer-Learning-Library (tllib) trains its methods: a part of tfuda/experiment/recipes.py (METHODS B8).
+"""How the Transfer-Learning-Library (tllib) trains its methods: a part of tfuda/experiment/recipes.py.
+
+The methods are in docs/methods/comparison.md#tllib.
 
 In common: rate (1 + gamma i)^-0.75 by steps, the backbone's a tenth of what its command line says; Nesterov; both
 domains in one pass; a bottleneck of 256 with batch norm and ReLU; random resized crop of 224 out of 256 with flip,

@@ -4,7 +4,7 @@
     L           as CDAN
 
 The paper presents the weights as weights; its code differentiates them through a reversal of their own, and so does
-this (M-A0.3). `entropic=False` is CDAN.
+this (docs/methods/index.md#entropy-weights). `entropic=False` is CDAN.
 """
 
 from __future__ import annotations

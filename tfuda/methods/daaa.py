@@ -16,7 +16,8 @@ whatever M_T sees, under the same crop:
 after so many steps. tfuda/experiment/prerequisites.py makes translations and M_S (stages A, B); ablations are in
 configs/office31.py.
 
-What the paper leaves open, and the option that selects otherwise (METHODS B7; no code was released):
+What the paper leaves open, and the option that selects otherwise (docs/methods/daaa.md#daaa-choices;
+no code was released):
 - Layers: every activation that the backbone shows, for ResNet-50 the 48 of its blocks ("all but the first and the
   last max-pooling"); `at=blocks` is the 16 blocks, `at=stages` what the other methods see, the stem's max-pool too.
 - beta is not stated; L_AT is divided by N here. A term of EM that the threshold drops still counts in N.

@@ -8,9 +8,10 @@
 GRL_c is the identity forwards and multiplies the gradient by -c backwards, so one optimizer trains both players.
 
 Departures, and the option that selects the other:
-- The paper writes the sum of both expectations; the released codes take half of it (M-A0.4): `scale`.
+- The paper writes the sum of both expectations; the released codes take half of it: `scale`
+  (docs/methods/index.md#adversarial-loss).
 - Weights are 1 in the paper; `entropic=True` weighs by e = exp(-H), whose own gradient is reversed, as the
-  released DANN of ToAlign's repository can (M-A0.3).
+  released DANN of ToAlign's repository can (docs/methods/index.md#entropy-weights).
 - -log(d + 1e-8) on probabilities, as ToAlign's, HDA's and GVB's code: `epsilon=0` for the exact logarithm.
 - The ramp's horizon is the run's length in ToAlign's code and 10000 in CDAN's and HDA's, whose discriminator also
   counts one step ahead: `ramp_steps`, `ramp_ahead`.

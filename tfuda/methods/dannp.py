@@ -4,8 +4,9 @@
     confidence  e = exp(-GRL_c(H(p))),  w = e / sum e per domain, the sum detached
     L           as DANN
 
-ToAlign's repository holds no trainer for it (M-A3). Entropy weights and trade-off 1 are those of the code that it
-cites (GVB, MetaAlign); `entropic=False` gives weight 1 to every sample.
+ToAlign's repository holds no trainer for it (docs/methods/adversarial.md#dannp).
+Entropy weights and trade-off 1 are those of the code that it cites (GVB, MetaAlign);
+`entropic=False` gives weight 1 to every sample.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ Both players minimise L_syn, so its way to the features has no reversal. One pas
 the losses are l + (GRL(f) - f) · J, equal to l in value, with its gradient for D and the reversed one for f. The
 paper's Table 1 is in configs/office31.py.
 
-What the paper leaves open (no code, no supplement), and the option that selects otherwise (METHODS B5):
+What the paper leaves open (no code, no supplement), and the option that selects otherwise
+(docs/methods/gsda.md#gsda-choices):
 - Its updates alternate; here both players move in one step through the reversal, as is customary.
 - The losses are written as sums over the data; read as means over the batch with one N, so that levels share a scale.
 - p is a constant in w: eq. 17 gives the classifier no adversarial gradient. `detached=False` is the other reading.

@@ -10,7 +10,8 @@ https://proceedings.mlr.press/v80/xie18c.html, with the loss between classes tha
 
 The centroids' gradient flows through this batch's means alone; a centroid of zeros has cosine 0.
 
-Where the sources disagree (M-B1, M-B2), the default is BIWAA's code, and an option selects the other:
+Where the sources disagree (docs/methods/biwaa.md#mstn-loss), the default is BIWAA's code, and an option
+selects the other:
 - `reduction`: "class" as above; "sum" for plain sums in Φ and Θ, the papers' eq. 9 and 10; "mean" for Φ's mean over K
   and d, MSTN's code.
 - `absent`: a class that the batch lacks keeps its centroid; "decay" is MSTN's code.

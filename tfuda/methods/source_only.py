@@ -1,4 +1,4 @@
-"""Source only: the line that adaptation has to beat (M-A1).
+"""Source only: the line that adaptation has to beat (docs/methods/adversarial.md#source-only).
 
     L = mean over labelled images of CE(logits, label)
 

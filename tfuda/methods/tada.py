@@ -15,7 +15,8 @@ https://ojs.aaai.org/index.php/AAAI/article/view/4472
     tada[scope=global]    no attention (h = f), attentive entropy, no L_local
     tada                  local+global
 
-Departures and readings, and the option that selects the other (METHODS B6; no code was released):
+Departures and readings, and the option that selects the other (docs/methods/tada.md#tada-readings;
+no code was released):
 - Eq. 3 gives the largest w to the regions that the discriminator is sure of; the text wants it for those where it is
   not ("more transferable"). The printed formula is the default, `weight=entropy` (w = H) is the text's.
 - w and m are constants: eq. 10 read literally has the discriminators maximise the task's loss too, `detached=False`.

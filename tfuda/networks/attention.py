@@ -13,7 +13,9 @@ WEIGHTS = ("one_minus_entropy", "entropy")
 
 
 class RegionAttention(keras.layers.Layer):
-    """TADA's local attention: a discriminator for every region k of the last map f (METHODS B6).
+    """TADA's local attention: a discriminator for every region k of the last map f.
+
+    Readings: docs/methods/tada.md#tada-readings.
 
         l_k = D_k(GRL(f_k)),  w_k = 1 - H(sigmoid(l_k)) or H(sigmoid(l_k)),  h_k = (1 + w_k) f_k
 

@@ -3,8 +3,9 @@
     a1 = φ(x W1 + b1) · m1        m1, m2: dropout's masks over the keep probability, 1 in evaluation
     a2 = φ(a1 W2 + b2) · m2
     l  = a2 · w3 + b3                                                       one logit for every member and sample
-    J  = dl/dx = (((w3 · m2 · φ'(z2)) W2ᵀ) · m1 · φ'(z1)) W1ᵀ                by plain operations (METHODS B5.1)
+    J  = dl/dx = (((w3 · m2 · φ'(z2)) W2ᵀ) · m1 · φ'(z1)) W1ᵀ                by plain operations
 
+J is derived in docs/methods/gsda.md#gsda-bank.
 Every product is one batched matrix product over all members, so the graph has as many nodes for 2 members as for 400.
 J needs no tape of its own, so an ordinary tape differentiates through it, with jit_compile too.
 

@@ -119,7 +119,7 @@ class Network(keras.Model):
         return Outputs(maps, features, self.head(features), extras)
 
     def call(self, images, training=False, reversal=1.0):
-        """reversal: the ramp of M-A0.2, for networks that hold discriminators of their own."""
+        """reversal: docs/methods/index.md#reversal-ramp, for networks that hold discriminators of their own."""
         maps, x = [], images
         for stage in self.stages:
             seen, x = walk(stage, x, self.shown)

@@ -33,7 +33,10 @@ def mlp(
     initial: str = "kaiming",
     name: str = "discriminator",
 ) -> keras.Sequential:
-    """[B, d] -> logits [B, outputs]: depth × (linear, ReLU, dropout), then linear; no batch norm (M-A0.5)."""
+    """[B, d] -> logits [B, outputs]: depth × (linear, ReLU, dropout), then linear.
+
+    There is no batch norm: docs/methods/index.md#discriminator.
+    """
     layers: list[keras.layers.Layer] = []
     for i in range(depth):
         layers += [

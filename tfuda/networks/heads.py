@@ -46,7 +46,10 @@ def kaiming(slope: float) -> keras.Initializer:
 
 
 class SymmetricHead(keras.layers.Layer):
-    """Two linear classifiers, of the source and of the target, in one: SymNets' (M-B9). The target's answers."""
+    """Two linear classifiers, of the source and of the target, in one: SymNets'. The target's answers.
+
+    See docs/methods/comparison.md#symnets.
+    """
 
     def __init__(self, classes: int):
         super().__init__(dtype=ops.real(), name="head")
@@ -71,7 +74,7 @@ class SymmetricHead(keras.layers.Layer):
 
 
 class CosineHead(keras.layers.Layer):
-    """logits = W n / T,  n = h / |h|,  h = a linear layer of f: MME's (M-B9).
+    """logits = W n / T,  n = h / |h|,  h = a linear layer of f: MME's (docs/methods/comparison.md#mme).
 
     hidden: units of the layer before; 0 for none, h = f
     """
@@ -106,7 +109,9 @@ class CosineHead(keras.layers.Layer):
 
 
 class HeuristicHead(keras.layers.Layer):
-    """logits = F(f) - Σ_j H_j(f), with linear F and H_j: HDA's heuristic, GVB's bridge (M-A5.1, M-A6).
+    """logits = F(f) - Σ_j H_j(f), with linear F and H_j: HDA's heuristic, GVB's bridge.
+
+    See docs/methods/adversarial.md#hda-head and docs/methods/adversarial.md#gvb.
 
     classes: number of logits K
     slopes: one H_j for each, initialised by `kaiming(slope)`

@@ -6,7 +6,8 @@
 
 v1.5 has the stride s in the 3x3 of the bottleneck, the paper and keras.applications in the first 1x1. Keras pads a
 convolution of stride 2 on the right and below only; PyTorch on all four sides, and so do we. PyTorch keeps the
-unbiased variance of a batch in its moving variance (M-A0.6), Keras the biased: `unbiased` chooses.
+unbiased variance of a batch in its moving variance (docs/methods/index.md#network), Keras the biased: `unbiased`
+chooses.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ Three loaders: "predicted" is this. "random" never balances: the lower line of F
 labels from round 0 on: the upper line; its pseudo-labels still come from the network. All else is equal in all three,
 so round 0 of the first two is the same run.
 
-Paper against code (M-B1b):
+Paper against code (docs/methods/biwaa.md#biwaa-rounds):
 - Eq. 12 is a plain running mean, in which round 0 keeps the weight (1 - q)^(R-1): `rounds.average=plain`. The code
   normalises the weights, and so does the default.
 - The code's P_r is the sum of ten crops, and counts tenfold in eq. 13: `beliefs.scale=10`.

@@ -1,4 +1,5 @@
-"""CycleGAN, Zhu et al. 2017 (https://arxiv.org/abs/1703.10593), stage A of DAAA (its eqs. 1 to 3; M-B7).
+"""CycleGAN, Zhu et al. 2017 (https://arxiv.org/abs/1703.10593), stage A of DAAA (its eqs. 1 to 3;
+docs/methods/daaa.md#cyclegan).
 
 x^S, x^T are images of the source and the target, G^ST, G^TS the generators, D^T, D^S the discriminators:
 

@@ -1,4 +1,4 @@
-"""The networks of CycleGAN, Zhu et al. 2017 (https://arxiv.org/abs/1703.10593), M-B7 stage A.
+"""The networks of CycleGAN, Zhu et al. 2017 (https://arxiv.org/abs/1703.10593): docs/methods/daaa.md#cyclegan.
 
 Generator, images in [-1, 1] -> images in [-1, 1], width w:
 

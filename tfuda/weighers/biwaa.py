@@ -10,7 +10,7 @@ a linear head ∇ = (softmax(z) - onehot(y)) W, which the tape gives too; any ot
 paper's method, "biwaa", is this on MSTN (methods/mstn.py) with aggregated pseudo-labels (memory.py); BIWAA-I repeats
 it in rounds (rounds.py).
 
-Paper against code (M-B1):
+Paper against code (docs/methods/biwaa.md#biwaa):
 - A sure and right sample has ∇ = 0; the code divides 0 by 0, here f' = 0.
 - Where a sample is so sure (a gap of 16 between logits) that 1 - p is 0 in float32, ∇ has lost its part along the own
   class, in the code as here.

@@ -9,7 +9,7 @@ https://arxiv.org/abs/2106.10812
 It acts on any alignment method: the source's features and logits are exchanged where the discriminator looks, and
 nowhere else; classification, regularisers and inference read the ordinary ones.
 
-Paper against code (M-A7):
+Paper against code (docs/methods/adversarial.md#toalign):
 - "predicted score" is the logit in the code, and so here. For a head that is a difference of heads (HDA) the tape
   gives the gradient of the difference, which is what the code computes by hand.
 - What is detached is not stated; the code detaches w and not s.

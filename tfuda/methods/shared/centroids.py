@@ -1,6 +1,6 @@
 """Move the centroid of every class towards the mean of a batch's features of that class.
 
-Centroids of a domain, C [K, d], zero at first (M-B2):
+Centroids of a domain, C [K, d], zero at first (docs/methods/biwaa.md#centroids):
 
     C_k <- keep C_k + (1 - keep) mean of this batch's features of class k      gradients reach the mean only
 
