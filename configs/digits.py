@@ -24,7 +24,7 @@ TUNED = TASKS["tuned"]
 
 
 def get_config(cell="toalign"):
-    config = defaults.base(cell)
+    config = defaults.default_config(cell)
     config.data = "digits"
     config.task = "R-S"
     config.steps = 800

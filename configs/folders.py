@@ -23,7 +23,7 @@ sweep = recipes.sweep
 
 def get_config(cell="toalign"):
     cell, at, network = cell.partition("@")
-    config = defaults.base(cell)
+    config = defaults.default_config(cell)
     config.cell += at + network
     config.data, config.task = "folders", "source-target"
     config.source = config.target = config.labels = ""

@@ -16,7 +16,7 @@ sweep = recipes.sweep
 
 
 def get_config(cell="dann"):
-    config = defaults.base(cell)
+    config = defaults.default_config(cell)
     config.data = "mnist"
     config.task = "mnist-mnistm"
     config.photographs = ""

@@ -151,7 +151,7 @@ def equal_steps(file: Golden, method, layers: dict) -> None:
     layers = layers | {f"D_{key}": layer for key, layer in discriminator_layers(method).items()}
     file.assign("init_", layers)
     method.step.assign(int(file["start"]))
-    config = defaults.base("dann")
+    config = defaults.default_config("dann")
     config.optimizer.update({"rate": float(file["lr0"]), "decay": DECAY, "new_layers": NEW_LAYERS})
     method.compile(build.optimizer(config, method))
     step = tf.function(method.train_step)

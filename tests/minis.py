@@ -34,7 +34,7 @@ def folders(root: pathlib.Path, classes, each: int, seed: int = 0, ending: str =
 
 def archive(name: str, root: pathlib.Path, domains=(), each: int = 2) -> pathlib.Path:
     """A catalogue's set as its archive unpacks, and the official lists where the set has such."""
-    of = catalogue.get(name)
+    of = catalogue.set_of(name)
     for number, short in enumerate(domains or of.domains):
         entry = catalogue.domain(of, short)
         home = entry.folders[0]

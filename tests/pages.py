@@ -36,7 +36,7 @@ def many(name, split):
 
 
 def config(cell="source_only", **changes):
-    made = defaults.base(cell)
+    made = defaults.default_config(cell)
     made.data, made.task = "pages:load", "A-B"
     made.steps, made.segment, made.batch, made.steps_per_execution = 4, 1, 8, 1
     made.network_options = {"widths": (4, 4, 4), "convolutions": 1}
@@ -45,7 +45,7 @@ def config(cell="source_only", **changes):
 
 
 def trained(folder: pathlib.Path, **changes) -> pathlib.Path:
-    training.train(config(**changes), Workdir(folder))
+    training.train_run(config(**changes), Workdir(folder))
     return folder
 
 

@@ -46,7 +46,7 @@ if __name__ == "__main__":
     tf.config.experimental.enable_op_determinism()
     with devices.strategy(hosts=True) as writes:
         name = "first" if writes else "second"
-        result = training.train(command(), Workdir(folder / "run")) if "command" in cells else {}
+        result = training.train_run(command(), Workdir(folder / "run")) if "command" in cells else {}
         double()
         for cell in filter(lambda cell: cell != "command", cells):
             np.savez(folder / f"{cell.replace('/', '_')}.{name}.npz", **tiny.state(tiny.train(config(cell))))

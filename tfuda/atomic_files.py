@@ -21,7 +21,7 @@ FULL = {
 
 
 @contextlib.contextmanager
-def whole(path: str | os.PathLike, mode: str = "wb", **options) -> Iterator[Any]:
+def open_whole(path: str | os.PathLike, mode: str = "wb", **options) -> Iterator[Any]:
     """A file to write into, which has its name once all is on the disk: a kill leaves the old one or the new one."""
     path = pathlib.Path(os.path.realpath(path))
     if path.exists() and not path.is_file():  # /dev/stdout, a pipe: nothing to replace
@@ -47,9 +47,9 @@ def whole(path: str | os.PathLike, mode: str = "wb", **options) -> Iterator[Any]
         raise
 
 
-def write(path: pathlib.Path, content: str | bytes) -> None:
+def write_whole(path: pathlib.Path, content: str | bytes) -> None:
     """A file of this content, all or nothing."""
-    with whole(path) as file:
+    with open_whole(path) as file:
         file.write(content if isinstance(content, bytes) else content.encode())
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
-from tfuda.atomic_files import whole
+from tfuda.atomic_files import open_whole
 from tfuda.names import PARTS
 
 DPI = 200
@@ -56,7 +56,7 @@ def page(
         figure = Figure(figsize=(width, height), layout=layout)
         yield figure
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole(path) as file:
+        with open_whole(path) as file:
             figure.savefig(file, dpi=DPI, format="png", metadata={"Software": None})
 
 

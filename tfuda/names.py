@@ -56,7 +56,7 @@ def resolve(name: str, package: str):
     return getattr(imported, attribute)
 
 
-def plain(config: Mapping) -> bool:
+def trains_source_only(config: Mapping) -> bool:
     """Is it of source_only, with no regulariser that reads the target?"""
     return config.get("method") == "source_only" and not config.get("regulariser")
 

@@ -102,10 +102,10 @@ def test_skipped_steps_leave_no_trace_and_are_counted(two_replicas):
 def test_a_run_that_stopped_goes_on_without_that_step(tmp_path):
     made, task, _ = of_fragile(steps=4, segment=2)
     with pytest.raises(nonfinite.Diverged, match=r"The checkpoint of step 2 is kept; lower optimizer.rate, or"):
-        training.train(made, Workdir(tmp_path), task=task)
+        training.train_run(made, Workdir(tmp_path), task=task)
     made.on_nan = "skip"
-    result = training.train(made, Workdir(tmp_path), task=task)
-    assert result["skipped"] == 1 and "not finite: 1" in training.table(result)
+    result = training.train_run(made, Workdir(tmp_path), task=task)
+    assert result["skipped"] == 1 and "not finite: 1" in training.summary_table(result)
 
 
 @pytest.mark.slow

@@ -65,6 +65,6 @@ def test_bfloat16_is_as_accurate_as_float32(task, tmp_path):
     for precision in ("float32", "bfloat16"):
         made = digits.get_config("dannp")
         made.task, made.precision = task, precision
-        last[precision] = training.train(made, Workdir(tmp_path / precision))["last"]
+        last[precision] = training.train_run(made, Workdir(tmp_path / precision))["last"]
     print(task, last)
     assert last["bfloat16"] > last["float32"] - 0.04

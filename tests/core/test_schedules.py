@@ -62,7 +62,7 @@ def test_a_config_counts_the_rate_either_way(golden):
     steps = 7000
     for match in file.matches(r"(hda|toalign)_lr(\d+e\d+)"):
         per_step = match[1] == "hda"
-        config = defaults.base("dann")
+        config = defaults.default_config("dann")
         config.optimizer.update({"rate": number(match[2]), "new_layers": 10.0, "per_step": per_step})
         config.optimizer.gamma = 0.001 if per_step else 10.0
         method = types.SimpleNamespace(rate_steps=steps)

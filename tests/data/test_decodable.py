@@ -39,7 +39,7 @@ def all_of(folder):
 
 def test_good_files_pass_untouched(folder):
     files = all_of(folder)
-    found, keep = decodable.sound(files)
+    found, keep = decodable.readable_pictures(files)
     assert found is files and list(keep) == list(range(8))
 
 
@@ -47,27 +47,27 @@ def test_a_bad_file_is_an_error_that_names_it(folder, capfd):
     spoil(folder / "1.jpg")
     (folder / "4.png").write_bytes(b"")
     with pytest.raises(ValueError, match=r"2 of 8 pictures cannot be read \(.*1\.jpg: damaged .*4\.png: the file is"):
-        decodable.sound(all_of(folder))
+        decodable.readable_pictures(all_of(folder))
     assert capfd.readouterr().err == ""  # the decoders' own complaints
 
 
 def test_a_bad_file_is_left_out_and_named_once(folder):
     spoil(folder / "3.jpg")
     said = []
-    found, keep = decodable.sound(all_of(folder), "skip", said.append)
+    found, keep = decodable.readable_pictures(all_of(folder), "skip", said.append)
     assert list(keep) == [0, 1, 2, 4, 5, 6, 7] and len(found) == 7
     assert len(said) == 1 and "leaving out 1 of 8" in said[0] and "3.jpg" in said[0]
 
 
 def test_what_was_found_is_remembered_until_a_file_changes(folder, monkeypatch):
     files = all_of(folder)
-    decodable.sound(files)
+    decodable.readable_pictures(files)
     monkeypatch.setattr(decodable, "readable", lambda path: pytest.fail("looked again"))
-    decodable.sound(files)
+    decodable.readable_pictures(files)
     monkeypatch.undo()
     spoil(folder / "0.png")
     with pytest.raises(ValueError, match=r"0\.png"):
-        decodable.sound(files)
+        decodable.readable_pictures(files)
 
 
 def test_a_bad_file_that_was_mended_is_taken_again(folder):
@@ -75,10 +75,10 @@ def test_a_bad_file_that_was_mended_is_taken_again(folder):
     spoil(folder / "2.png")
     when = (folder / "2.png").stat()
     with pytest.raises(ValueError, match=r"2\.png"):
-        decodable.sound(all_of(folder))
+        decodable.readable_pictures(all_of(folder))
     (folder / "2.png").write_bytes(good)
     os.utime(folder / "2.png", ns=(when.st_atime_ns, when.st_mtime_ns))
-    assert len(decodable.sound(all_of(folder))[1]) == 8
+    assert len(decodable.readable_pictures(all_of(folder))[1]) == 8
 
 
 def test_copies_of_two_projects_are_two(folder, tmp_path, monkeypatch):
@@ -87,7 +87,7 @@ def test_copies_of_two_projects_are_two(folder, tmp_path, monkeypatch):
         Image.new("RGB", (8, 8), (value,) * 3).save(tmp_path / name / "photos" / "a.tif")
     for name, value in (("one", 10), ("two", 200), ("one", 10)):
         monkeypatch.chdir(tmp_path / name)
-        found, _ = decodable.sound(Files(["photos/a.tif"]))
+        found, _ = decodable.readable_pictures(Files(["photos/a.tif"]))
         with Image.open(next(iter(found))) as copy:
             assert copy.getpixel((0, 0)) == (value,) * 3
 
@@ -96,7 +96,7 @@ def test_a_picture_that_only_pillow_reads_becomes_a_copy_of_the_same_pixels(fold
     with Image.open(folder / "0.png") as picture:
         picture.save(folder / "8.tif")
         pixels = np.asarray(picture)
-    found, keep = decodable.sound(all_of(folder))
+    found, keep = decodable.readable_pictures(all_of(folder))
     assert len(keep) == 9 and list(found)[8].endswith(".png")
     with Image.open(list(found)[8]) as copy:
         np.testing.assert_array_equal(np.asarray(copy), pixels)
@@ -106,7 +106,7 @@ def test_a_picture_that_only_pillow_reads_becomes_a_copy_of_the_same_pixels(fold
 def test_deep_greys_keep_their_range(folder, kind, deep):
     grey = np.arange(256, dtype="uint8").reshape(16, 16)
     Image.fromarray((grey.astype(float) * deep).astype(kind)).save(folder / "9.tif")
-    found, _ = decodable.sound(all_of(folder))
+    found, _ = decodable.readable_pictures(all_of(folder))
     with Image.open(list(found)[8]) as copy:
         assert np.abs(np.asarray(copy)[..., 0].astype(int) - grey).max() <= 1
 
@@ -115,8 +115,8 @@ def test_webp_is_read(folder):
     with Image.open(folder / "0.png") as picture:
         picture.save(folder / "9.webp", lossless=True)
         pixels = np.asarray(picture)
-    found, _ = decodable.sound(all_of(folder))
-    seen = pipeline.read(found[8:], View(resize=24, size=24))
+    found, _ = decodable.readable_pictures(all_of(folder))
+    seen = pipeline.read_pictures(found[8:], View(resize=24, size=24))
     expected = np.asarray(Image.fromarray(pixels).resize((24, 24), Image.Resampling.BILINEAR))
     assert np.abs(seen[0].astype(int) - expected).mean() < 1
 
@@ -156,6 +156,6 @@ def test_test_pictures_come_in_order(folder):
     files = all_of(folder)
     clean = np.concatenate(list(streams(files).clean("source").as_numpy_iterator()))
     assert clean.shape == (8, 16, 16, 3)
-    np.testing.assert_array_equal(clean[5:], pipeline.read(files[5:], VIEW))
+    np.testing.assert_array_equal(clean[5:], pipeline.read_pictures(files[5:], VIEW))
     ten = next(iter(pipeline.pictures(files, View(20, 16, test="ten")))).numpy()
     assert ten.shape == (8, 10, 16, 16, 3)

@@ -112,7 +112,7 @@ def test_drawing_everything_takes_less_than_15_seconds(made):
 
 def test_same_seed_gives_same_bits_in_another_process(made):
     code = (
-        "import hashlib; from tfuda.data import digits; arrays = digits.make(0)\n"
+        "import hashlib; from tfuda.data.readers import digits; arrays = digits.make(0)\n"
         "print(hashlib.sha256(b''.join(arrays[key].tobytes() for key in sorted(arrays))).hexdigest())"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": "1"}
@@ -131,7 +131,7 @@ def test_other_seed_gives_other_bits(made, domain):
 
 
 def test_load_gives_a_domain_with_its_name_classes_and_labels(cache, fast_make, made):
-    domain = digits.load("S", "test")
+    domain = digits.load_domain("S", "test")
     assert (domain.name, domain.classes) == ("S", tuple("0123456789"))
     assert np.array_equal(domain.images, made[0]["S_test_images"])
     assert np.array_equal(domain.labels, made[0]["S_test_labels"])
@@ -139,7 +139,7 @@ def test_load_gives_a_domain_with_its_name_classes_and_labels(cache, fast_make, 
 
 @pytest.mark.parametrize("split", digits.SPLITS)
 def test_loaded_arrays_cannot_be_written_to(cache, fast_make, split):
-    domain = digits.load("H", split)
+    domain = digits.load_domain("H", split)
     with pytest.raises(ValueError, match="read-only"):
         domain.images[0] = 0
     with pytest.raises(ValueError, match="read-only"):
@@ -148,22 +148,22 @@ def test_loaded_arrays_cannot_be_written_to(cache, fast_make, split):
 
 def test_several_loads_draw_once(cache, fast_make):
     for name in digits.DOMAINS:
-        digits.load(name)
+        digits.load_domain(name)
     assert fast_make == [0]
 
 
 def test_cached_equals_generated(cache, fast_make, made):
-    digits.load("H")
+    digits.load_domain("H")
     digits._arrays.cache_clear()  # as in a new process
-    loaded = {f"{d}_{s}_images": digits.load(d, s).images for d, s in SETS}
-    loaded |= {f"{d}_{s}_labels": digits.load(d, s).labels for d, s in SETS}
+    loaded = {f"{d}_{s}_images": digits.load_domain(d, s).images for d, s in SETS}
+    loaded |= {f"{d}_{s}_labels": digits.load_domain(d, s).labels for d, s in SETS}
     assert fast_make == [0]
     assert fingerprint(loaded) == fingerprint(made[0])
 
 
 def test_every_seed_has_a_cache_file_of_its_own(cache, fast_make):
-    digits.load("H", data_seed=3)
-    digits.load("H", data_seed=4)
+    digits.load_domain("H", data_seed=3)
+    digits.load_domain("H", data_seed=4)
     assert sorted(cache.iterdir()) == [digits.cache_file(3), digits.cache_file(4)]
 
 
@@ -175,7 +175,7 @@ def test_other_library_version_has_another_cache_file(cache, monkeypatch):
 
 @pytest.mark.parametrize("damage", ["empty", "junk", "half", "one byte changed", "not ours"])
 def test_corrupt_cache_file_is_made_anew(cache, fast_make, made, damage):
-    digits.load("H")
+    digits.load_domain("H")
     path = digits.cache_file(0)
     whole = path.read_bytes()
     middle = len(whole) // 2
@@ -186,7 +186,7 @@ def test_corrupt_cache_file_is_made_anew(cache, fast_make, made, damage):
         broken = {"empty": b"", "junk": b"junk" * 9, "half": whole[:middle], "one byte changed": flipped}
         path.write_bytes(broken[damage])
     digits._arrays.cache_clear()
-    assert np.array_equal(digits.load("S").images, made[0]["S_train_images"])
+    assert np.array_equal(digits.load_domain("S").images, made[0]["S_train_images"])
     assert fast_make == [0, 0]
     assert fingerprint(digits._read(path)) == fingerprint(made[0])
 
@@ -197,14 +197,14 @@ def test_failed_write_leaves_nothing_behind(cache, fast_make, monkeypatch):
         raise OSError("no space left on device")
 
     monkeypatch.setattr(np, "savez_compressed", full_disk)
-    assert len(digits.load("H")) == 600
+    assert len(digits.load_domain("H")) == 600
     assert list(cache.iterdir()) == []
 
 
 def test_cache_folder_that_cannot_be_made_costs_only_the_cache(cache, fast_make, monkeypatch):
     (cache / "file").write_text("not a folder")
     monkeypatch.setenv("TFUDA_CACHE", str(cache / "file" / "below"))
-    assert len(digits.load("R")) == 1400
+    assert len(digits.load_domain("R")) == 1400
 
 
 def test_cache_folder_is_the_one_named_or_the_users(monkeypatch):
@@ -251,15 +251,15 @@ def test_every_face_draws_ten_distinct_digits(face):
 
 def test_unknown_domain_is_named_with_the_known_ones(cache):
     with pytest.raises(ValueError, match=r"^Unknown domain 'X': the known ones are H, M, R, S\.$"):
-        digits.load("X")
+        digits.load_domain("X")
 
 
 def test_nearly_right_domain_gets_a_hint(cache):
     with pytest.raises(ValueError, match=r"Unknown domain 'm' \(did you mean 'M'\?\)"):
-        digits.load("m")
+        digits.load_domain("m")
 
 
 def test_unknown_split_is_named_with_the_known_ones(cache):
     message = r"^Unknown split 'trian' \(did you mean 'train'\?\): the known ones are train, test\.$"
     with pytest.raises(ValueError, match=message):
-        digits.load("H", "trian")
+        digits.load_domain("H", "trian")

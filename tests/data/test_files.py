@@ -46,14 +46,14 @@ def test_a_symbolic_link_loop_is_named(tmp_path):
     (tmp_path / "a" / "again").unlink()
     (tmp_path / "a" / "self").symlink_to(tmp_path / "a" / "self")
     with pytest.raises(ValueError, match=r"/self is a symbolic-link loop"):
-        files.below(tmp_path)
+        files.pictures_below(tmp_path)
 
 
 def test_a_link_to_another_folder_is_followed(tmp_path):
     minis.folders(tmp_path / "else", ("a",), 2)
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / "a").symlink_to(tmp_path / "else" / "a")
-    assert len(files.below(tmp_path / "here")) == 2
+    assert len(files.pictures_below(tmp_path / "here")) == 2
 
 
 def test_an_unreadable_folder_is_named(tmp_path, monkeypatch):
@@ -111,18 +111,18 @@ def test_lists_of_your_own_are_a_data_set(tmp_path):
     write(tmp_path / "photo_train.txt", "a/a_0.jpg 0\nb/b_0.jpg 1\n")
     write(tmp_path / "photo_test.txt", "a/a_1.jpg 0\n")
     write(tmp_path / "sketch.txt", "b/b_1.jpg 1\n")
-    assert lists.load("photo", "train", str(tmp_path)).classes == ("0", "1")
+    assert lists.load_domain("photo", "train", str(tmp_path)).classes == ("0", "1")
     write(tmp_path / "classes.txt", "cat\ndog\n")
-    test = lists.load("photo", "test", str(tmp_path))
+    test = lists.load_domain("photo", "test", str(tmp_path))
     assert (len(test), test.classes) == (1, ("cat", "dog"))
-    assert list(lists.load("sketch", "train", str(tmp_path)).labels) == [1]
+    assert list(lists.load_domain("sketch", "train", str(tmp_path)).labels) == [1]
     with pytest.raises(FileNotFoundError, match=r"holds neither photos_test.txt nor photos.txt"):
-        lists.load("photos", "test", str(tmp_path))
+        lists.load_domain("photos", "test", str(tmp_path))
 
 
 def test_the_source_keeps_a_share_of_each_class_out_of_training(tmp_path):
     minis.folders(tmp_path, ("a", "b"), 10)
-    train, test = (folders.load("source", split, str(tmp_path), str(tmp_path)) for split in ("train", "test"))
+    train, test = (folders.load_domain("source", split, str(tmp_path), str(tmp_path)) for split in ("train", "test"))
     assert list(np.bincount(train.labels)) == [8, 8] and list(np.bincount(test.labels)) == [2, 2]
     assert not set(train.images.paths) & set(test.images.paths)
 
@@ -130,7 +130,7 @@ def test_the_source_keeps_a_share_of_each_class_out_of_training(tmp_path):
 def test_the_target_is_any_folder_and_has_no_labels(tmp_path):
     minis.folders(tmp_path, ("x", "y"), 2)
     minis.picture(np.random.default_rng(0), 1).save(tmp_path / "loose.png")
-    target = folders.load("target", "train", str(tmp_path), str(tmp_path))
+    target = folders.load_domain("target", "train", str(tmp_path), str(tmp_path))
     assert len(target) == 5 and target.labels is None
 
 
@@ -150,11 +150,11 @@ def test_paths_are_compact():
 
 
 def test_the_catalogue_counts_what_the_papers_count():
-    totals = {name: [entry.count for entry in catalogue.get(name).domains.values()] for name in catalogue.names()}
+    totals = {name: [entry.count for entry in catalogue.set_of(name).domains.values()] for name in catalogue.names()}
     assert totals["office31"] == [2817, 498, 795]
     assert totals["office_home"] == [2427, 4365, 4439, 4357]
     assert totals["visda"] == [152397, 55388]
-    classes = {name: len(catalogue.get(name).classes) for name in catalogue.names()}
+    classes = {name: len(catalogue.set_of(name).classes) for name in catalogue.names()}
     assert classes == {
         "office31": 31,
         "office_home": 65,
@@ -164,15 +164,16 @@ def test_the_catalogue_counts_what_the_papers_count():
         "domainnet40": 40,
         "mnist": 10,
     }
-    assert {k: len(v) for k, v in catalogue.get("office31").partial.items()} == {"caltech": 10}
+    assert {k: len(v) for k, v in catalogue.set_of("office31").partial.items()} == {"caltech": 10}
     assert (
-        len(catalogue.get("office_home").partial["first"]) == 25 and len(catalogue.get("visda").partial["first"]) == 6
+        len(catalogue.set_of("office_home").partial["first"]) == 25
+        and len(catalogue.set_of("visda").partial["first"]) == 6
     )
 
 
 @pytest.mark.parametrize("name", catalogue.names())
 def test_every_entry_of_the_catalogue_is_whole(name):
-    of = catalogue.get(name)
+    of = catalogue.set_of(name)
     assert len(set(of.classes)) == len(of.classes) and of.cite and of.licence and of.ask.startswith("https://")
     assert all(set(kept) <= set(of.classes) for kept in of.partial.values())
     assert len({entry.short for entry in of.domains.values()}) == len(of.domains)
@@ -187,17 +188,17 @@ def test_a_list_that_numbers_classes_otherwise_is_read_by_its_folders(tmp_path):
     """Released lists of Office-Home disagree in their numbers, not in their folders."""
     minis.folders(tmp_path / "Real World", ("Drill", "Bed"), 1)
     (tmp_path / "Real_World.txt").write_text("Real_World/Drill/Drill_0.jpg 7\nReal_World/Bed/Bed_0.jpg 1\n")
-    domain = catalogue.load("office_home", "R", "train", str(tmp_path))
+    domain = catalogue.load_domain("office_home", "R", "train", str(tmp_path))
     assert [domain.classes[k] for k in domain.labels] == ["Drill", "Bed"]
 
 
 def test_a_set_that_is_not_there_says_where_to_ask(tmp_path, monkeypatch):
     monkeypatch.delenv("TFUDA_DATA", raising=False)
     with pytest.raises(FileNotFoundError, match=r"--config.root or \$TFUDA_DATA: Office-31 is not there; .*https://"):
-        catalogue.load("office31", "A", "train")
+        catalogue.load_domain("office31", "A", "train")
     with pytest.raises(FileNotFoundError, match=r"Office-31, Amazon: none of .*amazon/images.* is in"):
-        catalogue.load("office31", "A", "train", str(tmp_path))
+        catalogue.load_domain("office31", "A", "train", str(tmp_path))
     with pytest.raises(
         ValueError, match=r"Office-31 has no domain 'X': it has amazon \(A\), dslr \(D\), webcam \(W\)"
     ):
-        catalogue.load("office31", "X", "train", str(tmp_path))
+        catalogue.load_domain("office31", "X", "train", str(tmp_path))

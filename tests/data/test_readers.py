@@ -23,7 +23,7 @@ def digits(tmp_path):
 
 
 def test_mnist_is_framed_and_grey(digits):
-    domain = mnist.load("mnist", "train", digits)
+    domain = mnist.load_domain("mnist", "train", digits)
     assert domain.images.shape == (80, 32, 32, 3) and list(domain.labels[:11]) == [*range(10), 0]
     assert not domain.images[:, :2].any() and (domain.images[..., 0] == domain.images[..., 2]).all()
 
@@ -33,12 +33,12 @@ def test_keras_own_file_is_read_too(digits, tmp_path):
     folder = tmp_path / "keras"
     folder.mkdir()
     np.savez(folder / "mnist.npz", x_test=images, y_test=labels, x_train=images, y_train=labels)
-    again = mnist.load("mnist", "test", str(folder))
-    np.testing.assert_array_equal(again.images, mnist.load("mnist", "test", digits).images)
+    again = mnist.load_domain("mnist", "test", str(folder))
+    np.testing.assert_array_equal(again.images, mnist.load_domain("mnist", "test", digits).images)
 
 
 def test_mnistm_is_read_from_its_archive(digits):
-    domain = mnist.load("mnistm", "test", digits)
+    domain = mnist.load_domain("mnistm", "test", digits)
     with Image.open(f"{digits}/mnist_m/mnist_m_test/00000007.png") as picture:
         np.testing.assert_array_equal(domain.images[7], np.asarray(picture.resize((32, 32), Image.BILINEAR)))
     assert domain.labels[7] == 7
@@ -48,30 +48,30 @@ def test_mnistm_is_made_by_its_rule(digits, tmp_path):
     (tmp_path / "photos").mkdir()
     photo = np.random.default_rng(0).integers(0, 255, [40, 50, 3], np.uint8)
     Image.fromarray(photo).save(tmp_path / "photos" / "only.png")
-    made = mnist.load("mnistm", "train", digits, str(tmp_path / "photos"))
-    ink = mnist.load("mnist", "train", digits).images.astype(int)
+    made = mnist.load_domain("mnistm", "train", digits, str(tmp_path / "photos"))
+    ink = mnist.load_domain("mnist", "train", digits).images.astype(int)
     places = [(y, x) for y in range(9) for x in range(19)]
     patches = np.stack([photo[y : y + 32, x : x + 32] for y, x in places]).astype(int)
     for image, digit in list(zip(made.images, ink))[:10]:
         assert (np.abs(patches - digit) == image).all((1, 2, 3)).any()
-    again = mnist.load("mnistm", "train", digits, str(tmp_path / "photos"))
+    again = mnist.load_domain("mnistm", "train", digits, str(tmp_path / "photos"))
     np.testing.assert_array_equal(made.images, again.images)
 
 
 def test_what_is_not_there_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"holds no MNIST: put Keras's mnist.npz there"):
-        mnist.load("mnist", "train", str(tmp_path))
+        mnist.load_domain("mnist", "train", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="holds no mnist_m/mnist_m_train: unpack MNIST-M there, or make it"):
-        mnist.load("mnistm", "train", str(tmp_path))
+        mnist.load_domain("mnistm", "train", str(tmp_path))
     with pytest.raises(ValueError, match="there are mnist and mnistm"):
-        mnist.load("svhn", "train", str(tmp_path))
+        mnist.load_domain("svhn", "train", str(tmp_path))
 
 
 def test_a_builder_of_ours_prepares_from_the_archive_and_is_unpacked_once(tmp_path):
     archive = tmp_path / "downloads" / "manual" / "office31"
     minis.archive("office31", archive, ["D"])
-    domain = tfds.load("office31/dslr", "train", str(tmp_path))
-    plain = catalogue.load("office31", "D", "train", str(archive))
+    domain = tfds.load_domain("office31/dslr", "train", str(tmp_path))
+    plain = catalogue.load_domain("office31", "D", "train", str(archive))
     assert domain.classes == plain.classes and len(domain) == 62
 
     def contents(of):
@@ -79,7 +79,7 @@ def test_a_builder_of_ours_prepares_from_the_archive_and_is_unpacked_once(tmp_pa
 
     assert contents(domain) == contents(plain)
     written = {path: pathlib.Path(path).stat().st_mtime_ns for path in domain.images}
-    again = tfds.load("office31/dslr", "train", str(tmp_path))
+    again = tfds.load_domain("office31/dslr", "train", str(tmp_path))
     assert written == {path: pathlib.Path(path).stat().st_mtime_ns for path in again.images}
 
 
@@ -104,10 +104,10 @@ def test_small_images_of_a_prepared_builder_are_arrays(tmp_path):
                 yield i, {"image": np.full([8, 8, 1], 40 * i, np.uint8), "label": i % 2}
 
     with pytest.raises(FileNotFoundError, match="TFDS grey_dots is not prepared"):
-        tfds.load("grey_dots", "train", str(tmp_path))
+        tfds.load_domain("grey_dots", "train", str(tmp_path))
     tensorflow_datasets.disable_progress_bar()
     GreyDots(data_dir=str(tmp_path), file_format="tfrecord").download_and_prepare()
-    train, test = (tfds.load("grey_dots", split, str(tmp_path)) for split in ("train", "test"))
+    train, test = (tfds.load_domain("grey_dots", split, str(tmp_path)) for split in ("train", "test"))
     assert (train.images.shape, len(test), train.classes) == ((5, 8, 8, 3), 3, ("no", "yes"))
     assert all(label == (image.max() // 40) % 2 for image, label in zip(train.images, train.labels))
 
@@ -122,4 +122,4 @@ def test_small_images_of_a_prepared_builder_are_arrays(tmp_path):
 )
 def test_a_builder_that_is_not_ready_is_named(tmp_path, name, sentence):
     with pytest.raises((ValueError, FileNotFoundError), match=sentence):
-        tfds.load(name, "train", str(tmp_path))
+        tfds.load_domain(name, "train", str(tmp_path))

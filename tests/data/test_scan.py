@@ -117,7 +117,7 @@ def test_the_pictures_of_mnist_m_lie_beside_their_list(tmp_path):
     for split in ("train", "test"):
         write(tmp_path / "mnist_m" / f"mnist_m_{split}" / "00000000.png", encoded(picture(len(split)), "PNG"))
         write(tmp_path / "mnist_m" / f"mnist_m_{split}_labels.txt", b"00000000.png 7\n")
-    report = of_set(catalogue.get("mnist"), tmp_path, ())
+    report = of_set(catalogue.set_of("mnist"), tmp_path, ())
     assert [part.name for part in report.parts] == ["mnistm_train", "mnistm_test"]
     assert [one.detail for one in report.findings] == ["1 pictures, not 9001", "1 pictures, not 59001"]
 

@@ -35,7 +35,7 @@ def pillow(photo, box, resize=256, size=224):
 def test_the_test_time_transform_is_pillows(photos):
     errors = []
     for photo in photos:
-        seen = views.look(tf.constant(np.asarray(photo)), PAPER).numpy()[0]
+        seen = views.example_views(tf.constant(np.asarray(photo)), PAPER).numpy()[0]
         errors.append(np.abs(seen - pillow(photo, views.center(PAPER)[0])).mean())
     assert max(errors) < 0.5  # of 255
 
@@ -46,7 +46,7 @@ def test_training_views_are_pillows(photos, train):
     boxes = views.draw(view, len(photos), tf.constant([3, 4], tf.int64)).numpy()
     assert set(boxes[:, 4]) == {0, 1}
     for photo, box in zip(photos, boxes):
-        seen = views.show(tf.constant(np.asarray(photo)), tf.constant(box), view).numpy()
+        seen = views.shown_views(tf.constant(np.asarray(photo)), tf.constant(box), view).numpy()
         assert np.abs(seen - pillow(photo, box)).mean() < 0.6
 
 
@@ -60,7 +60,7 @@ def test_the_ten_crops_lie_at_0_31_and_pillows_round_of_15_5():
 
 def test_ten_crops_are_cut_from_the_one_square(photos):
     view = View(256, 224, test="ten")
-    seen = views.look(tf.constant(np.asarray(photos[0])), view).numpy()
+    seen = views.example_views(tf.constant(np.asarray(photos[0])), view).numpy()
     assert seen.shape == (10, 224, 224, 3)
     square = np.asarray(photos[0].resize((256, 256), Image.Resampling.BILINEAR)).astype(float)
     assert np.abs(seen[3] - square[31:255, 31:255]).mean() < 0.5
@@ -109,7 +109,7 @@ def test_a_box_depends_on_seed_and_step_alone():
 
 def test_a_square_that_fits_is_cut_and_not_resampled():
     image = np.random.default_rng(0).integers(0, 256, [256, 256, 3], np.uint8)
-    seen = views.show(tf.constant(image), tf.constant([5, 7, 224, 224, 0]), PAPER).numpy()
+    seen = views.shown_views(tf.constant(image), tf.constant([5, 7, 224, 224, 0]), PAPER).numpy()
     np.testing.assert_array_equal(seen, image[5:229, 7:231])
 
 

@@ -113,9 +113,9 @@ def test_only_the_oracle_takes_target_labels():
     assert seen == {"source_accuracy", "errors"}
     assert "target_labels" not in Evidence._fields
     with pytest.raises(ValueError, match="select='oracle' would choose by target labels"):
-        validation.check(tiny.config(select="oracle"))
+        validation.check_config(tiny.config(select="oracle"))
     with pytest.raises(ValueError, match="unknown select='ims', did you mean 'im'"):
-        validation.check(tiny.config(select="ims"))
+        validation.check_config(tiny.config(select="ims"))
 
 
 def test_lower_is_better_where_it_is_and_no_number_is_worst():
@@ -131,14 +131,14 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("chosen") / "run"
     made = tiny.config(steps=12, segment=2, select="entropy", validators="all")
     made.optimizer.rate = 0.3  # so that it goes up and down
-    return folder, made, training.train(made, Workdir(folder))
+    return folder, made, training.train_run(made, Workdir(folder))
 
 
 def test_a_run_logs_what_the_functions_say(run):
     folder, _, _ = run
     rows = Workdir(folder).rows()
     assert {*map(validators.column, validators.ALL)} <= {*rows[0]}
-    _, task, method = training.load(folder, last=True)
+    _, task, method = training.load_run(folder, last=True)
     seen = evaluate.Observer(method.network)
     target, source = seen(task.streams["target"].images).logits, task.tests["source"]
     assert rows[-1]["val_snd"] == pytest.approx(validators.snd(target), rel=1e-6)
@@ -156,15 +156,15 @@ def test_the_chosen_checkpoint_is_kept_and_loaded(run):
     best = min(rows, key=lambda row: row["val_entropy"])
     assert result["validator"] == "entropy" and result["selected_step"] == best["step"]
     assert result["selected"] == best["target_accuracy"] and best is not rows[-1]
-    _, task, method = training.load(folder)
+    _, task, method = training.load_run(folder)
     assert int(method.step.numpy()) == best["step"]
-    assert evaluate.domain(method.network, task.tests["target"]).accuracy == best["target_accuracy"]
-    assert int(training.load(folder, last=True)[2].step.numpy()) == 12
+    assert evaluate.evaluate_domain(method.network, task.tests["target"]).accuracy == best["target_accuracy"]
+    assert int(training.load_run(folder, last=True)[2].step.numpy()) == 12
 
 
 def test_a_run_that_chooses_the_last_keeps_no_other_checkpoint(tmp_path):
     made = tiny.config("source_only", steps=2, segment=1, select="last")
-    result = training.train(made, Workdir(tmp_path))
+    result = training.train_run(made, Workdir(tmp_path))
     assert not (tmp_path / SELECTED).exists() and (tmp_path / CHECKPOINTS).exists()
     assert result["selected"] == result["last"] and result["selected_step"] == 2
 
@@ -187,9 +187,9 @@ def test_a_run_that_is_killed_beside_its_choice_ends_where_others_end(run, tmp_p
     with monkeypatch.context() as patch:
         patch.setattr(callbacks, "Journal", StopAfterWriting)
         with pytest.raises(KeyboardInterrupt):
-            training.train(made, Workdir(tmp_path / "run"))
+            training.train_run(made, Workdir(tmp_path / "run"))
     assert (tmp_path / "run" / SELECTED).exists()
-    training.train(made, Workdir(tmp_path / "run"))
+    training.train_run(made, Workdir(tmp_path / "run"))
     assert content(tmp_path / "run") == content(folder)
 
 
@@ -203,13 +203,13 @@ def test_a_run_whose_chosen_checkpoint_is_gone_says_which_way_is_left(run, tmp_p
     shutil.copytree(run[0], tmp_path / "run")
     shutil.rmtree(tmp_path / "run" / SELECTED)
     with pytest.raises(FileNotFoundError, match=r"that entropy chose is gone from selected/; --last of run/evaluate"):
-        training.load(tmp_path / "run")
-    assert training.load(tmp_path / "run", last=True)
+        training.load_run(tmp_path / "run")
+    assert training.load_run(tmp_path / "run", last=True)
 
 
 def test_a_name_of_code_is_no_validator():
     with pytest.raises(ValueError, match="unknown select='a:b'"):
-        validation.check(tiny.config(select="a:b"))
+        validation.check_config(tiny.config(select="a:b"))
 
 
 def test_answers_that_are_no_numbers_give_none_that_is_chosen():

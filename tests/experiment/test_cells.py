@@ -6,22 +6,22 @@ from tfuda.experiment import cells
 
 
 def test_an_option_of_a_tree_is_named_with_a_dot():
-    found = cells.cell("daaa[trade_offs.attention=0]")
+    found = cells.parse_cell("daaa[trade_offs.attention=0]")
     assert found.method == "daaa" and found.cell == "daaa[trade_offs.attention=0]"
     assert found.options.trade_offs.to_dict() == {"task": 1.0, "attention": 0.0, "expectation": 1.0}
     assert isinstance(found.options.trade_offs.attention, float)
-    assert cells.cell("daaa").options.trade_offs.attention == 0.1  # the class is as it was
+    assert cells.parse_cell("daaa").options.trade_offs.attention == 0.1  # the class is as it was
 
 
 def test_several_options_in_one_pair_of_brackets():
     text = "daaa[parts=source+source_as_target;trade_offs.attention=0.5;lagging=False;threshold=0]"
-    options = cells.cell(text).options
+    options = cells.parse_cell(text).options
     assert options.parts == "source+source_as_target" and options.trade_offs.attention == 0.5
     assert options.lagging is False and options.threshold == 0.0 and isinstance(options.threshold, float)
 
 
 def test_options_of_all_three_seams():
-    found = cells.cell("dannp[trade_offs.domain=0.5]+toalign[scale=16]+metaalign[rate=2]")
+    found = cells.parse_cell("dannp[trade_offs.domain=0.5]+toalign[scale=16]+metaalign[rate=2]")
     assert (found.method, found.weigher, found.combiner) == ("dannp", "toalign", "metaalign")
     assert found.options.trade_offs.domain == 0.5 and found.weigher_options.scale == 16.0
     assert found.combiner_options.rate == 2.0
@@ -51,5 +51,5 @@ def test_options_of_all_three_seams():
 )
 def test_a_mistake_is_named(text, sentence):
     with pytest.raises(ValueError, match=sentence) as error:
-        cells.cell(text)
+        cells.parse_cell(text)
     assert "\n" not in str(error.value)

@@ -64,7 +64,7 @@ def test_a_config_shows_its_command_and_its_task_lists_exist(file):
         assert dash
         for name in [*source.split("+"), target]:
             if config.data in catalogue.names() and config.data != "mnist":
-                catalogue.domain(catalogue.get(config.data), name)
+                catalogue.domain(catalogue.set_of(config.data), name)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -110,7 +110,7 @@ def test_partial_targets_keep_the_named_classes(miniature):
     config.partial = "caltech"
     task = build.task(config)
     kept = {task.classes[k] for k in task.tests["target"].labels}
-    assert len(task.classes) == 31 and kept == set(catalogue.get("office31").partial["caltech"])
+    assert len(task.classes) == 31 and kept == set(catalogue.set_of("office31").partial["caltech"])
 
 
 def test_a_rate_by_task_is_a_factor():

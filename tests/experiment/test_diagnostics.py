@@ -83,7 +83,7 @@ def test_what_a_method_does_not_have_is_no_failure():
 
 def test_every_row_has_the_health_of_its_segment(tmp_path):
     made = tiny.config("dannp", steps=2, segment=1)
-    training.train(made, Workdir(tmp_path))
+    training.train_run(made, Workdir(tmp_path))
     row = Workdir(tmp_path).rows()[0]
     assert {*diagnostics.COLUMNS, "discriminator"} <= set(row)
     task, method = tiny.prepared(made)
@@ -132,8 +132,8 @@ def test_the_result_of_a_sick_run_says_so(tmp_path):
     said = []
     made = tiny.config("source_only", steps=8, segment=1)
     made.optimizer.rate = 30.0
-    result = training.train(made, Workdir(tmp_path), say=said.append)
+    result = training.train_run(made, Workdir(tmp_path), say=said.append)
     assert result["complaints"] and json.loads((tmp_path / "result.json").read_text()) == result
     for sentence in result["complaints"]:
         assert sum(sentence in line for line in said) == 1
-        assert sentence in training.table(result)
+        assert sentence in training.summary_table(result)

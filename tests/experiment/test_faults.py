@@ -13,7 +13,7 @@ import tiny
 from commands import SMALL, command, fresh, train_words
 
 from configs import digits
-from tfuda.atomic_files import no_room, whole, write
+from tfuda.atomic_files import no_room, open_whole, write_whole
 from tfuda.errors import sentence
 from tfuda.evaluation import evaluate
 from tfuda.experiment import build, callbacks, training, translated_pairs
@@ -45,15 +45,15 @@ def small_files(size):
 
 
 def table(path):
-    with whole(path, "w", newline="") as file:
+    with open_whole(path, "w", newline="") as file:
         file.writelines(f"{i},{i}\n" for i in range(1000))
 
 
 WRITERS = {
-    "a text": lambda path: write(path, "x" * 1000),
+    "a text": lambda path: write_whole(path, "x" * 1000),
     "a table line by line": table,
     "an array": lambda path: pair_store.put_array(path, np.zeros([9, 8, 8, 3], np.uint8)),
-    "beliefs": lambda path: rounds.save(path, np.full([40, 10], 0.1)),
+    "beliefs": lambda path: rounds.save_beliefs(path, np.full([40, 10], 0.1)),
     "a picture": lambda path: plots.confusion(evaluate.score(np.array([0, 1]), np.eye(2)), "ab", "title", path),
 }
 
@@ -105,11 +105,11 @@ def test_a_checkpoint_that_finds_no_room_leaves_the_one_before_and_the_run_goes_
     started(made, task, folder, 4)
     before = killing.content(folder.path)["checkpoints/checkpoint"]
     with files_up_to(13_000), pytest.raises(tf.errors.OpError) as error:
-        training.train(made, folder, task=task)
+        training.train_run(made, folder, task=task)
     assert sentence(error.value).startswith(SENTENCE.format(folder.path / "checkpoints" / "ckpt-2"))
     assert killing.content(folder.path)["checkpoints/checkpoint"] == before
-    training.train(made, folder, task=task)
-    training.train(made, Workdir(tmp_path / "whole"), task=task)
+    training.train_run(made, folder, task=task)
+    training.train_run(made, Workdir(tmp_path / "whole"), task=task)
     assert killing.content(folder.path) == killing.content(tmp_path / "whole")
 
 
@@ -215,13 +215,13 @@ def test_a_search_that_starts_anew_draws_the_same_trials_again(tmp_path):
 
 
 STARTED = {
-    "pair": ("", lambda made, folder: translated_pairs.make(made, Workdir(folder))),
+    "pair": ("", lambda made, folder: translated_pairs.make_pairs(made, Workdir(folder))),
     "tune": ("", search),
     "rounds": ("round0", lambda made, folder: [*rounds.series(made, folder, "predicted", 1, 0, print)]),
     "benchmark": (
         "dannp+toalign/R-S/seed0",
-        lambda made, folder: grid.perform(
-            grid.grid(lambda cell: made, ["dannp+toalign"], ["R-S"], [0], folder), print
+        lambda made, folder: grid.perform_runs(
+            grid.make_grid(lambda cell: made, ["dannp+toalign"], ["R-S"], [0], folder), print
         ),
     ),
 }

@@ -81,7 +81,7 @@ def test_the_model_sees_what_evaluation_sees(folders, run):
     from tfuda.evaluation import evaluate
     from tfuda.experiment import training
 
-    _, task, method = training.load(run[0])
+    _, task, method = training.load_run(run[0])
     test = task.tests["target"]
     ours = tf.nn.softmax(evaluate.Observer(method.network)(test.images).logits).numpy()
     served = tf.saved_model.load(str(run[0] / "export")).signatures["serve_bytes"]

@@ -65,7 +65,7 @@ def test_no_config_trains_or_selects_by_target_labels(file, cell, miniature, eag
     results = []
     for name, seen in (("plain", task), ("strange", tiny.permuted(task))):
         folder = Workdir(tmp_path / name)
-        results.append(blind(training.train(made.copy_and_resolve_references(), folder, task=seen)))
+        results.append(blind(training.train_run(made.copy_and_resolve_references(), folder, task=seen)))
     assert "selected_step" in results[0] and results[0].pop("seconds") >= 0 and results[1].pop("seconds") >= 0
     assert results[0] == results[1]
     assert left(tmp_path / "plain") == left(tmp_path / "strange")
@@ -121,5 +121,5 @@ def test_an_oracle_does_see_labels(eager, tmp_path):
     made.samplers.target = "oracle"
     task = build.task(made)
     for name, seen in (("plain", task), ("strange", tiny.permuted(task))):
-        training.train(made, Workdir(tmp_path / name), task=seen)
+        training.train_run(made, Workdir(tmp_path / name), task=seen)
     assert left(tmp_path / "plain") != left(tmp_path / "strange")

@@ -42,7 +42,7 @@ def test_what_the_product_leaves_out_the_library_refuses(names_, tmp_path):
     made = case.config()
     with pytest.raises(ValueError, match=REFUSED[names_]):
         if prerequisites.needed(made):
-            prerequisites.check(made, tmp_path, build.task(made))
+            prerequisites.check_prerequisites(made, tmp_path, build.task(made))
         tiny.prepared(made)
 
 

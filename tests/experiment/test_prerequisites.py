@@ -92,7 +92,7 @@ def test_a_mistake_shows_before_any_stage(mistake, tmp_path):
     config, said = made(), []
     config.pairs.folder, config.teacher = str(tmp_path / "pairs"), str(tmp_path / "teacher")
     with pytest.raises(ValueError) as error:
-        training.train(config, Workdir(tmp_path / "run"), say=said.append)
+        training.train_run(config, Workdir(tmp_path / "run"), say=said.append)
     assert sentence in str(error.value) and "\n" not in str(error.value)
     held = {path.name for path in (tmp_path / "run").iterdir()}
     if mistake != "pairs":  # of the first stage itself
@@ -109,7 +109,7 @@ def shared(tmp_path_factory):
     root, said = tmp_path_factory.mktemp("daaa"), []
     config = tiny.config("daaa", seed=3)
     config.pairs.folder, config.teacher = f"{root}/pairs-{{task}}", f"{root}/teacher-{{task}}-{{seed}}"
-    training.train(config, Workdir(root / "one"), say=said.append)
+    training.train_run(config, Workdir(root / "one"), say=said.append)
     return root, config, said
 
 
@@ -145,7 +145,7 @@ def test_a_second_run_trains_nothing_again(shared, tmp_path):
     root, config, _ = shared
     made, said = [root / "pairs-R-S", root / "teacher-R-S-3"], []
     before = stamps(*made)
-    result = training.train(another(config), Workdir(tmp_path / "two"), say=said.append)
+    result = training.train_run(another(config), Workdir(tmp_path / "two"), say=said.append)
     assert stamps(*made) == before and result["method"] == "daaa"
     assert any("has all pairs of task R-S; nothing to do" in line for line in said)
     assert not any("training generators" in line or "translating" in line for line in said)
@@ -157,7 +157,7 @@ def test_the_teacher_is_the_network_of_the_source_only_run(shared):
     task = build.task(config)
     refuse = functools.partial(pytest.fail, "nothing is left to train")
     teacher = prerequisites.taught(config, Workdir(root / "teacher-R-S-3"), task, refuse)
-    plain = training.load(root / "teacher-R-S-3", last=True)[2].network
+    plain = training.load_run(root / "teacher-R-S-3", last=True)[2].network
     for one, other in zip(teacher.get_weights(), plain.get_weights(), strict=True):
         assert np.array_equal(one, other)
     images = task.tests["source"].images[:4]
@@ -198,7 +198,7 @@ def test_a_teacher_of_another_kind_is_refused_before_the_pairs(shared, change, s
     config, said = wrong(**change), []
     config.teacher = str(root / folder)
     with pytest.raises(ValueError) as error:
-        training.train(config, Workdir(tmp_path / "run"), say=said.append)
+        training.train_run(config, Workdir(tmp_path / "run"), say=said.append)
     assert sentence in str(error.value) and "\n" not in str(error.value)
     assert {path.name for path in (tmp_path / "run").iterdir()} == {".lock"} and said == []
 
@@ -225,7 +225,7 @@ def test_pairs_of_other_pictures_are_refused(shared, tmp_path):
     config = tiny.config("daaa", seed=4)
     config.pairs.folder = str(root / "pairs-R-S")
     with pytest.raises(ValueError, match="translated there are not the"):
-        training.train(config, Workdir(tmp_path / "run"))
+        training.train_run(config, Workdir(tmp_path / "run"))
 
 
 @pytest.mark.parametrize("cell", ["adda", "daaa"])
@@ -248,7 +248,7 @@ def test_a_run_that_has_ended_may_move_away_from_its_stages(shared, tmp_path):
     shutil.copytree(root / "one", tmp_path / "one")
     moved = config.copy_and_resolve_references()
     moved.pairs.folder = moved.teacher = str(tmp_path / "elsewhere")
-    assert training.train(moved, Workdir(tmp_path / "one")) == Workdir(root / "one").finished()
+    assert training.train_run(moved, Workdir(tmp_path / "one")) == Workdir(root / "one").finished()
 
 
 def test_evaluation_needs_neither_pairs_nor_teacher(shared, tmp_path):
@@ -257,7 +257,7 @@ def test_evaluation_needs_neither_pairs_nor_teacher(shared, tmp_path):
     record = json.loads((tmp_path / "one" / "config.json").read_text())
     record["config"]["pairs"]["folder"] = record["config"]["teacher"] = str(tmp_path / "gone")
     (tmp_path / "one" / "config.json").write_text(json.dumps(record))
-    _, task, method = training.load(tmp_path / "one", last=True)
+    _, task, method = training.load_run(tmp_path / "one", last=True)
     found = np.argmax(method(task.tests["target"].images), 1)
     accuracy = np.mean(found == task.tests["target"].labels)
     assert accuracy == pytest.approx(Workdir(tmp_path / "one").finished()["last"], abs=1e-3)
@@ -265,8 +265,8 @@ def test_evaluation_needs_neither_pairs_nor_teacher(shared, tmp_path):
 
 def test_without_folders_named_they_lie_in_the_run_s(tmp_path):
     config = tiny.config("daaa")
-    assert prerequisites.place(config, "", tmp_path / "pairs") == tmp_path / "pairs"
-    assert prerequisites.place(config, "/a/{task}/{seed}", tmp_path) == pathlib.Path("/a/R-S/0")
+    assert prerequisites.folder_of(config, "", tmp_path / "pairs") == tmp_path / "pairs"
+    assert prerequisites.folder_of(config, "/a/{task}/{seed}", tmp_path) == pathlib.Path("/a/R-S/0")
 
 
 def test_runs_of_one_folder_share_what_the_config_does_not_place(tmp_path):

@@ -57,7 +57,7 @@ def end(folder):
         found[f"{home.relative_to(folder)} rows"] = plain(Workdir(home).rows())
     for home in (folder, folder / "teacher"):
         found[f"{home.relative_to(folder)} result"] = plain([Workdir(home).finished()])
-    return found, [tiny.state(training.load(home)[2]) for home in (folder, folder / "teacher")]
+    return found, [tiny.state(training.load_run(home)[2]) for home in (folder, folder / "teacher")]
 
 
 @pytest.fixture(scope="module")

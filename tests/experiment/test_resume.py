@@ -69,4 +69,4 @@ def test_a_damaged_checkpoint_is_named(trained, tmp_path):
 
 def test_a_workdir_is_for_one_process_at_a_time(tmp_path):
     with Workdir(tmp_path).claim(tiny.config()), pytest.raises(ValueError, match="another process is training"):
-        training.train(tiny.config(), Workdir(tmp_path))
+        training.train_run(tiny.config(), Workdir(tmp_path))

@@ -34,7 +34,7 @@ def other(value):
 def buildable(cell):
     """Leaves out parts of other methods, which stand for nothing by themselves."""
     try:
-        return bool(cells.cell(cell))
+        return bool(cells.parse_cell(cell))
     except ValueError as error:
         assert "is a part of others" in str(error) or "is no tfuda.method.Method" in str(error)
         return False
@@ -57,12 +57,12 @@ def test_every_option_of_every_part_arrives_under_every_config(file, at):
 
 def test_options_are_said_of_the_part_whose_brackets_they_stand_in():
     text = "ent[trade_offs.entropy=0.2;hidden=8]+toalign+mcc[temperature=3]@mcc"
-    assert cells.said(text) == {
+    assert cells.options_in_brackets(text) == {
         "options": {"trade_offs.entropy", "hidden"},
         "weigher_options": set(),
         "regulariser_options": {"temperature"},
     }
-    assert cells.said("toalign[scale=16]") == {"options": set(), "weigher_options": {"scale"}}
+    assert cells.options_in_brackets("toalign[scale=16]") == {"options": set(), "weigher_options": {"scale"}}
 
 
 def test_an_option_of_one_part_leaves_that_of_another_to_the_recipe():
@@ -79,7 +79,7 @@ def test_a_flag_wins_over_brackets_and_a_run_s_file_keeps_both(monkeypatch):
     values(words)
     kept = ConfigDict(json.loads(json.dumps(values.config.to_dict())))
     assert kept.combiner_options.rate == 3.0 and kept.options.hidden == 9
-    assert cells.said(kept.cell) == {"options": {"hidden"}, "combiner_options": {"rate"}}
+    assert cells.options_in_brackets(kept.cell) == {"options": {"hidden"}, "combiner_options": {"rate"}}
 
 
 def test_what_is_said_is_not_searched():

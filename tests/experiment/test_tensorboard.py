@@ -93,14 +93,14 @@ def test_a_run_that_is_resumed_has_nothing_twice(run, tmp_path):
 def test_a_run_that_was_killed_at_its_end_has_one_end(run, tmp_path):
     shutil.copytree(run / "events", tmp_path / "events")
     result = json.loads((run / "result.json").read_text())
-    task, method = training.load(run)[1:]
+    task, method = training.load_run(run)[1:]
     again = tensorboard.Events(Workdir(tmp_path), 4)
     again.end(result, method.network, task)
     assert steps(tmp_path) == steps(run)
 
 
 def test_where_the_target_has_no_labels_its_predictions_are_shown(run, tmp_path):
-    task, method = training.load(run)[1:]
+    task, method = training.load_run(run)[1:]
     blind = task._replace(tests={**task.tests, "target": task.tests["target"].unlabelled()})
     tensorboard.Events(Workdir(tmp_path), 0).end({"steps": 4, "source": 0.5}, method.network, blind)
     found = steps(tmp_path)

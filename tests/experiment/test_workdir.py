@@ -28,7 +28,7 @@ def test_checkpoints_are_kept_and_found_in_a_folder_of_any_name(name, tmp_path):
 def test_a_preset_s_folder_is_found_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "backbone").mkdir()
-    config = defaults.base("dann")
+    config = defaults.default_config("dann")
     config.network_options.preset = "backbone"
-    workdir.absolute(config)
+    workdir.make_paths_absolute(config)
     assert config.network_options.preset == str(tmp_path / "backbone")

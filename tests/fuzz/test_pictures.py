@@ -25,7 +25,7 @@ def served(tmp_path_factory):
     """A model of a small untrained network."""
     network = Network(small((4, 4)), 3, (16, 16), view=View(20, 16, "center"))
     folder = tmp_path_factory.mktemp("served") / "model"
-    export.export(network, ("a", "b", "c"), folder, np.zeros([1, 16, 16, 3], np.uint8))
+    export.export_network(network, ("a", "b", "c"), folder, np.zeros([1, 16, 16, 3], np.uint8))
     return export.Model(folder)
 
 
@@ -57,7 +57,7 @@ def test_any_bytes_are_a_picture_or_a_reason(amount, tmp_path):
         path.write_bytes(data)
         with decodable.hushed():
             reason, copy = decodable.readable(str(path))
-            seen = inspect_file.look(str(path))
+            seen = inspect_file.inspect_picture(str(path))
         if reason:
             assert "\n" not in reason and {"error"} == {one.severity for one in seen.findings}
         else:
@@ -102,7 +102,7 @@ def test_bombs_are_refused_by_their_header_everywhere(name, tmp_path, served):
     start = time.monotonic()
     with decodable.hushed():
         reason, _ = decodable.readable(str(path))
-        assert reason and inspect_file.look(str(path)).findings[0].severity == "error"
+        assert reason and inspect_file.inspect_picture(str(path)).findings[0].severity == "error"
         with pytest.raises(ValueError, match=r"is refused: .*header says"):
             served.files([bombs.GOOD["png"], data])
         with pytest.raises(ValueError, match="cannot be read"):

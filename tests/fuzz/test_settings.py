@@ -106,7 +106,7 @@ def task():
 def test_a_setting_that_makes_no_sense_is_one_sentence(key, value, task):
     with pytest.raises(MISTAKES) as error:
         made = changed(key, value)
-        validation.check(made)  # also of what this run would not read
+        validation.check_config(made)  # also of what this run would not read
         anew = key in ("task", "data", "seed", "source_test", "shots", "tail", "imbalance", "on_bad_image")
         of = build.task(made) if anew or "classes" in key else task
         method = build.method(made, of)
@@ -129,16 +129,16 @@ def test_a_range_is_of_the_owner_s_option(cell, key, good, bad):
     made = tiny.config(cell)
     tree, name = key.split(".")
     made[tree][name] = good
-    validation.check(made)
+    validation.check_config(made)
     if bad is not None:
         made[tree][name] = bad
         with pytest.raises(ValueError, match=f"^{key}={bad}: a whole number from"):
-            validation.check(made)
+            validation.check_config(made)
 
 
 @pytest.mark.parametrize("cell", names.modules("methods"))
 def test_the_defaults_of_every_method_make_sense(cell):
-    validation.check(digits.get_config(cell))
+    validation.check_config(digits.get_config(cell))
 
 
 NUMBERS = st.one_of(st.integers(), st.floats(), st.booleans(), st.integers(-3, 3))
@@ -159,7 +159,7 @@ def test_any_value_of_any_setting_is_checked_without_a_traceback(amount):
             return  # ConfigDict's own sentence; flags never come so far
         rule = validation._rule(plain, key)
         try:
-            validation.check(made)
+            validation.check_config(made)
         except ValueError as error:
             assert key in str(error)
         else:
@@ -212,7 +212,7 @@ def test_a_cell_of_any_words_is_a_config_or_one_sentence(amount):
     @given(st.one_of(st.lists(PARTS, max_size=9).map("".join), st.text(max_size=20)))
     def look(text):
         with one_sentence():
-            made = cells.cell(text)
+            made = cells.parse_cell(text)
             assert isinstance(made, ConfigDict) and made.method
 
     look()
@@ -223,7 +223,7 @@ def test_a_cell_of_any_words_is_a_config_or_one_sentence(amount):
 )
 def test_a_cell_out_of_shape_is_refused(text):
     with pytest.raises(ValueError):
-        cells.cell(text)
+        cells.parse_cell(text)
 
 
 def parsed(words, monkeypatch):
@@ -249,7 +249,7 @@ def test_flags_of_any_words_are_a_config_or_one_sentence(amount, monkeypatch):
     def look(key, value):
         try:
             config = parsed(["--config=configs/digits.py:toalign", f"--config.{key}={value}"], monkeypatch)
-            validation.check(config)
+            validation.check_config(config)
         except (*MISTAKES, flags.Error) as error:
             assert sentence(error)
 
@@ -258,7 +258,7 @@ def test_flags_of_any_words_are_a_config_or_one_sentence(amount, monkeypatch):
 
 def test_a_very_long_value_is_a_short_sentence():
     with pytest.raises(ValueError) as error:
-        cells.cell("x" * 50_000)
+        cells.parse_cell("x" * 50_000)
     assert len(sentence(error.value)) < 3000
 
 

@@ -61,18 +61,18 @@ def test_a_bad_file_of_beliefs_is_one_sentence_and_runs_nothing(name, tmp_path, 
     monkeypatch.chdir(tmp_path)
     archive(tmp_path / "a.npz", BAD_ARRAYS[name])
     with pytest.raises(ValueError, match=r"prior=.*a\.npz"):
-        pseudo_labels.load(str(tmp_path / "a.npz"))
+        pseudo_labels.load_beliefs(str(tmp_path / "a.npz"))
     if name not in ("nan", "one row"):
         (tmp_path / "a.npy").write_bytes(BAD_ARRAYS[name])
         with pytest.raises(ValueError, match=r"a\.npy"):
-            npz_file.read_one(tmp_path / "a.npy")
+            npz_file.read_array(tmp_path / "a.npy")
     assert not (tmp_path / "caught").exists()
 
 
 def test_an_array_that_would_swell_is_refused_before(tmp_path):
     archive(tmp_path / "a.npz", npy(np.zeros([2000, 2000])), zipfile.ZIP_DEFLATED)
     with pytest.raises(ValueError, match="says that it has"):
-        npz_file.read(tmp_path / "a.npz", ["beliefs"], 10**6)
+        npz_file.read_arrays(tmp_path / "a.npz", ["beliefs"], 10**6)
 
 
 def test_an_idx_file_that_would_swell_is_refused(tmp_path, monkeypatch):
@@ -112,7 +112,7 @@ def test_pairs_of_another_shape_are_refused(tmp_path):
     for wrong in (np.zeros([3, 32, 32, 3], np.uint8), np.zeros([len(domain), 32, 32], np.uint8)):
         np.save(tmp_path / "source_as_target.npy", wrong)
         with pytest.raises(ValueError, match="does not hold a picture for each"):
-            pair_store.load(tmp_path, "source_as_target", domain)
+            pair_store.load_pairs(tmp_path, "source_as_target", domain)
     for text in (
         "{}",
         "[]",
@@ -122,7 +122,7 @@ def test_pairs_of_another_shape_are_refused(tmp_path):
     ):
         (tmp_path / "index.json").write_text(text)
         with pytest.raises(ValueError, match=r"index\.json"):
-            pair_store.load(tmp_path, "source_as_target", domain)
+            pair_store.load_pairs(tmp_path, "source_as_target", domain)
 
 
 # ---- lists
@@ -170,7 +170,7 @@ def test_any_list_is_read_or_one_sentence(amount, pictures):
             found, labels = files.image_list(pictures / "l.txt", pictures, ("0", "1"))
             assert len(found) == len(labels) and set(labels.tolist()) <= {0, 1}
         with one_sentence():
-            domain = lists.load("l", "train", str(pictures))
+            domain = lists.load_domain("l", "train", str(pictures))
             assert domain.labels.min() >= 0 and domain.labels.max() < len(domain.classes)
         with one_sentence():
             scan.list_part("l", str(pictures / "l.txt"), str(pictures), [])
@@ -180,7 +180,7 @@ def test_any_list_is_read_or_one_sentence(amount, pictures):
 
 def test_data_sets_that_would_be_downloaded_code_are_refused():
     with pytest.raises(ValueError, match="code to download"):
-        tfds.load("huggingface:evil", "train")
+        tfds.load_domain("huggingface:evil", "train")
 
 
 def test_nothing_unpickles_outside_the_reader_of_weights():

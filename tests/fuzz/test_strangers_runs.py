@@ -65,7 +65,7 @@ def test_a_config_of_a_stranger_runs_no_code_that_it_names(place, copied, tmp_pa
     (tmp_path / "evil_module.py").write_text("open('caught', 'w')\n")
     change(**EVIL[place])
     with pytest.raises(ValueError, match=r"code from outside tfuda .* TFUDA_TRUST="):
-        training.load(folder)
+        training.load_run(folder)
     assert not (tmp_path / "caught").exists()
 
 
@@ -75,19 +75,19 @@ def test_code_that_the_user_names_as_well_is_run(copied, tmp_path, monkeypatch):
     (tmp_path / "my_module.py").write_text("from tfuda.methods.source_only import SourceOnly\n")
     change(method="my_module:SourceOnly", cell="my_module:SourceOnly")
     monkeypatch.setenv("TFUDA_TRUST", "other,my_module")
-    assert training.load(folder)[0].method == "my_module:SourceOnly"
+    assert training.load_run(folder)[0].method == "my_module:SourceOnly"
     monkeypatch.delenv("TFUDA_TRUST")
     monkeypatch.setattr(names, "NAMED", set())
     with pytest.raises(ValueError, match="TFUDA_TRUST=my_module"):
-        training.load(folder)
+        training.load_run(folder)
     names.resolve("my_module:SourceOnly", "methods")  # as a --config of the same command does
-    assert training.load(folder)[2].name == "sourceonly"
+    assert training.load_run(folder)[2].name == "sourceonly"
 
 
 def test_a_cache_of_a_stranger_is_not_written_to(copied, tmp_path):
     folder, change = copied
     change(cache=str(tmp_path / "elsewhere"))
-    assert training.load(folder)[0].cache == ""
+    assert training.load_run(folder)[0].cache == ""
 
 
 def test_checkpoints_elsewhere_are_neither_read_nor_deleted(copied, tmp_path):
@@ -108,7 +108,7 @@ def test_checkpoints_elsewhere_are_neither_read_nor_deleted(copied, tmp_path):
 def test_a_damaged_list_of_checkpoints_is_no_fresh_start(copied):
     (copied[0] / "checkpoints" / "checkpoint").write_text("}{")
     with pytest.raises(ValueError, match="is damaged"):
-        training.load(copied[0])
+        training.load_run(copied[0])
 
 
 @pytest.mark.parametrize("name", [".lock", "events", "plots/cam.png"])
@@ -121,7 +121,7 @@ def test_links_out_of_a_run_folder_are_not_written_through(name, copied, tmp_pat
     with pytest.raises(ValueError, match="symbolic link"), Workdir(folder).claim(tiny.config("source_only")):
         pass
     with pytest.raises(ValueError, match="symbolic link"):
-        training.load(folder)
+        training.load_run(folder)
     assert (tmp_path / "mine").read_text() == "mine"
 
 
@@ -142,7 +142,7 @@ def test_a_run_folder_with_any_setting_damaged_is_one_sentence(amount, copied):
         (folder / "config.json").write_text(plain)
         change(**{key: value})
         with one_sentence():
-            training.load(folder)
+            training.load_run(folder)
 
     look()
 
@@ -156,7 +156,7 @@ def test_a_damaged_record_is_named(name, text, copied):
     folder, _ = copied
     (folder / name).write_text(text)
     with pytest.raises(ValueError, match=name) if (name, text[:2]) not in HARMLESS else one_sentence():
-        training.load(folder) if name == "config.json" else Workdir(folder).finished()
+        training.load_run(folder) if name == "config.json" else Workdir(folder).finished()
 
 
 @pytest.mark.parametrize("text", ["step\nx\n", "step,seconds\n1,2,3\n", "a,b\n1,2\n", "step,seconds\n1\n"])

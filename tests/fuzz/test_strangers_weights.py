@@ -43,7 +43,7 @@ def test_a_pickle_of_weights_cannot_hang(name, tmp_path):
     pth(tmp_path / "a.pth", HANGS[name])
     start = time.monotonic()
     with pytest.raises(ValueError, match=r"a\.pth"):
-        torch_file.read(str(tmp_path / "a.pth"))
+        torch_file.read_tensors(str(tmp_path / "a.pth"))
     assert time.monotonic() - start < 2
 
 
@@ -54,7 +54,7 @@ def test_a_shape_of_nested_tuples_cannot_hang(tmp_path):
         file.writestr("a/data.pkl", b"\x80\x02}X\x01\x00\x00\x00x" + tensor + b"s.")
         file.writestr("a/data/0", bytes(4))
     with pytest.raises(ValueError, match="not of whole numbers"):
-        torch_file.read(str(tmp_path / "a.pth"))
+        torch_file.read_tensors(str(tmp_path / "a.pth"))
 
 
 def test_weights_do_not_grow_in_memory(tmp_path, monkeypatch):
@@ -62,7 +62,7 @@ def test_weights_do_not_grow_in_memory(tmp_path, monkeypatch):
     tree = {str(i): torch_writer.Tensor(None, 0, (1000,), (1,), shared) for i in range(200)}
     torch_writer.write_zip(tmp_path / "a.pth", torch_writer.state_dict(tree), monkeypatch)
     with pytest.raises(ValueError, match="again and again"):
-        torch_file.read(str(tmp_path / "a.pth"))
+        torch_file.read_tensors(str(tmp_path / "a.pth"))
 
 
 def test_storages_over_one_another_are_refused(tmp_path, monkeypatch):
@@ -83,7 +83,7 @@ def test_storages_over_one_another_are_refused(tmp_path, monkeypatch):
                 setattr(twin, of, getattr(here, of))
             file.filelist.append(twin)
     with pytest.raises(ValueError, match=r"b\.pth"):
-        torch_file.read(str(tmp_path / "b.pth"))
+        torch_file.read_tensors(str(tmp_path / "b.pth"))
 
 
 @profile(60)
@@ -99,7 +99,7 @@ def test_any_damage_of_weights_is_one_sentence(amount, tmp_path, monkeypatch):
             data[place] = value
         (tmp_path / "a.pth").write_bytes(data)
         with one_sentence():
-            torch_file.read(str(tmp_path / "a.pth"))
+            torch_file.read_tensors(str(tmp_path / "a.pth"))
 
     look()
 
@@ -125,20 +125,20 @@ def test_hdf5_files_have_their_own_numbers_and_no_more(kind, tmp_path):
     path = str(tmp_path / "a.weights.h5")
     h5(path, kind)
     with pytest.raises(ValueError, match=r"a\.weights\.h5"):
-        resnet.contents(path)
+        resnet.tensors_of(path)
 
     class Backbone:
         weights = [1]
 
     with pytest.raises(ValueError, match=r"a\.weights\.h5"):
-        applications.load(Backbone(), path, "ResNet50")
+        applications.load_weights(Backbone(), path, "ResNet50")
 
 
 def test_a_preset_names_code_of_keras_alone(tmp_path):
     good = {"module": "keras_hub.src.models", "class_name": "ResNetBackbone", "registered_name": "keras_hub>ResNet"}
     (tmp_path / "config.json").write_text(json.dumps({**good, "config": {"layers": [good, {"module": None}]}}))
-    hub.plain(str(tmp_path))
+    hub.check_preset(str(tmp_path))
     for evil in ({"module": "os"}, {"class_name": "Lambda"}, {"registered_name": "mine>Layer"}):
         (tmp_path / "config.json").write_text(json.dumps({**good, "config": {"layers": [{**good, **evil}]}}))
         with pytest.raises(ValueError, match="names code of others"):
-            hub.plain(str(tmp_path))
+            hub.check_preset(str(tmp_path))

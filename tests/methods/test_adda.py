@@ -117,7 +117,7 @@ def test_training_without_a_teacher_is_refused():
 
 def test_labelled_target_images_are_refused_before_any_stage(tmp_path):
     with pytest.raises(ValueError, match=r"has no use for labelled target images: leave out --config\.shots"):
-        training.train(tiny.config("adda", shots=1), Workdir(tmp_path))
+        training.train_run(tiny.config("adda", shots=1), Workdir(tmp_path))
     assert not (tmp_path / "teacher").exists()
 
 
@@ -130,7 +130,7 @@ def whole(tmp_path_factory):
     made, said = tiny.config("adda", steps=6, segment=3), []
     task, folder = build.task(made), Workdir(tmp_path_factory.mktemp("adda"))
     task = task._replace(tests={name: domain.rows(np.arange(40)) for name, domain in task.tests.items()})
-    result = training.train(made, folder, task=task, say=said.append)
+    result = training.train_run(made, folder, task=task, say=said.append)
     return made, task, folder, said, result
 
 
@@ -143,7 +143,7 @@ def test_a_run_makes_its_teacher_first_and_answers_by_its_head(whole):
     ]
     assert Workdir(folder.path / "teacher").finished()["method"] == "source_only"
     teacher = prerequisites.taught(made, Workdir(folder.path / "teacher"), task, pytest.fail)
-    network = training.load(folder.path)[2].network
+    network = training.load_run(folder.path)[2].network
     assert all(same(network.head.get_weights(), teacher.head.get_weights()))
     assert not all(same(network.get_weights(), teacher.get_weights()))
 
@@ -158,7 +158,7 @@ def test_a_run_that_was_stopped_ends_where_it_would_have_with_the_same_teacher(w
     method = build.method(made, task, prerequisites.taught(made, Workdir(made.teacher), task, pytest.fail))
     journal = callbacks.Journal(task, folder, folder.checkpoints(method), 0)
     method.fit(build.streams(made, task), callbacks=[journal, tiny.StopAt(3)], verbose=0)
-    training.train(made, folder, task=task, say=said.append)
+    training.train_run(made, folder, task=task, say=said.append)
     assert "resuming at step 3 of 6" in said and not (folder.path / "teacher").exists()
     ours, theirs = (killing.content(work.path) for work in (folder, one))
     for name in ("checkpoints/checkpoint", "metrics.csv", "result.json"):

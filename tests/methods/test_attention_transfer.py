@@ -42,14 +42,14 @@ def test_grad_cam_of_pooling_and_a_linear_head_is_the_closed_form(network, image
     area = maps.shape[1] * maps.shape[2]
     alpha = weights(network)[:, predicted].T / area  # [B, C]
     expected = np.maximum(np.einsum("bc,bhwc->bhw", alpha, maps), 0)
-    np.testing.assert_allclose(attention.look(network, images).grad_cam, expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(attention.look_at_maps(network, images).grad_cam, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_toaligns_map_is_the_sum_of_channels_weighed_by_the_labels_weights(network, images):
     labels = np.arange(7) % 5
     maps = network(images).maps[-1].numpy()
     expected = np.einsum("bc,bhwc->bhw", weights(network)[:, labels].T, maps)
-    views = attention.look(network, images, labels)
+    views = attention.look_at_maps(network, images, labels)
     np.testing.assert_allclose(views.positive, np.maximum(expected, 0), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(views.negative, np.maximum(-expected, 0), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(views.response, np.abs(maps).mean(-1), rtol=1e-5)
@@ -58,7 +58,7 @@ def test_toaligns_map_is_the_sum_of_channels_weighed_by_the_labels_weights(netwo
 def test_without_labels_toaligns_map_is_that_of_the_prediction(network, images):
     predicted = network(images).logits.numpy().argmax(1)
     for of_none, of_predicted in zip(
-        attention.look(network, images), attention.look(network, images, predicted), strict=True
+        attention.look_at_maps(network, images), attention.look_at_maps(network, images, predicted), strict=True
     ):
         np.testing.assert_array_equal(of_none, of_predicted)
 
@@ -69,7 +69,7 @@ def test_toaligns_map_is_exact_for_a_nonlinear_head(images):
     net = Network(stages(), 5, (24, 32), head=head)
     outputs, labels = net(images), np.arange(7) % 5
     w = attention.ops.sensitivity(lambda f: tf.gather(net.head(f), labels, batch_dims=1), outputs.features)
-    views = attention.look(net, images, labels)
+    views = attention.look_at_maps(net, images, labels)
     means = (views.positive - views.negative).mean((1, 2))
     np.testing.assert_allclose(means, tf.reduce_sum(w * outputs.features, -1), rtol=1e-4, atol=1e-5)
 
@@ -80,7 +80,7 @@ def test_biwaas_map_is_the_sum_of_channels_weighed_by_the_gradient_of_the_cross_
     gradient = (tf.nn.softmax(outputs.logits).numpy() - np.eye(5)[labels]) @ weights(network).T  # [B, C]
     w = gradient / np.linalg.norm(gradient, axis=1, keepdims=True)
     expected = np.einsum("bc,bhwc->bhw", np.abs(w), np.abs(outputs.maps[-1].numpy()))
-    found = attention.look(network, images, labels).weighted
+    found = attention.look_at_maps(network, images, labels).weighted
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -91,7 +91,7 @@ def test_biwaas_map_has_the_weights_of_its_weigher_with_a_nonlinear_head(images)
     seen = biwaa(net, {"source": {"label": labels}}, {"source": outputs}, factor=1.0)["source"].features
     w = (seen / outputs.features).numpy()  # [B, C]
     expected = np.einsum("bc,bhwc->bhw", np.abs(w), np.abs(outputs.maps[-1].numpy()))
-    found = attention.look(net, images, labels).weighted
+    found = attention.look_at_maps(net, images, labels).weighted
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
 
 
@@ -120,9 +120,9 @@ def test_an_overlay_is_of_the_images_size_and_brightest_where_the_map_is():
 
 
 def test_cam_of_a_biwaa_run_shows_the_weighted_map_in_the_place_of_toaligns(tmp_path, monkeypatch):
-    training.train(config("dann+biwaa"), Workdir(tmp_path / "run"))
-    loaded = training.load(tmp_path / "run")
-    monkeypatch.setattr(training, "load", lambda path: loaded)
+    training.train_run(config("dann+biwaa"), Workdir(tmp_path / "run"))
+    loaded = training.load_run(tmp_path / "run")
+    monkeypatch.setattr(training, "load_run", lambda path: loaded)
     rows, row = [], attention.row
     monkeypatch.setattr(attention, "row", lambda axes, *given: (row(axes, *given), rows.append((axes, *given))))
     attention.cam("run", tmp_path / "x.png")
@@ -131,7 +131,7 @@ def test_cam_of_a_biwaa_run_shows_the_weighted_map_in_the_place_of_toaligns(tmp_
     axes, image, views, _ = rows[0]  # of the source, so its label counts
     domain = loaded[1].tests["source"]
     (index,) = [i for i in range(len(domain)) if np.array_equal(domain.images[i], image)]
-    view = attention.look(loaded[2].network, domain.images[[index]], domain.labels[[index]]).weighted[0]
+    view = attention.look_at_maps(loaded[2].network, domain.images[[index]], domain.labels[[index]]).weighted[0]
     np.testing.assert_allclose(views.weighted, view, rtol=1e-4, atol=1e-5)
     drawn = axes[3].images[0].get_array()
     np.testing.assert_allclose(drawn, attention.overlay(image, view, view.max()), atol=0.01)

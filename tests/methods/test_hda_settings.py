@@ -91,9 +91,9 @@ def test_a_stopped_and_resumed_run_equals_an_undisturbed_one_to_the_bit(tmp_path
 
 
 def test_a_run_is_loaded_with_its_own_head_and_weigher(tmp_path):
-    result = training.train(config(WEIGHED_TOO, "ssda", steps=2, segment=2), Workdir(tmp_path))
+    result = training.train_run(config(WEIGHED_TOO, "ssda", steps=2, segment=2), Workdir(tmp_path))
     assert (result["method"], result["weigher"]) == ("hda", "toalign")
-    _, task, method = training.load(tmp_path)
+    _, task, method = training.load_run(tmp_path)
     images = tf.constant(task.tests["target"].images[:2])
     features = method.network(images).features
     head = method.network.head

@@ -89,7 +89,7 @@ def test_discriminators_that_are_all_right_and_all_wrong_are_seen():
 def test_a_discriminator_for_each_class():
     method = made(hidden=7)
     assert method.bank.w1.shape == (CLASSES, WIDTH, 7)
-    assert cells.cell("mada").options.hidden == 256 and cells.cell("mada").options.detached is True
+    assert cells.parse_cell("mada").options.hidden == 256 and cells.parse_cell("mada").options.detached is True
 
 
 def test_by_default_the_probabilities_are_constants():

@@ -118,7 +118,9 @@ def test_head_and_adversary_have_one_form_and_share_nothing():
 
 
 def test_options_reach_the_heads():
-    assert cells.cell("mdd[margin=2;hidden=7]").options.to_dict().items() >= {"margin": 2.0, "hidden": 7}.items()
+    assert (
+        cells.parse_cell("mdd[margin=2;hidden=7]").options.to_dict().items() >= {"margin": 2.0, "hidden": 7}.items()
+    )
     head = MDD.head(3, {**MDD.options(), "hidden": 7, "dropout": 0.25})
     assert head.layers[0].units == 7 and head.layers[1].rate == 0.25
     assert isinstance(head, keras.Sequential)

@@ -155,7 +155,7 @@ def test_the_head_s_options():
     np.testing.assert_allclose(plain(x), expected, rtol=1e-6)
     assert plain.hidden is None and len(plain.trainable_variables) == 1
     assert MME.head(3).hidden.units == 512 and MME.head(3).temperature == 0.05
-    assert cells.cell("mme[alternating=False;temperature=0.1]").options.temperature == 0.1
+    assert cells.parse_cell("mme[alternating=False;temperature=0.1]").options.temperature == 0.1
 
 
 def test_a_feature_of_length_zero_gives_finite_gradients():

@@ -142,7 +142,7 @@ def test_attention_is_part_of_evaluation_export_and_checkpoints(tmp_path):
     plain = method.network.head(method.network.pool(outputs.maps[-1]))
     assert np.abs(plain - outputs.logits).max() > 1e-3
     np.testing.assert_allclose(evaluate.Observer(method.network)(images).logits, outputs.logits, rtol=1e-4, atol=1e-5)
-    export.export(method.network, task.classes, tmp_path / "model", images)
+    export.export_network(method.network, task.classes, tmp_path / "model", images)
     served = export.Model(tmp_path / "model")(images)
     np.testing.assert_allclose(served, tf.nn.softmax(outputs.logits), atol=1e-5)
     assert any("attention" in v.path for v in method.network.variables)

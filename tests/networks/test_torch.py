@@ -35,7 +35,7 @@ def network(depth):
 
 @pytest.mark.parametrize("depth", resnet.BLOCKS)
 def test_features_and_logits_are_those_of_torchvision(depth, torchvision):
-    ours, weights = network(depth), torch_file.read(str(OUT / f"resnet{depth}.pth"))
+    ours, weights = network(depth), torch_file.read_tensors(str(OUT / f"resnet{depth}.pth"))
     ours.head.set_weights([weights["fc.weight"].T, weights["fc.bias"]])
     out = ours(tf.constant(torchvision["images"]))
     assert torchvision[f"{depth}/features"].std() > 0.05

@@ -32,19 +32,19 @@ def test_all_ages_of_the_format_give_the_numbers_that_were_written(age, tmp_path
     arrays = some()
     path = tmp_path / "weights.pth"
     WRITERS[age](path, state_dict({name: Tensor(value) for name, value in arrays.items()}), monkeypatch)
-    same(torch_file.read(str(path)), arrays)
+    same(torch_file.read_tensors(str(path)), arrays)
 
 
 def test_big_endian_files_are_turned(tmp_path, monkeypatch):
     write_zip(tmp_path / "a.pth", {name: Tensor(value) for name, value in some().items()}, monkeypatch, big=True)
-    same(torch_file.read(str(tmp_path / "a.pth")), some())
+    same(torch_file.read_tensors(str(tmp_path / "a.pth")), some())
 
 
 def test_bfloat16_becomes_float32(tmp_path, monkeypatch):
     numbers = np.array([1.0, -2.5, 3.140625, 0.0, np.inf], "f4")  # all of them bfloat16 numbers
     halves = (numbers.view("u4") >> 16).astype("u2")
     write_zip(tmp_path / "a.pth", {"x": Tensor(halves), "one": Tensor(halves[2])}, monkeypatch)
-    same(torch_file.read(str(tmp_path / "a.pth")), {"x": numbers, "one": numbers[2:3].reshape(())})
+    same(torch_file.read_tensors(str(tmp_path / "a.pth")), {"x": numbers, "one": numbers[2:3].reshape(())})
 
 
 @pytest.mark.parametrize("write", [write_zip, write_pickles])
@@ -58,14 +58,14 @@ def test_tensors_that_share_a_storage_have_their_own_offset_and_strides(write, t
     write(tmp_path / "a.pth", tree, monkeypatch)
     x = np.arange(24, dtype="f4")
     wanted = {"turned": x.reshape(6, 4).T, "row": x[6:12], "every other": x[1:7:2]}
-    same(torch_file.read(str(tmp_path / "a.pth")), wanted)
+    same(torch_file.read_tensors(str(tmp_path / "a.pth")), wanted)
 
 
 def test_a_checkpoint_of_data_parallel_is_opened(tmp_path, monkeypatch):
     x = np.arange(3.0)
     tree = {"epoch": 3, "state_dict": {"module.a": Tensor(x), "module.b": Parameter(-x)}, "optimizer": {"lr": [0.1]}}
     write_zip(tmp_path / "a.pth", tree, monkeypatch)
-    same(torch_file.read(str(tmp_path / "a.pth")), {"a": x, "b": -x})
+    same(torch_file.read_tensors(str(tmp_path / "a.pth")), {"a": x, "b": -x})
 
 
 # ---- what is refused
@@ -83,7 +83,7 @@ class Call:
 
 def refused(path, *words):
     with pytest.raises(ValueError) as error:
-        torch_file.read(str(path))
+        torch_file.read_tensors(str(path))
     for word in (str(path), *words):
         assert word in str(error.value)
     assert "\n" not in str(error.value)
@@ -128,7 +128,7 @@ def test_a_file_cut_anywhere_is_refused(age, tmp_path, monkeypatch):
     tree = state_dict({"a": Tensor(np.arange(40.0)), "b": Tensor(np.arange(7))})
     WRITERS[age](tmp_path / "whole.pth", tree, monkeypatch)
     whole = (tmp_path / "whole.pth").read_bytes()
-    torch_file.read(str(tmp_path / "whole.pth"))
+    torch_file.read_tensors(str(tmp_path / "whole.pth"))
     # a tar ends in zeros that nobody needs, so only what stands before them is cut
     for length in range(0, len(whole.rstrip(b"\0")) - 1, 7):
         (tmp_path / "cut.pth").write_bytes(whole[:length])
@@ -144,7 +144,7 @@ def test_damaged_bytes_give_a_value_error_or_other_numbers(age, tmp_path, monkey
         broken[rng.integers(len(whole))] = rng.integers(256)
         (tmp_path / "broken.pth").write_bytes(broken)
         try:
-            kept += set(torch_file.read(str(tmp_path / "broken.pth"))) == {"a"}
+            kept += set(torch_file.read_tensors(str(tmp_path / "broken.pth"))) == {"a"}
         except ValueError as error:
             assert str(tmp_path / "broken.pth") in str(error)
     assert kept < 300

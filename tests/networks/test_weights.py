@@ -86,7 +86,7 @@ def refused(kind, path, *words, depth=18):
 
 def test_weights_of_another_depth_are_called_so(pth, tmp_path):
     refused(ValueError, pth(), "these are the weights of a ResNet-18, not of a ResNet-34", depth=34)
-    resnet.save(resnet.resnet(34), str(tmp_path / "a.weights.h5"))
+    resnet.save_weights(resnet.resnet(34), str(tmp_path / "a.weights.h5"))
     refused(ValueError, tmp_path / "a.weights.h5", "these are the weights of a ResNet-34, not of a ResNet-18")
 
 
@@ -102,8 +102,8 @@ def test_a_wrong_file_is_named_with_its_key(pth, tmp_path):
 
 def test_a_damaged_hdf5_file_is_named(origin, tmp_path):
     path = tmp_path / "a.weights.h5"
-    resnet.save(origin, str(path))
+    resnet.save_weights(origin, str(path))
     path.write_bytes(path.read_bytes()[:100_000])
     refused(ValueError, path, "it is damaged or no HDF5 file")
     with pytest.raises(ValueError, match=r"a\.h5: the name of a file of weights ends in \.weights\.h5"):
-        resnet.save(origin, "a.h5")
+        resnet.save_weights(origin, "a.h5")

@@ -18,7 +18,7 @@ def served(tmp_path_factory):
     """A network, its SavedModel, and pictures with the network's answers."""
     task, method = tiny.prepared(tiny.config("hda"))
     path = tmp_path_factory.mktemp("served") / "model"
-    export.export(method.network, task.classes, path, task.streams["target"].images[:4])
+    export.export_network(method.network, task.classes, path, task.streams["target"].images[:4])
     pictures = serving_load.pictures(((24, 40), (32, 32), (75, 50)), 6)
     return export.Model(path), serving_load.answers(serving_load.by_keras(method.network), pictures)
 

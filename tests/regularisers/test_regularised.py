@@ -83,25 +83,25 @@ class Shrunk:
 
 @pytest.mark.parametrize("text, whole", [("mcc", "source_only+mcc"), ("bnm", "source_only+bnm"), ("bsp", "dann+bsp")])
 def test_alone_it_stands_on_its_paper_s_method(text, whole):
-    found = cells.cell(text)
+    found = cells.parse_cell(text)
     assert found.cell == whole and f"{found.method}+{found.regulariser}" == whole
     assert found.weigher == found.combiner == ""
 
 
 def test_options_of_a_regulariser_beside_a_weigher():
-    found = cells.cell("hda+toalign+mcc[temperature=3]")
+    found = cells.parse_cell("hda+toalign+mcc[temperature=3]")
     assert (found.method, found.weigher, found.regulariser) == ("hda", "toalign", "mcc")
     assert found.regulariser_options.to_dict() == {"trade_off": 1.0, "temperature": 3.0}
-    assert cells.cell("dann+bsp[count=2]").regulariser_options.to_dict() == {"trade_off": 2e-4, "count": 2}
+    assert cells.parse_cell("dann+bsp[count=2]").regulariser_options.to_dict() == {"trade_off": 2e-4, "count": 2}
     method = build.method(tiny.config("hda+toalign+mcc[temperature=3]"))
     assert method.regulariser == MCC(trade_off=0.3, temperature=3.0)  # the digits' own, and what the bracket says
 
 
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match=r"^'dann\+mcc\+bsp' names two regularisers, 'mcc' and 'bsp'$"):
-        cells.cell("dann+mcc+bsp")
+        cells.parse_cell("dann+mcc+bsp")
     with pytest.raises(ValueError, match="mcc has no option 'temprature', did you mean 'temperature'"):
-        cells.cell("mcc[temprature=3]")
+        cells.parse_cell("mcc[temprature=3]")
 
 
 def shrink(batch, outputs, trade_off=0.5):
@@ -110,7 +110,7 @@ def shrink(batch, outputs, trade_off=0.5):
 
 def test_a_function_with_a_trade_off_is_no_weigher():
     with pytest.raises(ValueError, match="'test_regularised:shrink' has a trade_off but is no class"):
-        cells.cell("dann+test_regularised:shrink")
+        cells.parse_cell("dann+test_regularised:shrink")
 
 
 def test_bsp_is_of_the_source_and_the_unlabelled_target_in_every_turn():
@@ -127,13 +127,15 @@ def test_bsp_is_of_the_source_and_the_unlabelled_target_in_every_turn():
 
 
 def test_a_run_with_a_regulariser_is_no_source_only_run():
-    plain, regularised = (defaults.base(cell) for cell in ("source_only", "source_only+mcc"))
-    assert names.plain(plain) and not names.plain(regularised)
-    assert names.plain({"method": "source_only"}) and not names.plain(defaults.base("dann"))
+    plain, regularised = (defaults.default_config(cell) for cell in ("source_only", "source_only+mcc"))
+    assert names.trains_source_only(plain) and not names.trains_source_only(regularised)
+    assert names.trains_source_only({"method": "source_only"}) and not names.trains_source_only(
+        defaults.default_config("dann")
+    )
 
 
 def test_a_class_of_a_user_s_own_with_a_trade_off_is_a_regulariser():
-    found = cells.cell("dann+test_regularised:Shrunk[power=3]")
+    found = cells.parse_cell("dann+test_regularised:Shrunk[power=3]")
     assert found.regulariser == "test_regularised:Shrunk" and not found.combiner
     method, batch = ready("dann+test_regularised:Shrunk[power=3]")
     features = method.forward(batch)[1]["target"].features

@@ -27,7 +27,7 @@ of_runs = pytest.mark.xdist_group("plots")  # one worker, which trains the runs 
 
 
 def tiny(cell: str, **changes):
-    config = defaults.base(cell)
+    config = defaults.default_config(cell)
     config.data, config.task = "digits", "H-M"
     config.steps, config.segment, config.batch = 4, 2, 8
     config.network_options = {"widths": (4, 4, 4), "convolutions": 1}
@@ -42,7 +42,7 @@ def runs(tmp_path_factory):
         patch.setenv("TFUDA_CACHE", str(tmp_path_factory.mktemp("cache")))
         folder = tmp_path_factory.mktemp("runs")
         for cell in ("source_only", "dannp+toalign"):
-            training.train(tiny(cell), Workdir(folder / cell))
+            training.train_run(tiny(cell), Workdir(folder / cell))
         yield folder
 
 
@@ -99,7 +99,7 @@ def test_a_single_run_has_no_spread():
 def test_seeds_are_one_line_and_options_that_differ_are_named(tmp_path):
     paths = [made(tmp_path / f"{s}", journal(s), seed=s) for s in range(2)]
     paths.append(made(tmp_path / "batch", journal(3), batch=16))
-    groups = history.grouped([history.read(path) for path in paths])
+    groups = history.grouped([history.read_history(path) for path in paths])
     labels = ["dannp, H → M, batch=8 (mean ± std of 2 seeds)", "dannp, H → M, batch=16"]
     assert [group.label for group in groups] == labels
     assert [len(group.runs) for group in groups] == [2, 1]
@@ -165,7 +165,7 @@ def test_tsne_says_that_a_training_diverged():
 
 def test_a_domain_shows_at_most_500_points_always_the_same():
     domain = Domain("x", ("a",), np.arange(800), np.zeros(800, "int32"))
-    first, again = embedding.part(domain).images, embedding.part(domain).images
+    first, again = embedding.part_of_domain(domain).images, embedding.part_of_domain(domain).images
     assert len(np.unique(first)) == 500 and np.array_equal(first, again)
 
 
@@ -228,7 +228,7 @@ def test_before_has_to_be_a_source_only_run_of_the_same_task(runs, tmp_path):
 
 @of_runs
 def test_without_before_the_left_panel_is_the_network_as_it_was_initialised(runs):
-    config, task, trained = training.load(runs / "source_only")
+    config, task, trained = training.load_run(runs / "source_only")
     title, initial = embedding.earlier(config, task, "")
     keras.utils.set_random_seed(config.seed)
     fresh = build.network(config, task)
@@ -248,9 +248,9 @@ def test_what_is_missing_is_said_in_one_sentence(runs, tmp_path, monkeypatch):
     many = [made(tmp_path / f"m{i}", journal(0), batch=i) for i in range(1, 10)]
     with pytest.raises(ValueError, match="9 different runs are too many"):
         plots.curves(many, tmp_path / "x.png")
-    config, task, method = training.load(runs / "source_only")
+    config, task, method = training.load_run(runs / "source_only")
     tests = {**task.tests, "target": task.tests["target"].unlabelled()}
-    monkeypatch.setattr(training, "load", lambda path: (config, task._replace(tests=tests), method))
+    monkeypatch.setattr(training, "load_run", lambda path: (config, task._replace(tests=tests), method))
     with pytest.raises(ValueError, match="target domain M has no labels"):
         plots.confusion_of_run(str(runs / "source_only"), tmp_path / "x.png")
     plots.cam(str(runs / "source_only"), tmp_path / "x.png")  # which needs none

@@ -42,8 +42,8 @@ def config(cell: str, **changes):
 def runs(tmp_path_factory):
     """Folders of a run of DAAA with all its stages, and of an oracle."""
     folder = tmp_path_factory.mktemp("runs")
-    training.train(config("daaa", steps=3), Workdir(folder / "daaa"))
-    training.train(config("source_only", task="B-B"), Workdir(folder / "oracle"))
+    training.train_run(config("daaa", steps=3), Workdir(folder / "daaa"))
+    training.train_run(config("source_only", task="B-B"), Workdir(folder / "oracle"))
     return {name: str(folder / name) for name in ("daaa", "oracle")}
 
 
@@ -106,7 +106,7 @@ def test_pairs_are_found_where_the_config_names_them(runs, tmp_path):
 def test_the_oracles_shares_are_counted_over_all_source_and_all_real_test_pictures(runs, tmp_path, figures):
     lines = []
     plots.pairs(f"{runs['daaa']}/pairs", tmp_path / "x.png", runs["oracle"], lines.append)
-    network = training.load(runs["oracle"])[2].network
+    network = training.load_run(runs["oracle"])[2].network
     source, target = load("A", "train"), load("B", "test")
     counts = []
     for images, labels in (
@@ -125,7 +125,7 @@ def test_the_oracles_shares_are_counted_over_all_source_and_all_real_test_pictur
 
 def test_the_verdict_counts_right_pictures(runs, monkeypatch):
     """With an oracle that says what it is told to."""
-    found, network = find(runs["daaa"]), training.load(runs["oracle"])[2].network
+    found, network = find(runs["daaa"]), training.load_run(runs["oracle"])[2].network
     there, real = found.translated["source_as_target"], found.task.tests["target"]
 
     def told(images):
@@ -154,7 +154,7 @@ def test_attention_of_the_source_network_the_adapted_one_and_the_oracle(runs, tm
     plots.attention_of_run(runs["daaa"], tmp_path / "x.png", runs["oracle"])
     folders = [f"{runs['daaa']}/teacher", runs["daaa"], runs["oracle"]]
     names = ["source network", "adapted network", "oracle"]
-    seen = {name: training.load(path)[2].network for name, path in zip(names, folders)}
+    seen = {name: training.load_run(path)[2].network for name, path in zip(names, folders)}
     *cells, bar = figures[0].axes
     width = 1 + len(seen)
     assert [axes.get_title() for axes in cells[:width]] == ["image", *seen]
@@ -177,7 +177,7 @@ def test_attention_of_the_source_network_the_adapted_one_and_the_oracle(runs, tm
 
 
 def test_networks_are_three_and_the_maps_are_the_aligned_ones(runs):
-    of, task, method = training.load(runs["daaa"])
+    of, task, method = training.load_run(runs["daaa"])
     teacher = networks.teacher(runs["daaa"], of, task)
     judge = networks.judge(runs["oracle"], of, task)
     weights = [net.head.kernel.numpy() for net in (teacher, method.network, judge)]
@@ -187,7 +187,7 @@ def test_networks_are_three_and_the_maps_are_the_aligned_ones(runs):
     for pooling, pool in (("absolute", lambda f: np.abs(f).sum(-1)), ("max", lambda f: np.abs(f).max(-1))):
         expected = pool(teacher(image).maps[0].numpy())
         expected = expected / np.sqrt((expected**2).sum((1, 2), keepdims=True))
-        np.testing.assert_allclose(networks.look(teacher, image, 0, pooling), expected, rtol=1e-4)
+        np.testing.assert_allclose(networks.look_at_layers(teacher, image, 0, pooling), expected, rtol=1e-4)
 
 
 # ---- L_AT; more of it in test_plots_daaa_parts.py
@@ -230,10 +230,10 @@ def test_what_holds_no_pairs_is_refused(runs, tmp_path):
 
 
 def test_an_oracle_has_learnt_the_same_classes_of_the_target(runs, tmp_path, monkeypatch):
-    of, task, method = training.load(runs["daaa"])
+    of, task, method = training.load_run(runs["daaa"])
 
     def refused(path):
-        return said(oracle.load, path, of, task)
+        return said(oracle.load_oracle, path, of, task)
 
     nothing, wanted = (
         str(tmp_path / "nothing"),
@@ -253,7 +253,7 @@ def test_an_oracle_has_learnt_the_same_classes_of_the_target(runs, tmp_path, mon
     assert refused(f"{tmp_path}/early") == f"--oracle={tmp_path}/early has no checkpoint yet"
     assert refused(f"{tmp_path}/digits").startswith(f"--oracle={tmp_path}/digits has data='digits', and")
     fewer = task._replace(classes=("zero", "one"))
-    monkeypatch.setattr(training, "load", lambda path: (of, fewer, method))
+    monkeypatch.setattr(training, "load_run", lambda path: (of, fewer, method))
     assert refused(runs["oracle"]) == (
         f"--oracle={runs['oracle']} has learnt the classes zero, one, and task A-B has zero, one, two: an oracle has "
         "to have the same"
@@ -261,13 +261,13 @@ def test_an_oracle_has_learnt_the_same_classes_of_the_target(runs, tmp_path, mon
 
 
 def test_networks_that_cannot_be_compared_are_refused(runs, tmp_path, monkeypatch):
-    of, task, _ = training.load(runs["daaa"])
+    of, task, _ = training.load_run(runs["daaa"])
     sentence = said(networks.teacher, str(tmp_path), of, task)
     assert sentence == f"--workdir={tmp_path} lacks its source network: {tmp_path}/teacher holds no finished run"
     of.network_options.widths = (4, 6, 10)
     sentence = said(networks.judge, runs["oracle"], of, task)
     assert sentence.startswith(f"--oracle={runs['oracle']} has another config.network_options than the run")
-    network = training.load(runs["oracle"])[2].network
+    network = training.load_run(runs["oracle"])[2].network
     monkeypatch.setattr(network, "size", (20, 24, 3))
     sentence = said(verdict, network, find(runs["daaa"]), "x")
     assert sentence.startswith("--oracle=x reads pictures of 24 × 20 alone")

@@ -36,7 +36,7 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     cells = {"source_only": {}, "tada": {}, "gsda": {"source_test": 5, "seed": 1}}
     for cell, changes in cells.items():
-        training.train(config(cell, **changes), Workdir(folder / cell))
+        training.train_run(config(cell, **changes), Workdir(folder / cell))
     return {cell: str(folder / cell) for cell in cells}
 
 
@@ -62,7 +62,7 @@ def test_an_images_own_range_is_the_whole_scale():
 
 def test_attention_shows_the_image_the_map_and_both(runs, tmp_path, figures):
     plots.regions(runs["tada"], tmp_path / "x.png")
-    _, task, method = training.load(runs["tada"])
+    _, task, method = training.load_run(runs["tada"])
     *cells, bar = figures[0].axes
     assert [axes.get_title() for axes in cells[:3]] == ["image", "attention w", "w over the image"]
     rows = [cells[i : i + 3] for i in range(0, len(cells), 3)]
@@ -97,7 +97,7 @@ def test_a_network_without_attention_is_refused(runs, tmp_path, monkeypatch):
     assert sentence.endswith(f"--workdir={runs['source_only']} is a run of source_only without")
     of = config("tada[scope=global]")
     task = build.task(of)
-    monkeypatch.setattr(training, "load", lambda path: (of, task, build.method(of, task)))
+    monkeypatch.setattr(training, "load_run", lambda path: (of, task, build.method(of, task)))
     assert said(plots.regions, "run", tmp_path / "x.png").endswith("--workdir=run is a run of tada without")
 
 
@@ -113,11 +113,11 @@ def test_several_runs_stand_side_by_side_with_the_same_images(runs, tmp_path, fi
     monkeypatch.setattr(embedding, "embed", lambda features: seen.append(features) or embed(features))
     plots.tsne([*runs.values()], tmp_path / "x.png")
     panels = figures[0].axes
-    domains = training.load(runs["source_only"])[1].tests
+    domains = training.load_run(runs["source_only"])[1].tests
     for axes, (cell, path), features in zip(panels, runs.items(), seen, strict=True):
         accuracy = 100 * Workdir(path).rows()[-1]["target_accuracy"]
         assert axes.get_title() == f"{cell}\ntarget accuracy {accuracy:.1f} %"
-        observer = evaluate.Observer(training.load(path)[2].network)
+        observer = evaluate.Observer(training.load_run(path)[2].network)
         expected = [observer(domains[side].images).features for side in ("source", "target")]
         np.testing.assert_allclose(features, np.concatenate(expected), rtol=1e-5)
         source, target = axes.collections

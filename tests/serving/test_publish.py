@@ -60,19 +60,19 @@ def test_what_killed_exports_left_goes_with_the_next_and_what_is_at_work_stays(t
     for folder in (dead, other):
         folder.mkdir()
         (folder / "file").write_text("old")
-    with publish.staged(out) as first, publish.staged(out) as second:
+    with publish.staged_output(out) as first, publish.staged_output(out) as second:
         assert not dead.exists() and other.exists()
         first.write_text("1")
         second.write_text("2")
-        publish.put(first, out)
-        publish.put(second, out)
+        publish.put_in_place(first, out)
+        publish.put_in_place(second, out)
     assert out.read_text() == "2" and hidden(tmp_path) == [other]
 
 
 def test_an_error_leaves_the_old_model_and_nothing_else(tmp_path):
     out = tmp_path / "model"
     out.mkdir()
-    with pytest.raises(RuntimeError), publish.staged(out) as ready:
+    with pytest.raises(RuntimeError), publish.staged_output(out) as ready:
         ready.mkdir()
         raise RuntimeError
     assert list(tmp_path.iterdir()) == [out]
@@ -84,7 +84,7 @@ def test_a_kill_between_two_renames_is_mended(tmp_path):
     for name, version in (("model.old", "1"), ("model", "2")):
         (aside / name).mkdir(parents=True)
         (aside / name / "a").write_text(version)
-    with publish.staged(tmp_path / "model"):
+    with publish.staged_output(tmp_path / "model"):
         assert (tmp_path / "model" / "a").read_text() == "2" and not aside.exists()
 
 
@@ -101,6 +101,6 @@ def test_an_export_that_is_killed_leaves_a_model_that_serves(trained, tmp_path):
         process.kill()
         process.wait()
         for name in ("model", "model.tflite"):
-            assert export.load(tmp_path / name)(np.zeros([1, 32, 32, 3], np.uint8)).shape == (1, 10)
+            assert export.load_model(tmp_path / name)(np.zeros([1, 32, 32, 3], np.uint8)).shape == (1, 10)
     assert command("export", *words).returncode == 0
     assert hidden(tmp_path) == []

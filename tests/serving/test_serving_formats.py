@@ -38,7 +38,9 @@ def mixed():
 def test_a_network_that_tflite_cannot_run_is_a_sentence_and_leaves_nothing(mixed, tmp_path):
     task, method = tiny.prepared(tiny.config("hda"))
     with pytest.raises(ValueError, match=r"^TFLite cannot run this network \('tf.* op.*\): --format=savedmodel$"):
-        export.export(method.network, task.classes, tmp_path / "m", task.streams["target"].images[:2], "tflite")
+        export.export_network(
+            method.network, task.classes, tmp_path / "m", task.streams["target"].images[:2], "tflite"
+        )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -56,7 +58,7 @@ def test_every_kind_of_network_that_a_method_brings_is_exported(name, tmp_path):
     task, method = tiny.prepared(made)
     images = task.streams["target"].images[:4]
     method.network(tf.constant(images), training=True)  # moving statistics of its own
-    row = export.export(method.network, task.classes, tmp_path / "model", images)
+    row = export.export_network(method.network, task.classes, tmp_path / "model", images)
     assert float(row["largest_difference"]) < 1e-4 and row["equal_labels"] == "100.0 %"
 
 
@@ -77,8 +79,8 @@ def test_all_formats_agree(cell, network, tmp_path):
     images = task.streams["target"].images[:8]
     method.network(tf.constant(images), training=True)  # moving statistics of its own
     sizes = {}
-    for form, path in export.places(str(tmp_path / "model"), export.FORMATS).items():
-        row = export.export(method.network, task.classes, path, images, form)
+    for form, path in export.output_paths(str(tmp_path / "model"), export.FORMATS).items():
+        row = export.export_network(method.network, task.classes, path, images, form)
         assert float(row["largest_difference"]) < (2e-2 if form.endswith("float16") else 1e-4), form
         sizes[form] = export.megabytes(pathlib.Path(path))
     weights = 4 * method.network.count_params() / 2**20

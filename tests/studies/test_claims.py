@@ -20,7 +20,7 @@ def values(**gains):
 
 def test_every_cell_of_a_claim_is_one_and_every_variant_is_known():
     for cell in measurements.cells(CLAIMS):
-        assert words.cell(cell).cell == cell
+        assert words.parse_cell(cell).cell == cell
     named = {name for claim in CLAIMS for pair in claim.steps for name in pair}
     assert {name for name in named if name.startswith("biwaa-i")} == {catalogue.FIRST, *catalogue.VARIANTS}
 

@@ -81,7 +81,7 @@ class Pipe(list):
 
 
 def test_a_free_process_gets_the_first_run_whose_stage_nobody_makes(tmp_path):
-    runs = grid.grid(tiny.config, ["adda", "adda[hidden=4]", "dann"], ["R-S"], [0, 1], tmp_path)
+    runs = grid.make_grid(tiny.config, ["adda", "adda[hidden=4]", "dann"], ["R-S"], [0, 1], tmp_path)
     assert prerequisites.unmade(runs[0].config, runs[0].workdir.path) == {str(tmp_path / "teacher-adda" / "R-S-0")}
     children = [processes.Child(None, Pipe()) for _ in range(4)]
     todo, later = [0, 1, 2, 3, 4, 5], {2: time.monotonic() + 100}

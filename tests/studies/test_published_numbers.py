@@ -51,7 +51,7 @@ def test_data_settings_and_tasks_are_those_of_the_configs():
     for data in {row["data"] for row in published_numbers.rows()}:
         here = [row for row in published_numbers.rows() if row["data"] == data]
         file = importlib.import_module(f"configs.{data}")
-        known = {*file.TASKS["all"], "average", *(catalogue.get(data).classes if data == "visda" else ())}
+        known = {*file.TASKS["all"], "average", *(catalogue.set_of(data).classes if data == "visda" else ())}
         assert {row["task"] for row in here} <= known
         assert {row["setting"] for row in here} == settings_of.get(data, {"single"})
         assert {row["backbone"] for row in here} - {"", "resnet101"} <= {file.get_config("dann").network.name}
@@ -60,7 +60,7 @@ def test_data_settings_and_tasks_are_those_of_the_configs():
 def test_every_cell_is_one_of_the_grid_under_the_name_that_results_have():
     for cell in {row["cell"] for row in published_numbers.rows()} - {""}:
         text, at, recipe = cell.partition("@")
-        assert cells.cell(text).cell + at + recipe == cell
+        assert cells.parse_cell(text).cell + at + recipe == cell
 
 
 def test_an_average_is_that_of_its_row_but_for_the_misprints_that_are_named():
@@ -81,7 +81,7 @@ def test_an_average_is_that_of_its_row_but_for_the_misprints_that_are_named():
 
 
 def test_a_table_gets_the_rows_of_its_data_setting_and_network():
-    config = defaults.base("dann")
+    config = defaults.default_config("dann")
     config.update(data="office31", task="A-W")
     config.network.name = "resnet50"
     found = published_numbers.for_table(config, ("A-W", "D-A"))
@@ -94,7 +94,7 @@ def test_a_table_gets_the_rows_of_its_data_setting_and_network():
 
 
 def test_an_average_is_quoted_only_where_it_is_over_the_same_tasks():
-    config = defaults.base("dann")
+    config = defaults.default_config("dann")
     config.update(data="office31", task="A-W")
     config.network.name = "resnet50"
     every = published_numbers.for_table(config, ("A-W", "D-W", "W-D", "A-D", "D-A", "W-A"))
@@ -110,7 +110,7 @@ def test_an_average_is_quoted_only_where_it_is_over_the_same_tasks():
     [("shots", 3, "semi-3"), ("task", "A+B-C", "multi"), ("partial", "first", ""), ("steps", 8, "single")],
 )
 def test_the_setting_follows_from_the_config(key, value, wanted):
-    config = defaults.base("dann")
+    config = defaults.default_config("dann")
     config.task = "A-B"
     config[key] = value
     assert published_numbers.setting(config) == wanted

@@ -34,9 +34,9 @@ def finished(tmp_path_factory):
     folder, rows = tmp_path_factory.mktemp("rounds"), []
     for loader in rounds.LOADERS:
         count = 3 if loader == "predicted" else 2
-        rounds.check(config(), folder, [loader])
+        rounds.check_rounds(config(), folder, [loader])
         rows += rounds.series(config(), folder, loader, count, 0, lambda line: None)
-    rounds.report(rows, folder)
+    rounds.write_report(rows, folder)
     return folder, rows
 
 
@@ -60,15 +60,15 @@ def test_an_average_that_cannot_be_is_refused():
 def test_what_cannot_be_done_is_refused_before_training(tmp_path, finished):
     folder, _ = finished
     with pytest.raises(ValueError, match="unknown loader 'orcale', did you mean 'oracle'"):
-        rounds.check(config(), tmp_path, ["predicted", "orcale"])
+        rounds.check_rounds(config(), tmp_path, ["predicted", "orcale"])
     made = config()
     made.samplers.target = "oracle"
     for wrong in (made, config(prior="some.npz")):
         with pytest.raises(ValueError, match=r"follow from the round and --loaders"):
-            rounds.check(wrong, tmp_path, ["random"])
-    rounds.check(config(), folder, ["predicted", "oracle"])
+            rounds.check_rounds(wrong, tmp_path, ["random"])
+    rounds.check_rounds(config(), folder, ["predicted", "oracle"])
     with pytest.raises(ValueError, match=r"oracle0 is a round with another config \(steps is 4 there and 6 here\)"):
-        rounds.check(config(steps=6), folder, ["predicted"])
+        rounds.check_rounds(config(steps=6), folder, ["predicted"])
 
 
 def test_the_oracle_is_refused_where_nobody_knows_the_labels(tmp_path, monkeypatch):
@@ -78,7 +78,7 @@ def test_the_oracle_is_refused_where_nobody_knows_the_labels(tmp_path, monkeypat
     made = folders.get_config("biwaa")
     made.update(source=str(tmp_path / "photos"), target=str(tmp_path / "scans"))
     with pytest.raises(ValueError, match="oracle needs labels of the target's training images, and"):
-        rounds.check(made, tmp_path, ["predicted", "oracle"])
+        rounds.check_rounds(made, tmp_path, ["predicted", "oracle"])
 
 
 @pytest.mark.parametrize("loader", ["predicted", "random"])
@@ -152,7 +152,9 @@ def test_tables_hold_what_was_measured(finished):
         written = list(csv.DictReader(file))
     assert [row["loader"] for row in written] == ["predicted"] * 3 + ["random"] * 2 + ["oracle"] * 2
     for row, line in zip(rows, written, strict=True):
-        result = json.loads((rounds.place(folder, row["loader"], row["round"]).path / "result.json").read_text())
+        result = json.loads(
+            (rounds.round_folder(folder, row["loader"], row["round"]).path / "result.json").read_text()
+        )
         assert float(line["last"]) == result["last"] and float(line["labels"]) == row["labels"]
     labels = build.task(config()).trains["target"].labels
     share = (beliefs(folder, "oracle0").argmax(1) == labels).mean()
@@ -170,8 +172,8 @@ def test_a_later_command_adds_to_the_table(tmp_path):
     for name in ("oracle0", "round0", "round1"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "result.json").write_text('{"last": 0}')
-    rounds.report([row("oracle", 0, 0.25), row("predicted", 0, 0.5), row("random", 1, 0.5)], tmp_path)
-    rows = rounds.report([row("predicted", 1, 0.125), row("predicted", 0, 0.625)], tmp_path)
+    rounds.write_report([row("oracle", 0, 0.25), row("predicted", 0, 0.5), row("random", 1, 0.5)], tmp_path)
+    rows = rounds.write_report([row("predicted", 1, 0.125), row("predicted", 0, 0.625)], tmp_path)
     assert [(r["loader"], r["round"], r["last"]) for r in rows] == [
         ("predicted", 0, 0.625),
         ("predicted", 1, 0.125),
@@ -200,7 +202,7 @@ def test_a_file_that_holds_no_beliefs_is_named(kind, tmp_path):
     if kind == "text":
         path.write_text("no zip at all")
     with pytest.raises(ValueError, match=r"prior.npz is no .npz file of finite beliefs \[N, K\]"):
-        pseudo_labels.load(str(path))
+        pseudo_labels.load_beliefs(str(path))
 
 
 def words(folder, count):

@@ -143,7 +143,11 @@ def finished(folder, found):
     for row in found:
         home = folder / row["cell"] / row["task"] / f"seed{row['seed']}"
         home.mkdir(parents=True)
-        config = defaults.base("dann").to_dict() | {k: row[k] for k in ("cell", "task", "seed")} | {"data": "digits"}
+        config = (
+            defaults.default_config("dann").to_dict()
+            | {k: row[k] for k in ("cell", "task", "seed")}
+            | {"data": "digits"}
+        )
         (home / "config.json").write_text(json.dumps({"config": config}))
         (home / "result.json").write_text(json.dumps({k: row[k] for k in tables.FIELDS[3:-1]}))
 
@@ -151,7 +155,7 @@ def finished(folder, found):
 def test_the_tables_of_a_folder_are_made_anew_as_they_were(tmp_path):
     found = rows()
     finished(tmp_path, found)
-    tables.report(found, tmp_path, ("R-S",))
+    tables.write_report(found, tmp_path, ("R-S",))
     before = [(tmp_path / name).read_text() for name in tables.NAMES]
     assert (
         tables.of_folder([str(tmp_path)], str(tmp_path / "new"), lambda text: None) == tmp_path / "new" / "results.md"

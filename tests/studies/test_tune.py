@@ -63,7 +63,7 @@ def test_a_setting_that_goes_on_is_the_run_that_nothing_stopped(hyperband, tmp_p
     folder, rows, _ = hyperband
     went_on = next(row["trial"] for row in rows if row["step"] == 3 and row["trial"] < 3)
     workdir = Workdir(folder / f"trial{went_on}")
-    training.train(workdir.config(), Workdir(tmp_path / "whole"))
+    training.train_run(workdir.config(), Workdir(tmp_path / "whole"))
     assert killing.content(tmp_path / "whole") == killing.content(workdir.path)
 
 
@@ -105,7 +105,7 @@ def drawn(tmp_path, kind, best):
     """Rates of ten trials one after the other, whose value falls with the distance to the best rate."""
     space = keras_tuner.HyperParameters()
     digits.sweep(space, tiny.config("toalign"))
-    oracle, found = tuner_oracles.make(kind, space, "im", 12, 0, 3), []
+    oracle, found = tuner_oracles.make_oracle(kind, space, "im", 12, 0, 3), []
     oracle.verbose = 0
     oracle._set_project_dir(str(tmp_path), f"{kind}{best}")
     for _ in range(10):
@@ -146,14 +146,14 @@ def test_lower_is_better_where_it_is(tmp_path):
 
 @pytest.mark.parametrize("objective", ["im", "entropy"])
 def test_a_setting_that_diverges_is_the_worst(objective, tmp_path, monkeypatch):
-    train = training.train
+    train = training.train_run
 
     def diverges(config, workdir, **options):
         if workdir.path.name == "trial0":
             raise callbacks.Diverged("training diverged: on purpose")
         return train(config, workdir, **options)
 
-    monkeypatch.setattr(training, "train", diverges)
+    monkeypatch.setattr(training, "train_run", diverges)
     rows, said = searched(tmp_path, objective=objective, steps=1)
     assert rows[-1]["trial"] == 0 and np.isfinite(rows[-1][objective])
     assert said[0].startswith("trial 0: training diverged: on purpose  optimizer.")
@@ -217,7 +217,7 @@ def test_what_no_setting_can_mend_ends_a_search_with_its_own_words(tmp_path, mon
     def broken(*words, **options):
         raise RuntimeError("a mistake of the library's")
 
-    monkeypatch.setattr(training, "train", broken)
+    monkeypatch.setattr(training, "train_run", broken)
     with pytest.raises(RuntimeError, match=r"^a mistake of the library's$"):
         searched(tmp_path, steps=1)
 
@@ -225,7 +225,7 @@ def test_what_no_setting_can_mend_ends_a_search_with_its_own_words(tmp_path, mon
 def test_hyperband_tries_a_setting_again_where_there_are_no_others():
     space = keras_tuner.HyperParameters()
     space.Choice("x", [1, 2], default=2)
-    oracle = tuner_oracles.make("hyperband", space, "im", 1, 0, 3)
+    oracle = tuner_oracles.make_oracle("hyperband", space, "im", 1, 0, 3)
     oracle.verbose = 0
     drawn = [oracle.populate_space(str(i))["values"]["x"] for i in range(3)]
     assert drawn[0] == 2 and len(drawn) == 3

@@ -32,7 +32,7 @@ def named(monkeypatch, name):
 def drawn(tmp_path, askers):
     space = keras_tuner.HyperParameters()
     digits.sweep(space, digits.get_config("toalign"))
-    oracle = tuner_oracles.make("random", space, "im", 4, 0, 8)
+    oracle = tuner_oracles.make_oracle("random", space, "im", 4, 0, 8)
     oracle.verbose = 0
     oracle._set_project_dir(str(tmp_path), askers[0])
     return [dict(oracle.create_trial(asker).hyperparameters.values) for asker in askers]

@@ -35,7 +35,7 @@ def runs(tmp_path):
 
 def test_the_study_equals_its_definitions(runs):
     folder, made = runs
-    lines = {line.name: line for line in report.study(report.runs([folder]))}
+    lines = {line.name: line for line in report.compare_validators(report.runs([folder]))}
     for name in ALL:
         sign, column = validators.ALL[name].sign, 1 + ALL.index(name)
         within = [spearmanr(sign * table[:, column], table[:, 0])[0] for table in made.values()]
@@ -58,7 +58,7 @@ def test_the_study_equals_its_definitions(runs):
 def test_the_table_has_the_smallest_loss_first_and_counts_what_was_looked_at(runs):
     folder, _ = runs
     of = report.runs([folder, folder / "one"])  # a run that is named twice counts once
-    lines = report.study(of)
+    lines = report.compare_validators(of)
     assert [line.checkpoint[0] for line in lines] == sorted(line.checkpoint[0] for line in lines)
     text = report.markdown(lines, of)
     assert text.startswith("3 runs on 2 tasks, 15 evaluations") and text.count("| lower |") == 3
@@ -67,7 +67,7 @@ def test_the_table_has_the_smallest_loss_first_and_counts_what_was_looked_at(run
 def test_the_report_is_a_table_and_a_picture(runs):
     folder, _ = runs
     said = []
-    report.report([str(folder)], "", said.append)
+    report.write_report([str(folder)], "", said.append)
     assert (folder / "validators.md").read_text() in said[0]
     assert (folder / "validators.png").read_bytes()[:4] == b"\x89PNG"
 

@@ -21,7 +21,7 @@ def album(tmp_path_factory):
     minis.folders(root / "scans", ("x", "y"), 4, seed=1)
     with pytest.MonkeyPatch.context() as patch:
         prepare(patch, root)
-        translated_pairs.make(tiny_pairs.settings(root), Workdir(root / "pairs"))
+        translated_pairs.make_pairs(tiny_pairs.settings(root), Workdir(root / "pairs"))
     return root
 
 
@@ -36,5 +36,5 @@ def photos(album, monkeypatch):
 def made(tmp_path_factory):
     """Undisturbed pairs of H and M: their folder, and what was said."""
     said, folder = [], tmp_path_factory.mktemp("pairs")
-    translated_pairs.make(tiny_pairs.arrays(), Workdir(folder), say=said.append)
+    translated_pairs.make_pairs(tiny_pairs.arrays(), Workdir(folder), say=said.append)
     return folder, said

@@ -26,12 +26,12 @@ def brought(folder, tmp_path, task="H-M"):
 
 def test_arrays_translated_elsewhere_are_brought_in(made, tmp_path):
     config = brought(made[0], tmp_path)
-    translated_pairs.make(config, Workdir(tmp_path / "pairs"))
+    translated_pairs.make_pairs(config, Workdir(tmp_path / "pairs"))
     for direction in translated_pairs.DIRECTIONS:
         assert np.array_equal(*(np.load(f / f"{direction}.npy") for f in (tmp_path / "pairs", made[0])))
-    translated_pairs.load(tmp_path / "pairs", "source_as_target", build.task(config).streams["source"])
+    translated_pairs.load_pairs(tmp_path / "pairs", "source_as_target", build.task(config).streams["source"])
     with pytest.raises(ValueError, match="holds a run with another config"):
-        translated_pairs.make(arrays(), Workdir(tmp_path / "pairs"))
+        translated_pairs.make_pairs(arrays(), Workdir(tmp_path / "pairs"))
 
 
 def test_files_translated_elsewhere_are_brought_in_where_they_lie(photos, tmp_path):
@@ -39,9 +39,9 @@ def test_files_translated_elsewhere_are_brought_in_where_they_lie(photos, tmp_pa
     minis.folders(tmp_path / "photos2", ("a", "b"), 5, seed=2, ending="png")
     minis.folders(tmp_path / "scans2", ("x", "y"), 4, seed=3, ending="png")
     config.pairs.update(source_as_target=str(tmp_path / "photos2"), target_as_source=str(tmp_path / "scans2"))
-    translated_pairs.make(config, Workdir(tmp_path / "pairs"))
+    translated_pairs.make_pairs(config, Workdir(tmp_path / "pairs"))
     source = build.task(config).streams["source"]
-    loaded = translated_pairs.load(tmp_path / "pairs", "source_as_target", source)
+    loaded = translated_pairs.load_pairs(tmp_path / "pairs", "source_as_target", source)
     for original, path in zip(source.images, loaded.images):
         assert path == original.replace(f"{photos}/photos/", f"{tmp_path}/photos2/").replace(".jpg", ".png")
 
@@ -51,14 +51,14 @@ def test_what_is_brought_has_to_be_complete(made, tmp_path):
     (tmp_path / "target_as_source" / "M_train_00007.png").unlink()
     sentence = "target_as_source has no picture M_train_00007.png"
     with pytest.raises(FileNotFoundError, match=sentence):
-        translated_pairs.make(config, Workdir(tmp_path / "pairs"))
+        translated_pairs.make_pairs(config, Workdir(tmp_path / "pairs"))
     assert not (tmp_path / "pairs" / "config.json").exists()
     config.pairs.target_as_source = ""
     with pytest.raises(ValueError, match=r"pairs\.target_as_source is missing: pairs made elsewhere come as two"):
-        translated_pairs.make(config, Workdir(tmp_path / "pairs"))
+        translated_pairs.make_pairs(config, Workdir(tmp_path / "pairs"))
     config.pairs.target_as_source = str(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match="nowhere: there is no such folder"):
-        translated_pairs.make(config, Workdir(tmp_path / "pairs"))
+        translated_pairs.make_pairs(config, Workdir(tmp_path / "pairs"))
 
 
 def test_two_originals_of_one_name_need_their_folders(tmp_path):

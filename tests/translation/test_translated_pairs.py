@@ -40,7 +40,7 @@ def test_they_are_what_the_generators_make_of_each_row(made):
     assert restore(Workdir(folder).checkpoints(model))
     for direction, name in zip(translated_pairs.DIRECTIONS, ("source", "target")):
         images = task.streams[name].images[256:512]
-        loaded = translated_pairs.load(folder, direction, task.streams[name]).images
+        loaded = translated_pairs.load_pairs(folder, direction, task.streams[name]).images
         assert loaded.dtype == np.uint8 and loaded.shape == (600, 32, 32, 3)
         assert np.array_equal(loaded[256:512], model.translator(direction)(images))
 
@@ -50,8 +50,8 @@ def test_load_gives_labels_to_the_translated_source_alone(made):
     task = build.task(arrays())
     source, target = task.streams["source"], task.streams["target"]
     there, back = (
-        translated_pairs.load(folder, "source_as_target", source),
-        translated_pairs.load(folder, "target_as_source", target),
+        translated_pairs.load_pairs(folder, "source_as_target", source),
+        translated_pairs.load_pairs(folder, "target_as_source", target),
     )
     assert (there.name, back.name) == ("H as M", "M as H")
     assert np.array_equal(there.labels, source.labels) and back.labels is None
@@ -61,7 +61,7 @@ def test_load_gives_labels_to_the_translated_source_alone(made):
 def test_the_same_again_does_nothing(made):
     folder, _ = made
     before, said = content(folder), []
-    translated_pairs.make(arrays(), Workdir(folder), say=said.append)
+    translated_pairs.make_pairs(arrays(), Workdir(folder), say=said.append)
     assert content(folder) == before and said == [f"{folder} has all pairs of task H-M; nothing to do"]
 
 
@@ -88,9 +88,9 @@ def test_stopped_in_training_and_resumed_they_are_the_same_bytes(made, tmp_path,
             "tfuda.experiment.callbacks.Stoppable.on_train_end", lambda self, logs=None: self.manager.save()
         )
         with pytest.raises(Stopped, match="stopped at step 4 of 6; the same command resumes"):
-            translated_pairs.make(arrays(), folder)
+            translated_pairs.make_pairs(arrays(), folder)
     said = []
-    translated_pairs.make(arrays(), folder, say=said.append)
+    translated_pairs.make_pairs(arrays(), folder, say=said.append)
     assert said[0] == "resuming at step 4 of 6"
     assert content(tmp_path) == content(made[0])
 
@@ -105,25 +105,25 @@ def killed(*args, **options):
 
 def killed_at(count, monkeypatch):
     """After so many translated pictures or arrays."""
-    done, plain = [], pair_store.write
+    done, plain = [], pair_store.write_whole
 
     def write(path, content):
         done.append(path)
         return plain(path, content) if len(done) <= count else killed()
 
-    monkeypatch.setattr(pair_store, "write", write)
+    monkeypatch.setattr(pair_store, "write_whole", write)
 
 
 def signalled_at_first(monkeypatch):
     """SIGTERM while the first picture is written."""
-    plain = pair_store.write
+    plain = pair_store.write_whole
 
     def write(path, content):
         if path.name.startswith("00000"):
             os.kill(os.getpid(), signal.SIGTERM)
         return plain(path, content)
 
-    monkeypatch.setattr(pair_store, "write", write)
+    monkeypatch.setattr(pair_store, "write_whole", write)
 
 
 @pytest.mark.slow
@@ -131,11 +131,11 @@ def test_killed_between_two_arrays_it_keeps_the_first(made, tmp_path, monkeypatc
     with monkeypatch.context() as patch:
         killed_at(1, patch)
         with pytest.raises(Killed):
-            translated_pairs.make(arrays(), Workdir(tmp_path))
+            translated_pairs.make_pairs(arrays(), Workdir(tmp_path))
     first = tmp_path / "source_as_target.npy"
     before = first.stat().st_mtime_ns
     assert not (tmp_path / "target_as_source.npy").exists() and pair_store.finished(tmp_path) is None
-    translated_pairs.make(arrays(), Workdir(tmp_path))
+    translated_pairs.make_pairs(arrays(), Workdir(tmp_path))
     assert first.stat().st_mtime_ns == before and content(tmp_path) == content(made[0])
 
 
@@ -143,14 +143,14 @@ def test_stopped_and_killed_in_the_middle_of_files_it_ends_in_the_same_bytes(pho
     with monkeypatch.context() as patch:
         signalled_at_first(patch)
         with pytest.raises(Stopped, match="stopped after 3 of 8 pictures source as target; the same command resumes"):
-            translated_pairs.make(settings(photos), Workdir(tmp_path))
+            translated_pairs.make_pairs(settings(photos), Workdir(tmp_path))
     with monkeypatch.context() as patch:
         killed_at(2, patch)
         with pytest.raises(Killed):
-            translated_pairs.make(settings(photos), Workdir(tmp_path))
+            translated_pairs.make_pairs(settings(photos), Workdir(tmp_path))
     there = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*_as_*/*.png")}
     assert len(there) == 5
-    translated_pairs.make(settings(photos), Workdir(tmp_path))
+    translated_pairs.make_pairs(settings(photos), Workdir(tmp_path))
     assert content(tmp_path) == content(photos / "pairs")
     assert [path.name for path, time in there.items() if path.stat().st_mtime_ns != time] == []
 
@@ -158,7 +158,7 @@ def test_stopped_and_killed_in_the_middle_of_files_it_ends_in_the_same_bytes(pho
 def test_files_are_named_after_row_and_original_and_load_in_order(photos):
     config = settings(photos)
     source = build.task(config).streams["source"]
-    loaded = translated_pairs.load(photos / "pairs", "source_as_target", source)
+    loaded = translated_pairs.load_pairs(photos / "pairs", "source_as_target", source)
     paths = list(loaded.images)
     assert len(paths) == len(source) == 8 and np.array_equal(loaded.labels, source.labels)
     for row, (path, original) in enumerate(zip(paths, source.images)):
@@ -166,7 +166,7 @@ def test_files_are_named_after_row_and_original_and_load_in_order(photos):
         assert Image.open(path).size == (20, 20)
     lines = (photos / "pairs" / "target_as_source" / "index.csv").read_text().splitlines()
     assert lines[0] == "row,original,translated" and lines[1].startswith(f"0,{photos}/scans/x/x_0.jpg,target_as_")
-    seen = pipeline.read(loaded.images, build.view(config))
+    seen = pipeline.read_pictures(loaded.images, build.view(config))
     assert seen.shape == (8, 16, 16, 3)
 
 
@@ -182,15 +182,15 @@ def test_pairs_that_are_not_there_are_named(made, tmp_path, spoil, sentence):
     shutil.copytree(made[0], tmp_path / "pairs")
     spoil(tmp_path / "pairs")
     with pytest.raises(FileNotFoundError, match=re.escape(sentence)):
-        translated_pairs.load(tmp_path / "pairs", "source_as_target", build.task(arrays()).streams["source"])
+        translated_pairs.load_pairs(tmp_path / "pairs", "source_as_target", build.task(arrays()).streams["source"])
 
 
 def test_pairs_of_another_task_are_refused(made):
     sentence = "holds pairs of task H-M, and the 600 pictures of H translated there are not the 1400 of R here"
     with pytest.raises(ValueError, match=sentence):
-        translated_pairs.load(made[0], "source_as_target", build.task(arrays("R-M")).streams["source"])
+        translated_pairs.load_pairs(made[0], "source_as_target", build.task(arrays("R-M")).streams["source"])
     with pytest.raises(ValueError, match="direction 'there': choose source_as_target or target_as_source"):
-        translated_pairs.load(made[0], "there", build.task(arrays()).streams["source"])
+        translated_pairs.load_pairs(made[0], "there", build.task(arrays()).streams["source"])
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_pairs_of_another_task_are_refused(made):
 )
 def test_settings_that_cannot_be_are_one_sentence(tmp_path, changes, sentence):
     with pytest.raises(ValueError, match=sentence):
-        translated_pairs.make(arrays(**changes), Workdir(tmp_path))
+        translated_pairs.make_pairs(arrays(**changes), Workdir(tmp_path))
     assert not (tmp_path / "config.json").exists()
 
 

@@ -198,9 +198,9 @@ def test_a_method_that_reads_only_logits_takes_no_biwaa():
 @pytest.mark.parametrize(("word", "method", "weigher"), [("biwaa", "mstn", "biwaa"), ("toalign", "dannp", "toalign")])
 def test_a_weigher_alone_stands_on_the_method_of_its_paper(word, method, weigher):
     for text in (word, f"{method}+{word}"):
-        cell = cells.cell(text)
+        cell = cells.parse_cell(text)
         assert (cell.method, cell.weigher, cell.combiner) == (method, weigher, "")
-    assert cells.cell("biwaa[factor=16]").weigher_options.factor == 16.0
+    assert cells.parse_cell("biwaa[factor=16]").weigher_options.factor == 16.0
 
 
 @pytest.mark.parametrize("method", ["dann", "mstn", "afn"])

@@ -40,7 +40,7 @@ def trade_off(regulariser: Callable | None) -> dict[str, float]:
     return {type(regulariser).__name__.lower(): regulariser.trade_off} if regulariser else {}  # type: ignore[attr-defined]
 
 
-def check(method) -> None:
+def check_parts(method) -> None:
     """Refuse what could change nothing: a weigher that the game does not read, weights or shots that it ignores."""
     kind, weigh = type(method), method.weigh
     if method.pada and "pada" in kind._refuses:
@@ -52,10 +52,10 @@ def check(method) -> None:
             f"{kind.__name__} reports {min(trade_off(method.regulariser))!r} itself: rename the regulariser"
         )
     if weigh is not unweighed and not fits(kind, weigh):
-        refuse(kind, weigh)
+        refuse_weigher(kind, weigh)
 
 
-def refuse(kind: type, weigh: Callable) -> None:
+def refuse_weigher(kind: type, weigh: Callable) -> None:
     """Say why a weigher does not fit."""
     name, reads = getattr(weigh, "func", weigh).__name__, kind._reads  # type: ignore[attr-defined]
     if not reads:

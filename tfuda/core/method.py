@@ -81,11 +81,11 @@ class Method(Segmented):
         **chosen,
     ):
         super().__init__(name=type(self).__name__.lower())
-        options.put(self, chosen)
+        options.assign(self, chosen)
         combine = combine or type(self)._combine
         self.network, self.weigh, self.combine, self.pseudo = network, weigh, combine, pseudo
         self.streams, self.regulariser = streams or {"source": 1, "target": 1}, regulariser
-        extension_points.check(self)
+        extension_points.check_parts(self)
         self.trade_offs = {**self.trade_offs, **extension_points.trade_off(regulariser)}
         self.step = self.memory("step", (), "int64")  # optimizer.iterations stalls when float16 overflows
         self.quiet = step_signs.SIGNS
@@ -110,7 +110,7 @@ class Method(Segmented):
     @classmethod
     def options(cls) -> dict:
         """Every option of this method with its default."""
-        return options.of(cls, Method)
+        return options.declared(cls, Method)
 
     # ---- the blanks that a paper fills in
 
@@ -240,7 +240,7 @@ class Method(Segmented):
         self.optimizer.apply(*map(list, zip(*moving, strict=True)))
 
     def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
-        kept = nonfinite.keep(self._undone) if self.on_nan == "skip" else []
+        kept = nonfinite.values_of(self._undone) if self.on_nan == "skip" else []
         gradients, terms, batch, outputs = self.combine(self, batch)
         values = self.agreed({"loss": self.total(terms), **terms, **step_signs.signs(self, gradients)})
         good = nonfinite.finite([tf.stack([*values.values()])])
@@ -251,7 +251,7 @@ class Method(Segmented):
             getattr(self.pseudo, "remember", lambda batch: None)(batch)
             self.note(values)
             if kept:
-                nonfinite.back(good, self._undone, kept)
+                nonfinite.put_back(good, self._undone, kept)
                 self.skipped.assign_add(tf.cast(~good, "int64"))
         return self.results()
 

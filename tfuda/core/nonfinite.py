@@ -51,12 +51,12 @@ def refused(error: tf.errors.OpError) -> bool:
     return MARK in str(error)
 
 
-def keep(variables: Sequence[keras.Variable]) -> list[tf.Tensor]:
+def values_of(variables: Sequence[keras.Variable]) -> list[tf.Tensor]:
     """Copies to go `back` to."""
     return [tf.identity(variable.value) for variable in variables]
 
 
-def back(good: tf.Tensor, variables: Sequence[keras.Variable], kept: Sequence[tf.Tensor]) -> None:
+def put_back(good: tf.Tensor, variables: Sequence[keras.Variable], kept: Sequence[tf.Tensor]) -> None:
     """Where a step was not good, every variable is what it was."""
     for variable, old in zip(variables, kept, strict=True):
         variable.assign(tf.where(good, variable.value, old))
@@ -110,7 +110,7 @@ def diagnose(method, streams, step: int) -> str:
 
 def retaken(method, batch) -> tuple[list, list, dict]:
     """What layers gave in a step that is looked at again, its gradients, and its terms; the method stays as it is."""
-    kept, word = keep(method.state()), method.on_nan
+    kept, word = values_of(method.state()), method.on_nan
     method.on_nan = "skip"  # a step of several turns is not to refuse one now
     try:
         with watched() as layers:

@@ -8,14 +8,14 @@ from typing import Any
 PLAIN = (bool, int, float, str, tuple, dict)
 
 
-def of(kind: type, base: type) -> dict[str, Any]:
+def declared(kind: type, base: type) -> dict[str, Any]:
     """Every option of a class with its default; `base` is where options begin."""
     bases = [one for one in reversed(kind.__mro__) if issubclass(one, base)]
     found = {name: value for one in bases for name, value in vars(one).items()}
     return {n: v for n, v in found.items() if isinstance(v, PLAIN) and not n.startswith("_")}
 
 
-def put(method: Any, options: Mapping[str, Any]) -> None:
+def assign(method: Any, options: Mapping[str, Any]) -> None:
     """Set options of one method; of `trade_offs` those that are named, the others stay."""
     known, kind = method.options(), type(method).__name__
     for name, value in options.items():

@@ -23,7 +23,7 @@ POLICIES = {"float32": "", "bfloat16": "mixed_bfloat16", "float16": "mixed_float
 
 
 @contextlib.contextmanager
-def of(name: str) -> Iterator[None]:
+def policy(name: str) -> Iterator[None]:
     """Layers that are made in here compute in this precision."""
     if name not in POLICIES:
         raise ValueError(f"precision={name!r}{near(name, POLICIES)}")
@@ -35,12 +35,12 @@ def of(name: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def made(build: Callable) -> Callable:
+def in_precision(build: Callable) -> Callable:
     """A function (config, ...) whose layers compute in config.precision."""
 
     @functools.wraps(build)
     def inside(config, *args, **options):
-        with of(config.precision):
+        with policy(config.precision):
             return build(config, *args, **options)
 
     return inside

@@ -25,16 +25,16 @@ from ml_collections import ConfigDict
 from tfuda.core import ops, schedules
 from tfuda.data import npz_file
 from tfuda.data.tasks import Task
-from tfuda.names import plain
+from tfuda.names import trains_source_only
 
 LARGE = 2**24  # numbers of a table that is kept in half precision
 MOST = 2**30  # bytes of a file of beliefs, unpacked
 
 
-def load(path: str) -> np.ndarray:
-    """Beliefs [N, K] of a file as `tfuda.studies.rounds.save` writes it."""
+def load_beliefs(path: str) -> np.ndarray:
+    """Beliefs [N, K] of a file as `tfuda.studies.rounds.save_beliefs` writes it."""
     try:
-        found = np.asarray(npz_file.read(path, ["beliefs"], MOST)["beliefs"], np.float32)
+        found = np.asarray(npz_file.read_arrays(path, ["beliefs"], MOST)["beliefs"], np.float32)
     except (ValueError, TypeError):
         found = np.full([1], np.nan)
     if found.ndim != 2 or not np.isfinite(found).all():
@@ -115,7 +115,7 @@ def prior(config: ConfigDict, of: Task) -> np.ndarray | None:
     """What earlier rounds believe of the target's images, [N, K], of the file config.prior."""
     if not config.prior:
         return None
-    found = load(config.prior)
+    found = load_beliefs(config.prior)
     shape = len(of.streams["target"]), len(of.classes)
     if found.shape != shape:
         raise ValueError(
@@ -124,10 +124,10 @@ def prior(config: ConfigDict, of: Task) -> np.ndarray | None:
     return found
 
 
-def beliefs(config: ConfigDict, of: Task) -> Beliefs | None:
+def make_beliefs(config: ConfigDict, of: Task) -> Beliefs | None:
     """The memory of pseudo-labels, where there is something to remember; source_only never forwards the target."""
     chosen, before = config.beliefs, prior(config, of)
-    if plain(config) or (chosen.rate == 1 and before is None):
+    if trains_source_only(config) or (chosen.rate == 1 and before is None):
         return None
     return Beliefs(len(of.streams["target"]), len(of.classes), chosen.rate, before, chosen.fade, chosen.scale)
 

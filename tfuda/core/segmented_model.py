@@ -100,7 +100,9 @@ class Segmented(keras.Model):
     def results(self) -> dict[str, tf.Tensor]:
         """What `train_step` returns."""
         found = {name: meter.result() for name, meter in self.meters.items()}
-        return {n: v[None] for n, v in found.items()} if multi_host.several() else found  # Keras reduces axis 0 there
+        return (
+            {n: v[None] for n, v in found.items()} if multi_host.are_several() else found
+        )  # Keras reduces axis 0 there
 
     def state(self) -> list[keras.Variable]:
         """All that a run needs to go on to the same bits: weights, seeds, memories, optimizer, open meters."""
@@ -117,7 +119,7 @@ class Segmented(keras.Model):
             return super().fit(streams, callbacks=[*callbacks], verbose=verbose, **options)
         every, self.stop_training = math.ceil(self.steps / self.segment), False
         together = Together([*callbacks], model=self, epochs=every, steps=self.segment, verbose=verbose)
-        if multi_host.several():
+        if multi_host.are_several():
             self._wish = tf.Variable(0.0, dtype=ops.real(), trainable=False, aggregation=ONLY_FIRST)
         together.begin()
         while (step := int(self.step.numpy())) < self.steps and not self.stop_training:
@@ -145,7 +147,7 @@ class Segmented(keras.Model):
     def _data(self, streams, start: int, stop: int):
         """The batches of steps start to stop; a worker of several makes its own rows of them alone."""
         followed = self._followed()
-        if not multi_host.several():
+        if not multi_host.are_several():
             return streams.dataset(start, stop, followed)
 
         def mine(context):
@@ -157,7 +159,7 @@ class Segmented(keras.Model):
 
     def settle(self) -> None:
         """Give all workers what the first found between steps, and the moving statistics of its first device."""
-        multi_host.give(self.non_trainable_variables)
+        multi_host.share_variables(self.non_trainable_variables)
 
     def stops(self, wish: bool) -> bool:
         """Is training to stop after this step, as this process wishes? All workers stop after the same step."""

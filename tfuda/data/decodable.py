@@ -61,7 +61,7 @@ def hushed() -> Iterator[None]:
 def readable(path: str) -> tuple[str, bytes | None]:
     """("", None) for a file that TensorFlow decodes, ("", its PNG) where only Pillow can, else (the reason, None)."""
     try:
-        data = content(path)
+        data = decoded_content(path)
     except (OSError, ValueError) as error:
         return (getattr(error, "strerror", "") or str(error)).lower(), None
     if not data:
@@ -83,11 +83,11 @@ def picture(path: str) -> Image.Image:
         reason, copy = readable(path)
     if reason:
         raise ValueError(f"{path} cannot be read as a picture: {reason}")
-    with Image.open(io.BytesIO(copy or content(path)), formats=FORMATS) as found:
+    with Image.open(io.BytesIO(copy or decoded_content(path)), formats=FORMATS) as found:
         return found.convert("RGB")
 
 
-def content(path: str) -> bytes:
+def decoded_content(path: str) -> bytes:
     """The bytes of a file; ValueError for what could be read for ever, or is too large to be a picture."""
     about = os.stat(path)
     if not stat.S_ISREG(about.st_mode):
@@ -139,7 +139,9 @@ def over(work: Callable, items: Iterable, count: int, say: Callable[[str], None]
     return found
 
 
-def sound(files: Files, on_bad: str = "error", say: Callable[[str], None] = print) -> tuple[Files, np.ndarray]:
+def readable_pictures(
+    files: Files, on_bad: str = "error", say: Callable[[str], None] = print
+) -> tuple[Files, np.ndarray]:
     """The files that can be read (copies in the place of foreign ones), and which of the rows they are: int64 [n].
 
     on_bad: "error" raises ValueError, "skip" says what it leaves out; either names the files

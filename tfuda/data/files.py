@@ -64,7 +64,7 @@ def listed(folder: str | os.PathLike[str]) -> list[os.DirEntry]:
         raise OSError(f"{folder} cannot be read: {(error.strerror or str(error)).lower()}") from None
 
 
-def below(folder: str | os.PathLike, seen: tuple[str, ...] = ()) -> list[str]:
+def pictures_below(folder: str | os.PathLike, seen: tuple[str, ...] = ()) -> list[str]:
     """Every picture in a folder and its folders, in order of their names; symbolic links are followed."""
     real = os.path.realpath(folder)
     if real in seen:
@@ -72,7 +72,7 @@ def below(folder: str | os.PathLike, seen: tuple[str, ...] = ()) -> list[str]:
     found: list[str] = []
     for entry in listed(folder):
         if _is_folder(entry):
-            found += below(entry.path, (*seen, real))
+            found += pictures_below(entry.path, (*seen, real))
         elif is_picture(entry.name):
             found.append(entry.path)
     return found
@@ -105,7 +105,7 @@ def class_folders(
     paths: list[str] = []
     labels: list[int] = []
     for label, name in enumerate(names):
-        inside = below(folders[name], (os.path.realpath(folder),)) if name in folders else []
+        inside = pictures_below(folders[name], (os.path.realpath(folder),)) if name in folders else []
         if name in folders and not inside:
             raise ValueError(f"class folder {folders[name]} holds no picture ({', '.join(ENDINGS)})")
         paths += inside
@@ -134,7 +134,7 @@ def image_list(
             raise ValueError(f"{path}, line {number}: {line.strip()!r} should be a path, a blank and a label")
         if not 0 <= int(label) < len(classes):
             raise ValueError(f"{path}, line {number}: label {label} is not in 0..{len(classes) - 1}")
-        if outside(name):
+        if path_outside(name):
             raise ValueError(f"{path}, line {number}: {name.strip()!r} leads out of the root by ..")
         folder = pathlib.PurePosixPath(name).parent.name.lower()
         paths.append(name.strip())
@@ -147,9 +147,9 @@ def image_list(
 def _resolved(paths: list[str], root: pathlib.Path, homes: list[pathlib.Path], listed: str | os.PathLike) -> list:
     """Where the listed pictures are: as the first one is found, so are all."""
     if (drop := strangers(paths[0], root)) is not None:
-        return [os.path.join(root, *within(name)[drop:]) for name in paths]
+        return [os.path.join(root, *path_within(name)[drop:]) for name in paths]
     for home in homes:
-        found = [os.path.join(home, *within(name)[-2:]) for name in paths]
+        found = [os.path.join(home, *path_within(name)[-2:]) for name in paths]
         if os.path.isfile(found[0]):
             return found
     raise FileNotFoundError(f"{listed}, line 1: {paths[0]} is not under {root}")
@@ -166,17 +166,17 @@ def lines_of(path: str | os.PathLike) -> list[str]:
         raise ValueError(f"{path} is no text in UTF-8") from None
 
 
-def within(name: str) -> tuple[str, ...]:
+def path_within(name: str) -> tuple[str, ...]:
     """The folders and the file of a listed path, without the / of one from the root of the disk."""
     return tuple(part for part in pathlib.PurePosixPath(name).parts if not part.startswith("/"))
 
 
-def outside(name: str) -> bool:
+def path_outside(name: str) -> bool:
     """Does a listed path lead out of the folder that it begins in?"""
     return ".." in pathlib.PurePosixPath(name).parts
 
 
 def strangers(name: str, root: pathlib.Path) -> int | None:
     """How many leading folders of a listed path are the authors' own."""
-    parts = within(name)
+    parts = path_within(name)
     return next((i for i in range(len(parts)) if root.joinpath(*parts[i:]).is_file()), None)

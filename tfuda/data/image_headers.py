@@ -15,14 +15,14 @@ SCAN = 10  # bytes of a scan's header
 REFUSED = f"1 to {LARGEST} pixels are allowed, and its header says (pixels, passes over them):"
 
 
-def allowed(data: tf.Tensor, pixels: tf.Tensor, passes: tf.Tensor | int = 1) -> tf.Tensor:
+def check_allowed(data: tf.Tensor, pixels: tf.Tensor, passes: tf.Tensor | int = 1) -> tf.Tensor:
     """The bytes as they are, or InvalidArgumentError; pixels, passes: int64 scalars."""
     fits = (pixels > 0) & (pixels <= LARGEST) & (pixels * passes <= LARGEST * PASSES)
-    with tf.control_dependencies(told(fits, REFUSED, pixels, tf.cast(passes, tf.int64))):
+    with tf.control_dependencies(told_size(fits, REFUSED, pixels, tf.cast(passes, tf.int64))):
         return tf.identity(data)
 
 
-def told(condition: tf.Tensor, *words) -> list[tf.Operation]:
+def told_size(condition: tf.Tensor, *words) -> list[tf.Operation]:
     """An assertion without the branch that tf.debugging.Assert makes of it, which takes longer than all the rest."""
     operation = tf.raw_ops.Assert(condition=condition, data=[tf.convert_to_tensor(word) for word in words])
     return [] if operation is None else [operation]  # None where it has been looked at already
@@ -37,7 +37,7 @@ def jpeg(data: tf.Tensor) -> tf.Tensor:
         return tf.size(tf.strings.split(data, b"\xff\xda\x00"), tf.int64)
 
     few = pixels * tf.cast(most, tf.int64) <= LARGEST * PASSES
-    return allowed(data, pixels, tf.cond(few, lambda: tf.ones([], tf.int64), scans))
+    return check_allowed(data, pixels, tf.cond(few, lambda: tf.ones([], tf.int64), scans))
 
 
 @tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
@@ -55,7 +55,7 @@ def other(data: tf.Tensor) -> tf.Tensor:
 
     def unknown() -> tf.Tensor:
         no = tf.constant(False)
-        with tf.control_dependencies(told(no, "this is no JPEG, PNG, BMP, GIF or WebP picture")):
+        with tf.control_dependencies(told_size(no, "this is no JPEG, PNG, BMP, GIF or WebP picture")):
             return tf.zeros([], tf.int64)
 
     def bmp() -> tf.Tensor:
@@ -83,7 +83,7 @@ def other(data: tf.Tensor) -> tf.Tensor:
         ],
         default=unknown,
     )
-    return allowed(data, pixels)
+    return check_allowed(data, pixels)
 
 
 def gif(data: tf.Tensor) -> tf.Tensor:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import numpy as np
 
 
-def read(path: str | os.PathLike, names: Iterable[str], most: int) -> dict[str, np.ndarray]:
+def read_arrays(path: str | os.PathLike, names: Iterable[str], most: int) -> dict[str, np.ndarray]:
     """Some arrays of a .npz file, each of `most` bytes at most; ValueError for a file that is none or lacks one."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -24,7 +24,7 @@ def read(path: str | os.PathLike, names: Iterable[str], most: int) -> dict[str, 
         raise ValueError(f"{path} is no .npz file of {', '.join(names)}, or damaged ({_said(error)})") from None
 
 
-def read_one(path: str | os.PathLike) -> np.ndarray:
+def read_array(path: str | os.PathLike) -> np.ndarray:
     """The array of a .npy file, which has no more numbers than the file bytes."""
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)[...].copy()

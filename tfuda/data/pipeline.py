@@ -118,7 +118,9 @@ class Streams:
 
         def one(found):
             box = found.pop("box")
-            shown = {key: views.show(fetch(images, found["index"]), box, self.view) for key, images in seen.items()}
+            shown = {
+                key: views.shown_views(fetch(images, found["index"]), box, self.view) for key, images in seen.items()
+            }
             return {**found, **shown}
 
         def augmented(images, step):
@@ -187,17 +189,19 @@ def pictures(images: np.ndarray | Files, view: views.View, batch: int = 256) -> 
     with tf.device("cpu:0"):
         source = tf.constant(images.paths if isinstance(images, Files) else images)
     rows = tf.data.Dataset.range(len(images))
-    seen = rows.map(lambda row: views.look(fetch(source, row), view), num_parallel_calls=cores(), deterministic=True)
+    seen = rows.map(
+        lambda row: views.example_views(fetch(source, row), view), num_parallel_calls=cores(), deterministic=True
+    )
     return seen.batch(max(1, batch // len(views.tests(view)))).prefetch(2)
 
 
-def each(images: np.ndarray | Files, view: views.View) -> Iterator[np.ndarray]:
+def each_picture(images: np.ndarray | Files, view: views.View) -> Iterator[np.ndarray]:
     """One picture after another, as a test sees it in its middle: uint8 [H, W, 3]."""
     middle = dataclasses.replace(view, test="center")
     for seen in pictures(images, middle).as_numpy_iterator():
         yield from seen[:, 0]
 
 
-def read(images: np.ndarray | Files, view: views.View) -> np.ndarray:
+def read_pictures(images: np.ndarray | Files, view: views.View) -> np.ndarray:
     """A few pictures as a test sees them in their middle: uint8 [N, H, W, 3]."""
-    return np.stack(list(each(images, view)))
+    return np.stack(list(each_picture(images, view)))

@@ -155,7 +155,7 @@ def square_part(picture: tf.Tensor, side: int, corner: tf.Tensor, size: tf.Tenso
     )
 
 
-def show(picture: tf.Tensor, box: tf.Tensor, view: View) -> tf.Tensor:
+def shown_views(picture: tf.Tensor, box: tf.Tensor, view: View) -> tf.Tensor:
     """What a box (int32 [5]) shows of a picture: uint8 [h, w, 3] -> uint8 [size, size, 3]."""
     size = [view.size, view.size]
     seen = square_part(picture, view.resize, box[:2], box[2:4])
@@ -167,11 +167,11 @@ def show(picture: tf.Tensor, box: tf.Tensor, view: View) -> tf.Tensor:
     return tf.ensure_shape(seen, [*size, 3])
 
 
-def look(picture: tf.Tensor, view: View) -> tf.Tensor:
+def example_views(picture: tf.Tensor, view: View) -> tf.Tensor:
     """A test picture: uint8 [h, w, 3] -> uint8 [V, size, size, 3]."""
     boxes = tests(view)
     if len(boxes) == 1:
-        return show(picture, tf.constant(boxes[0]), view)[None]
+        return shown_views(picture, tf.constant(boxes[0]), view)[None]
     square = square_part(picture, view.resize, tf.zeros([2], tf.int32), tf.fill([2], view.resize))
     seen = [square[y : y + h, x : x + w] for y, x, h, w, _ in boxes]
     return tf.stack([tf.reverse(one, [1]) if box[4] else one for one, box in zip(seen, boxes, strict=True)])

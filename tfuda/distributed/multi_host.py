@@ -18,19 +18,19 @@ import tensorflow as tf
 from tfuda.core import ops
 
 
-def several() -> bool:
+def are_several() -> bool:
     """Does this strategy train on several hosts?"""
     return tf.distribute.get_strategy().extended._in_multi_worker_mode()
 
 
-def first() -> bool:
+def is_first() -> bool:
     """Is this the worker that writes?"""
-    return not several() or tf.distribute.get_strategy().extended.should_checkpoint
+    return not are_several() or tf.distribute.get_strategy().extended.should_checkpoint
 
 
-def at_once(steps: int) -> int:
+def steps_at_once(steps: int) -> int:
     """Steps that one call makes; one on several hosts, whose collectives fail in Keras's loop of steps."""
-    return 1 if several() else steps
+    return 1 if are_several() else steps
 
 
 @tf.function(reduce_retracing=True)
@@ -44,12 +44,12 @@ def _given(values: tf.Tensor) -> tf.Tensor:
     return strategy.experimental_local_results(strategy.run(inside))[0]
 
 
-def asked(ask: Callable[[], Any]) -> Any:
+def answer_of_first(ask: Callable[[], Any]) -> Any:
     """What the first worker answers (of JSON's kinds), or the mistake that it finds: on every worker."""
-    if not several():
+    if not are_several():
         return ask()
     said: dict[str, Any] = {}
-    if first():
+    if is_first():
         try:
             said = {"answer": ask()}
         except (ValueError, OSError, tf.errors.OpError) as error:
@@ -63,9 +63,9 @@ def asked(ask: Callable[[], Any]) -> Any:
     return said["answer"]
 
 
-def agree(what: str, value: str) -> None:
+def check_agreement(what: str, value: str) -> None:
     """Refuse workers that do not all hold the same value."""
-    theirs = asked(lambda: value)
+    theirs = answer_of_first(lambda: value)
     if theirs != value:
         raise ValueError(f"this worker has another {what} than the first: start the same command on all of them")
 
@@ -75,9 +75,9 @@ def parts(variable: keras.Variable) -> tuple[tf.Variable, ...]:
     return tf.distribute.get_strategy().experimental_local_results(variable.value)
 
 
-def give(variables: Iterable[keras.Variable]) -> None:
+def share_variables(variables: Iterable[keras.Variable]) -> None:
     """Make variables on all devices what they are on the first device of the first worker."""
-    if not several():
+    if not are_several():
         return
     kinds: dict[str, list] = {}
     for variable in variables:

@@ -75,7 +75,7 @@ def score(labels: np.ndarray, logits: np.ndarray) -> Score:
     return Score(float(np.trace(confusion) / max(len(labels), 1)), per_class, confusion)
 
 
-def domain(network: Network, of: Domain) -> Score:
+def evaluate_domain(network: Network, of: Domain) -> Score:
     """Score of a network on a labelled domain."""
     return score(of.known_labels, Observer(network)(of.images).logits)
 

@@ -26,7 +26,7 @@ from tfuda.networks import heads
 from tfuda.networks.base import Network
 from tfuda.networks.layers import synchronised
 
-READERS = ("digits", "folders", "lists", "mnist", "tfds")  # modules of tfuda.data with a `load`
+READERS = ("digits", "folders", "lists", "mnist", "tfds")  # modules of tfuda.data.readers with a `load_domain`
 
 
 def notice(line: str) -> None:
@@ -45,9 +45,9 @@ def loader(config: ConfigDict, say: Callable[[str], None] = notice) -> Callable[
     if ":" in config.data:
         found: Callable = resolve(config.data, "data")
     elif config.data in READERS:
-        found = resolve(f"tfuda.data.readers.{config.data}:load", "data")
+        found = resolve(f"tfuda.data.readers.{config.data}:load_domain", "data")
     elif config.data in catalogue.names():
-        found = functools.partial(catalogue.load, config.data)
+        found = functools.partial(catalogue.load_domain, config.data)
     else:
         raise ValueError(f"unknown config.data={config.data!r}{near(config.data, {*READERS, *catalogue.names()})}")
     wanted = [name for name in inspect.signature(found).parameters if name in config]
@@ -63,7 +63,7 @@ def loader(config: ConfigDict, say: Callable[[str], None] = notice) -> Callable[
         domain = load(name, split)
         if not isinstance(domain.images, Files):
             return domain
-        images, keep = decodable.sound(domain.images, config.on_bad_image, once)
+        images, keep = decodable.readable_pictures(domain.images, config.on_bad_image, once)
         if config.cache:
             images = decodable.shrunk(images, config.view.resize, config.cache, once)
         return dataclasses.replace(domain.rows(keep), images=images)
@@ -73,7 +73,7 @@ def loader(config: ConfigDict, say: Callable[[str], None] = notice) -> Callable[
 
 def task(config: ConfigDict, say: Callable[[str], None] = notice) -> tasks.Task:
     """The domains to train on and to measure on."""
-    validation.check(config)
+    validation.check_config(config)
     keys = ("task", "shots", "source_classes", "target_classes", "imbalance", "tail", "seed")
     made = tasks.protocol(
         loader(config, say),
@@ -100,7 +100,7 @@ def kind(config: ConfigDict) -> type[step.Method]:
     return resolve(config.method, "methods")
 
 
-@precision.made
+@precision.in_precision
 def network(config: ConfigDict, of: tasks.Task) -> Network:
     """images -> Outputs, untrained but for config.network_options.weights, for the classes of the task.
 
@@ -181,13 +181,13 @@ def optimizer(config: ConfigDict, method: step.Method) -> keras.optimizers.Optim
     return known[chosen.name](rate, weight_decay=chosen.decay or None, **gather)
 
 
-@precision.made
+@precision.in_precision
 def method(config: ConfigDict, of: tasks.Task | None = None, teacher: Network | None = None) -> step.Method:
     """The method, compiled, ready to `fit`; its initial weights follow from config.seed.
 
     teacher: for a method that trains with one
     """
-    validation.check(config)
+    validation.check_config(config)
     if config.jit and ops.replicas() > 1 and not tf.config.list_physical_devices("GPU"):
         raise ValueError("jit=True on several CPUs fails in TensorFlow: leave it out, or train on one device")
     if kind(config)._combine is not joint and config.combiner:
@@ -205,7 +205,7 @@ def method(config: ConfigDict, of: tasks.Task | None = None, teacher: Network | 
         if config[name]:
             options = _known(config[f"{name}_options"], config[name], f"{name}s")
             seams[seam] = resolve(config[name], f"{name}s")(**options)
-    if believed := pseudo_labels.beliefs(config, of):
+    if believed := pseudo_labels.make_beliefs(config, of):
         seams["pseudo"] = believed
     if "teacher" in kind(config)._stages:
         seams["teacher"] = teacher
@@ -221,7 +221,7 @@ def method(config: ConfigDict, of: tasks.Task | None = None, teacher: Network | 
         streams={name: domain.origins for name, domain in of.streams.items()},
         **config.options.to_dict(),
     )
-    per = multi_host.at_once(min(config.steps_per_execution, config.segment))
+    per = multi_host.steps_at_once(min(config.steps_per_execution, config.segment))
     if config.samplers.target in ("balanced", "oracle"):
         made.follow(len(of.streams["target"]), pseudo_labels.known_classes(config, of))
     made.compile(optimizer(config, made), jit_compile=config.jit, steps_per_execution=per)

@@ -127,7 +127,7 @@ class Journal(keras.callbacks.Callback):
         step = int(self.model.step.numpy())
         if step % self.model.segment and step < self.model.steps:
             return  # stopped in mid-segment: no row that an undisturbed run would not have
-        if not multi_host.first():
+        if not multi_host.is_first():
             return  # it waits for the first one at the next step
         measured = self.measure()
         shown = {k: v for k, v in measured.items() if k not in diagnostics.COLUMNS and not k.startswith("val_")}

@@ -15,7 +15,7 @@ from tfuda.names import SEAMS, defaults, modules, near, resolve, says
 OWN = ("steps", "segment", "passes", "on_nan")
 
 
-def cell(text: str) -> ConfigDict:
+def parse_cell(text: str) -> ConfigDict:
     """ "dannp+toalign+metaalign+mcc" -> method, the three seams, and the options of each with their defaults.
 
     A weigher or a regulariser alone stands on its paper's method: "toalign" is dannp+toalign, "biwaa" mstn+biwaa,
@@ -42,7 +42,7 @@ def cell(text: str) -> ConfigDict:
     return config
 
 
-def said(text: str) -> dict[str, set[str]]:
+def options_in_brackets(text: str) -> dict[str, set[str]]:
     """Options that stand in a cell's brackets, by their place in a config: {"options": {"trade_offs.domain"}, ...}.
 
     text: a cell, or with what a config's file takes behind an @

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from tfuda.atomic_files import write
+from tfuda.atomic_files import write_whole
 from tfuda.core.segmented_model import Segmented
 from tfuda.data.tasks import Task
 from tfuda.evaluation import validators
@@ -66,6 +66,6 @@ class Choice:
         }
         out = io.BytesIO()
         np.savez(out, steps=np.array([*held], np.int64), classes=np.stack([*held.values()]))
-        write(self.file, out.getvalue())
+        write_whole(self.file, out.getvalue())
         if self.manager and validators.chosen(rows, self.select) is rows[-1]:
             self.manager.save()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from ml_collections import ConfigDict
 
-from tfuda.experiment.cells import cell
+from tfuda.experiment.cells import parse_cell
 
 
-def base(text: str) -> ConfigDict:
+def default_config(text: str) -> ConfigDict:
     """Every key of a config, for the cell; a benchmark's file sets what is its own."""
-    config = cell(text)
+    config = parse_cell(text)
     config.seed = 0  # of weights, batches and what a protocol draws: shots, tails, pictures held out
     config.data_seed = 0  # of data that are drawn, as the digits: one benchmark for every seed
     config.data = ""  # a data set of the catalogue, a module of tfuda.data, or package.module:function

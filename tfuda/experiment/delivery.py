@@ -6,20 +6,20 @@ from collections.abc import Callable
 
 from ml_collections import ConfigDict
 
-from tfuda.atomic_files import whole
+from tfuda.atomic_files import open_whole
 from tfuda.experiment import training
 from tfuda.experiment.workdir import Workdir
 from tfuda.serving import export, predict
 
 
-def deliver(config: ConfigDict, workdir: Workdir, say: Callable[[str], None]) -> int:
+def deliver_run(config: ConfigDict, workdir: Workdir, say: Callable[[str], None]) -> int:
     """Write export/ and predictions.csv into a finished run's folder; returns how many files were unreadable."""
     model, table = workdir.path / "export", workdir.path / "predictions.csv"
     if not (model / "saved_model.pb").is_file():
-        _, task, method = training.load(workdir.path)
-        export.export(method.network, task.classes, model, task.streams["target"].images[:64])
-    with whole(table, **predict.CSV) as out:
-        bad = predict.predict(export.Model(model), [config.target], out, say)
+        _, task, method = training.load_run(workdir.path)
+        export.export_network(method.network, task.classes, model, task.streams["target"].images[:64])
+    with open_whole(table, **predict.CSV) as out:
+        bad = predict.predict_files(export.Model(model), [config.target], out, say)
     say(f"model: {model}")
     say(f"predictions: {table}")
     return bad

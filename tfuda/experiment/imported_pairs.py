@@ -15,7 +15,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from tfuda.data import decodable
-from tfuda.data.files import Files, below
+from tfuda.data.files import Files, pictures_below
 from tfuda.data.tasks import Domain, Task
 from tfuda.data.views import decode
 from tfuda.experiment import build
@@ -24,7 +24,7 @@ from tfuda.translation import pair_store
 from tfuda.translation.cyclegan import DIRECTIONS
 
 
-def bring(
+def import_pairs(
     config: ConfigDict, workdir: Workdir, given: Mapping[str, str], task: Task, say: Callable[[str], None]
 ) -> dict:
     """Tie the pictures of two folders to the task's originals, all of which are there: what index.json says of each.
@@ -36,12 +36,12 @@ def bring(
     domains = dict(zip(DIRECTIONS, (task.streams["source"], task.streams["target"]), strict=True))
     found = {}
     for direction, domain in domains.items():
-        files, _ = decodable.sound(matched(originals(config, domain), given[direction]), "error", say)
+        files, _ = decodable.readable_pictures(matched(originals(config, domain), given[direction]), "error", say)
         found[direction] = files if isinstance(domain.images, Files) else _array(files, domain)
     workdir.record(config)
     entries = {}
     for direction, domain in domains.items():
-        images, path = found[direction], workdir.path / pair_store.place(direction, domain)
+        images, path = found[direction], workdir.path / pair_store.pair_folder(direction, domain)
         if isinstance(images, Files):
             assert isinstance(domain.images, Files)
             pair_store.put_table(path, domain.images, list(images))
@@ -68,7 +68,7 @@ def originals(config: ConfigDict, domain: Domain) -> list[str]:
 
 def matched(names: list[str], folder: str) -> Files:
     """The picture of each name in a folder, at any depth."""
-    there = {os.path.splitext(os.path.relpath(path, folder))[0]: path for path in below(folder)}
+    there = {os.path.splitext(os.path.relpath(path, folder))[0]: path for path in pictures_below(folder)}
     alone: dict[str, list[str]] = {}
     for end in there:
         alone.setdefault(os.path.basename(end), []).append(end)

@@ -25,7 +25,7 @@ from tfuda.data.tasks import Domain, Task
 from tfuda.distributed import multi_host
 from tfuda.experiment import build, defaults, translated_pairs
 from tfuda.experiment.workdir import Workdir, restore
-from tfuda.names import PARTS, SEAMS, near, plain
+from tfuda.names import PARTS, SEAMS, near, trains_source_only
 from tfuda.networks.base import Network
 
 
@@ -46,9 +46,9 @@ def wants(config: ConfigDict, stage: str) -> bool:
     return stage in build.kind(config)._stages
 
 
-def check(config: ConfigDict, home: pathlib.Path, task: Task) -> None:
+def check_prerequisites(config: ConfigDict, home: pathlib.Path, task: Task) -> None:
     """Find a mistake in the config before hours of stages."""
-    school = Workdir(place(config, config.teacher, home / "teacher"))
+    school = Workdir(folder_of(config, config.teacher, home / "teacher"))
     if (school.path / "config.json").exists():
         fitting(config, school)
     if "target_labelled" in task.streams and "shots" in build.kind(config)._refuses:
@@ -65,10 +65,10 @@ def prepare(config: ConfigDict, home: pathlib.Path, task: Task, verbose, say: Ca
     """
     if not needed(config):
         return Made(task)
-    school = Workdir(place(config, config.teacher, home / "teacher"))
-    folder = place(config, config.pairs.folder, home / "pairs")
+    school = Workdir(folder_of(config, config.teacher, home / "teacher"))
+    folder = folder_of(config, config.pairs.folder, home / "pairs")
     ready = school.finished() and (translated_pairs.finished(folder) or not wants(config, "pairs"))
-    if multi_host.several() and not ready:
+    if multi_host.are_several() and not ready:
         before = f"finished pairs in {folder} and " if wants(config, "pairs") else ""
         raise ValueError(
             f"{config.method} on several hosts needs {before}a finished teacher in {school.path}: make "
@@ -78,12 +78,13 @@ def prepare(config: ConfigDict, home: pathlib.Path, task: Task, verbose, say: Ca
     made = task
     if wants(config, "pairs"):
         say(f"stage 1 of {several}, pairs: {folder}")
-        if translated_pairs.finished(folder):  # `load` looks whether they are of these pictures
+        if translated_pairs.finished(folder):  # `load_pairs` looks whether they are of these pictures
             say(f"{folder} has all pairs of task {config.task}; nothing to do")
         else:
-            translated_pairs.make(ConfigDict(config.to_dict()), Workdir(folder), verbose, task, say)
+            translated_pairs.make_pairs(ConfigDict(config.to_dict()), Workdir(folder), verbose, task, say)
         translated = {
-            name: translated_pairs.load(folder, name, task.streams[name[:6]]) for name in translated_pairs.DIRECTIONS
+            name: translated_pairs.load_pairs(folder, name, task.streams[name[:6]])
+            for name in translated_pairs.DIRECTIONS
         }
         made = paired(config, task, translated)
     say(f"stage {several - 1} of {several}, source network: {school.path}")
@@ -97,8 +98,8 @@ def unmade(config: ConfigDict, home: pathlib.Path) -> set[str]:
     if not needed(config):
         return set()
     school, folder = (
-        place(config, config.teacher, home / "teacher"),
-        place(config, config.pairs.folder, home / "pairs"),
+        folder_of(config, config.teacher, home / "teacher"),
+        folder_of(config, config.pairs.folder, home / "pairs"),
     )
     open_pairs = wants(config, "pairs") and not translated_pairs.finished(folder)
     missing = [*([] if Workdir(school).finished() else [school]), *([folder] if open_pairs else [])]
@@ -116,7 +117,7 @@ def untaught(config: ConfigDict, task: Task) -> Made:
     return Made(paired(config, task, same), build.network(config, task))
 
 
-def place(config: ConfigDict, chosen: str, default: pathlib.Path) -> pathlib.Path:
+def folder_of(config: ConfigDict, chosen: str, default: pathlib.Path) -> pathlib.Path:
     """A folder as the config names it."""
     named = chosen.replace("{task}", config.task).replace("{seed}", str(config.seed))
     return pathlib.Path(named) if named else default
@@ -169,7 +170,7 @@ def schooled(config: ConfigDict, task: Task) -> ConfigDict:
     """The config of the source_only run on the same source, with the same network and recipe."""
     replicas, fewest = ops.replicas(), min(len(task.streams[name]) for name in ("source", "target"))
     made = ConfigDict(config.to_dict())
-    plain = defaults.base("source_only")
+    plain = defaults.default_config("source_only")
     for key in ("cell", "options", "passes", *PARTS, *(f"{seam}_options" for seam in SEAMS)):
         made[key] = plain[key]
     made.teacher, made.pairs, made.deliver = "", plain.pairs, False
@@ -181,7 +182,7 @@ def schooled(config: ConfigDict, task: Task) -> ConfigDict:
 def fitting(config: ConfigDict, workdir: Workdir) -> ConfigDict:
     """The config of the run in a folder, which has to be of a network for this one."""
     own = workdir.config()
-    if not plain(own) or own.shots:
+    if not trains_source_only(own) or own.shots:
         held = "no run of run/train.py" if "method" not in own else f"a run of {own.cell}, shots={own.shots}"
         raise ValueError(f"{workdir.path} holds {held}: --config.teacher is one of source_only without shots")
     if workdir.finished() and not workdir.saved():
@@ -217,6 +218,6 @@ def taught(config: ConfigDict, workdir: Workdir, task: Task, train: Callable) ->
     own.weights = own.prior = ""  # all is in the checkpoint
     method = build.method(own, task)
     restore(workdir.checkpoints(method))
-    multi_host.give(method.state())
+    multi_host.share_variables(method.state())
     method.network.shown = build.kind(config).shown(config.options)
     return method.network

@@ -52,7 +52,7 @@ def name(cell: str) -> str:
     text, _, chosen = cell.partition("@")
     if chosen and chosen not in RECIPES:
         raise ValueError(f"unknown recipe {chosen!r} of {cell!r}{near(chosen, RECIPES)}")
-    made = cells.cell(text)
+    made = cells.parse_cell(text)
     bare = made.method in BARE and not made.weigher
     weighed = "biwaa" if made.weigher == "biwaa" else "toalign"
     own = made.method if made.method in RECIPES and made.method != "hda" else weighed
@@ -63,7 +63,7 @@ def name(cell: str) -> str:
 def paper(cell: str, data: str, depth: int = 50) -> ConfigDict:
     """A config on a catalogue set, with a ResNet on crops of 224, as the paper of the cell's method trains it."""
     text, at, chosen = cell.partition("@")
-    config = defaults.base(text)
+    config = defaults.default_config(text)
     config.cell += at + chosen  # tells the runs of a benchmark apart
     config.data = data
     config.view = {"resize": 256, "size": 224, "train": "crop", "flip": True, "test": "center"}
@@ -215,7 +215,7 @@ def by_steps(config: ConfigDict) -> None:
 
 def put(config: ConfigDict, options: dict, place: str = "options") -> None:
     """Set those options, as "trade_offs.domain", that the part of the cell has, and that its brackets do not say."""
-    said = cells.said(config.cell).get(place, ())
+    said = cells.options_in_brackets(config.cell).get(place, ())
     for name, value in options.items():
         tree, last = _at(config, place, name)
         if last in tree and name not in said:
@@ -285,7 +285,7 @@ def trade_offs(hp, config: ConfigDict) -> None:
 
     What the cell says in brackets stands, and is not searched.
     """
-    said = cells.said(config.cell)
+    said = cells.options_in_brackets(config.cell)
     weighed = [name for name in config.options.get("trade_offs", ()) if name != "task"]
     places = [("options", f"trade_offs.{name}", 1 / 10, 2.0) for name in weighed]
     places.append(("regulariser_options", "trade_off", 1 / 10, 2.0))

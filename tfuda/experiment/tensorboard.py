@@ -38,10 +38,10 @@ class Events:
     def __init__(self, workdir: Workdir, step: int):
         self.folder, self.started = workdir.path / "events", False
         self.config: ConfigDict | None = None
-        if not multi_host.first():
+        if not multi_host.is_first():
             self.writer = tf.summary.create_noop_writer()
             return
-        if kept := [event for event in read(self.folder) if event.step <= step and not ends(event)]:
+        if kept := [event for event in read_events(self.folder) if event.step <= step and not ends(event)]:
             self.started = any(metadata.SESSION_START_INFO_TAG in tags(event) for event in kept)
             _replace(workdir.path, self.folder, kept)
         self.writer = tf.summary.create_file_writer(str(self.folder))
@@ -64,7 +64,7 @@ class Events:
 
     def end(self, result: dict, network: Network, task: Task, seen: evaluate.Seen | None = None) -> None:
         """The run's numbers and pictures; seen: of the target's labelled test images, if just looked at."""
-        if not multi_host.first():
+        if not multi_host.is_first():
             return
         target = task.tests["target"]
         with self.writer.as_default(result["steps"]):
@@ -101,7 +101,7 @@ def ends(event) -> bool:
     return any(tag.startswith("result/") or tag == metadata.SESSION_END_INFO_TAG for tag in tags(event))
 
 
-def read(folder: pathlib.Path) -> Iterator:
+def read_events(folder: pathlib.Path) -> Iterator:
     """Events with a summary, each once, of all files in a folder; a torn end is left out."""
     known = set()
     for file in sorted(folder.glob("*tfevents*")):

@@ -56,7 +56,7 @@ def confusion(counts: np.ndarray, classes: Sequence[str]) -> np.ndarray:
 def predictions(network: Network, domain: Domain, seen: evaluate.Seen | None = None) -> np.ndarray:
     """Some images, evenly spread, and what each is taken for: uint8 [H, W, 3]; seen: of all, if that is known."""
     rows = np.linspace(0, len(domain) - 1, min(COUNT, len(domain))).round().astype(int)
-    images = pipeline.read(domain.images[rows], network.view)  # [n, H, W, 3]
+    images = pipeline.read_pictures(domain.images[rows], network.view)  # [n, H, W, 3]
     logits = np.asarray(network(images, training=False).logits) if seen is None else seen.logits[rows]
     cells = []
     for row, image, guess in zip(rows, images, logits.argmax(1), strict=True):

@@ -9,7 +9,7 @@ import os
 
 from ml_collections import ConfigDict
 
-from tfuda.atomic_files import write
+from tfuda.atomic_files import write_whole
 from tfuda.core.method import Method
 from tfuda.data.tasks import Task
 from tfuda.distributed import multi_host
@@ -17,11 +17,11 @@ from tfuda.evaluation import validators
 from tfuda.experiment import build, callbacks, prerequisites, validation
 from tfuda.experiment.callbacks import Stopped
 from tfuda.experiment.checkpoint_choice import Choice
-from tfuda.experiment.workdir import CHECKPOINTS, SELECTED, Workdir, absolute, restore
+from tfuda.experiment.workdir import CHECKPOINTS, SELECTED, Workdir, make_paths_absolute, restore
 from tfuda.names import PARTS, SEAMS
 
 
-def train(
+def train_run(
     config: ConfigDict,
     workdir: Workdir,
     verbose: int | str = 0,
@@ -33,11 +33,11 @@ def train(
 
     until: a step at the end of a segment where training rests, with what it has so far; 0 for the end
     """
-    absolute(config)
+    make_paths_absolute(config)
     with contextlib.ExitStack() as held:
-        multi_host.asked(lambda: held.enter_context(workdir.claim(config)))
-        multi_host.agree("config", config.to_json_best_effort(sort_keys=True))
-        if result := multi_host.asked(workdir.finished):
+        multi_host.answer_of_first(lambda: held.enter_context(workdir.claim(config)))
+        multi_host.check_agreement("config", config.to_json_best_effort(sort_keys=True))
+        if result := multi_host.answer_of_first(workdir.finished):
             say(f"{workdir.path} has a finished run; nothing to train")
             return result
         return _train(config, workdir, verbose, task, say, until or config.steps)
@@ -48,9 +48,9 @@ def _train(config, workdir, verbose, task, say, until) -> dict:
         raise ValueError(f"config.deliver predicts a folder, and {config.data} names none: see configs/folders.py")
     task = task or build.task(config, say)
     if prerequisites.needed(config):
-        prerequisites.check(config, workdir.path, task)
+        prerequisites.check_prerequisites(config, workdir.path, task)
         workdir.record(config)
-    beneath = functools.partial(train, verbose=verbose, say=say)
+    beneath = functools.partial(train_run, verbose=verbose, say=say)
     made = prerequisites.prepare(config, workdir.path, task, verbose, say, beneath)
     streams = build.streams(config, made.task)
     method = build.method(config, made.task, made.teacher)
@@ -58,8 +58,8 @@ def _train(config, workdir, verbose, task, say, until) -> dict:
     if build.untrained(config) and not config.options.get("copy"):
         say(f"training {config.network.name} from scratch; --config.weights=FILE starts from pretrained weights")
     manager = workdir.checkpoints(method)
-    if multi_host.asked(lambda: restore(manager)):
-        multi_host.give(method.state())
+    if multi_host.answer_of_first(lambda: restore(manager)):
+        multi_host.share_variables(method.state())
         say(f"resuming at step {int(method.step.numpy())} of {config.steps}")
     choice, step = Choice(workdir, config.select, config.validators, method), int(method.step.numpy())
     journal = callbacks.Journal(task, workdir, manager, step, config.mean_class, say, choice)
@@ -79,10 +79,10 @@ def _train(config, workdir, verbose, task, say, until) -> dict:
         if complaints := journal.complaints():
             result["complaints"] = list(complaints.values())
         journal.events.end(result, method.network, task, journal.tested)
-        write(workdir.result, json.dumps(result, indent=1) + "\n")
+        write_whole(workdir.result, json.dumps(result, indent=1) + "\n")
         return result
 
-    return multi_host.asked(end)
+    return multi_host.answer_of_first(end)
 
 
 def summary(config: ConfigDict, rows: list[dict[str, float]]) -> dict:
@@ -115,7 +115,7 @@ def summary(config: ConfigDict, rows: list[dict[str, float]]) -> dict:
     return result | {"source": rows[-1][source]}
 
 
-def table(result: dict) -> str:
+def summary_table(result: dict) -> str:
     """The result as lines for a person."""
     lines = [f"{result['method']}"]
     for seam in SEAMS:
@@ -135,19 +135,11 @@ def table(result: dict) -> str:
     return "\n".join([*lines, *(f"  {complaint}" for complaint in result.get("complaints", ()))])
 
 
-def earlier(config: ConfigDict) -> None:
-    """Give the config of a run from before there was a choice what it did."""
-    for key, value in (("select", validators.LAST), ("validators", "cheap")):
-        if key not in config:
-            config[key] = value
-
-
-def load(path: str | os.PathLike, last: bool = False) -> tuple[ConfigDict, Task, Method]:
+def load_run(path: str | os.PathLike, last: bool = False) -> tuple[ConfigDict, Task, Method]:
     """The config, the task and the method of a run, with the weights that its validator chose, or its last ones."""
     workdir = Workdir(path)
     config = workdir.config()
-    earlier(config)
-    validation.complete(config, str(workdir.path / "config.json"))
+    validation.check_complete(config, str(workdir.path / "config.json"))
     # the checkpoint has the weights, pseudo-labels only a training needs, and a stranger's cache would be written to
     weights, config.weights = config.weights, ""
     config.prior = config.cache = ""

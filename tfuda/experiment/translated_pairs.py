@@ -4,8 +4,8 @@
             samples/step000500.png and so on, one for each segment
     write   every translated picture and index.json (store.py)
 
-Or `bring`: translations that another tool made. The batch of a step, the pools' draws and the weights at the start
-are functions of the seed, so a run that was killed ends in the same bytes.
+Or `import_pairs`: translations that another tool made. The batch of a step, the pools' draws and the weights at the
+start are functions of the seed, so a run that was killed ends in the same bytes.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from tfuda.data.tasks import Domain, Task
 from tfuda.data.views import View
 from tfuda.experiment import build, callbacks, validation
 from tfuda.experiment.callbacks import Stopped
-from tfuda.experiment.imported_pairs import bring
-from tfuda.experiment.workdir import Workdir, absolute, restore
+from tfuda.experiment.imported_pairs import import_pairs
+from tfuda.experiment.workdir import Workdir, make_paths_absolute, restore
 from tfuda.names import PARTS, SEAMS
 from tfuda.translation import pair_store, sample_sheets
 from tfuda.translation.cyclegan import DIRECTIONS, CycleGAN
-from tfuda.translation.pair_store import finished, load
+from tfuda.translation.pair_store import finished, load_pairs
 
-__all__ = ["DIRECTIONS", "bring", "finished", "load", "make"]
+__all__ = ["DIRECTIONS", "finished", "import_pairs", "load_pairs", "make_pairs"]
 
 # Keys of a config that pairs do not depend on: what trains a classifier, and what measures it.
 CLASSIFIER = (
@@ -49,7 +49,7 @@ def relevant(config: ConfigDict) -> ConfigDict:
     return found
 
 
-def make(
+def make_pairs(
     config: ConfigDict,
     workdir: Workdir,
     verbose: int | str = 0,
@@ -57,7 +57,7 @@ def make(
     say: Callable[[str], None] = lambda line: None,
 ) -> dict:
     """Make all pairs, or go on, or do nothing where all is done: the contents of index.json."""
-    absolute(config)
+    make_paths_absolute(config)
     with workdir.claim(relevant(config)):
         if index := pair_store.finished(workdir.path):
             say(f"{workdir.path} has all pairs of task {index['task']}; nothing to do")
@@ -65,7 +65,7 @@ def make(
         task = task or build.task(config, say)
         given = {direction: config.pairs[direction] for direction in DIRECTIONS if config.pairs[direction]}
         if given:
-            entries = bring(relevant(config), workdir, given, task, say)
+            entries = import_pairs(relevant(config), workdir, given, task, say)
         else:
             entries = _translated(config, workdir, verbose, task, say)
         return pair_store.finish(workdir.path, config.task, entries)
@@ -82,7 +82,7 @@ def _translated(config, workdir, verbose, task, say) -> dict:
     else:
         a, b = (domain.name for domain in domains.values())
         say(f"training generators from {a} to {b} and back: {trained.steps} steps")
-    entries, seen = {}, [some(domain, whole(domain, side)) for domain in domains.values()]
+    entries, seen = {}, [sample_pictures(domain, whole_picture(domain, side)) for domain in domains.values()]
     album = Album(seen, task, workdir, manager, int(trained.step.numpy()))
     with callbacks.Stoppable(manager) as stop, album:
         trained.fit(streams, callbacks=[album, stop], verbose=verbose)
@@ -96,8 +96,14 @@ def _translated(config, workdir, verbose, task, say) -> dict:
 
         for direction, domain in zip(DIRECTIONS, domains.values(), strict=True):
             say(f"translating the {len(domain)} training pictures of {domain.name}")
-            pair_store.put(
-                workdir.path, direction, domain, whole(domain, side), trained.translator(direction), say, pause
+            pair_store.put_pictures(
+                workdir.path,
+                direction,
+                domain,
+                whole_picture(domain, side),
+                trained.translator(direction),
+                say,
+                pause,
             )
             entries[direction] = pair_store.entry(direction, domain, side)
     return entries
@@ -118,7 +124,7 @@ def size(config: ConfigDict, domains: dict[str, Domain]) -> int:
     return sides.pop()
 
 
-def whole(domain: Domain, side: int) -> View:
+def whole_picture(domain: Domain, side: int) -> View:
     """All of a picture, at the generators' size."""
     if not isinstance(domain.images, Files) and domain.images.shape[1:3] == (side, side):
         return View()
@@ -133,18 +139,22 @@ def data(config: ConfigDict, domains: dict[str, Domain], side: int) -> pipeline.
     if resize < side:
         raise ValueError(f"pairs.resize={resize} is smaller than the pictures of {side} that are cut out of it")
     view = View(resize, side, "crop", config.pairs.flip)
-    if resize == side and not config.pairs.flip and not any(whole(domain, side).size for domain in domains.values()):
+    if (
+        resize == side
+        and not config.pairs.flip
+        and not any(whole_picture(domain, side).size for domain in domains.values())
+    ):
         view = View()
     batch = {name: build.share_out(config.pairs.batch, name, domain) for name, domain in domains.items()}
     unlabelled = {name: domain.unlabelled() for name, domain in domains.items()}
     return pipeline.Streams(unlabelled, batch, config.seed, None, view)
 
 
-@precision.made
+@precision.in_precision
 def model(config: ConfigDict, side: int) -> CycleGAN:
     """The compiled CycleGAN; its initial weights follow from config.seed."""
     options = config.pairs.to_dict()
-    validation.check(config)
+    validation.check_config(config)
     keras.utils.set_random_seed(config.seed)
     known = ("width", "blocks", "seeing", "layers", "cycle", "identity", "pool", "steps", "segment")
     made = CycleGAN(side, **{key: options[key] for key in known}, seed=config.seed)
@@ -156,10 +166,10 @@ def model(config: ConfigDict, side: int) -> CycleGAN:
 # ---- samples
 
 
-def some(domain: Domain, view: View) -> np.ndarray:
+def sample_pictures(domain: Domain, view: View) -> np.ndarray:
     """A few pictures from all over the domain: uint8 [n, H, W, 3]."""
     rows = np.linspace(0, len(domain) - 1, min(SHOWN, len(domain))).round().astype(int)
-    return pipeline.read(domain.images[rows], view)
+    return pipeline.read_pictures(domain.images[rows], view)
 
 
 class Album(callbacks.Journal):

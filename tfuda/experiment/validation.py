@@ -43,7 +43,7 @@ class Range(NamedTuple):
         return not self.low <= value <= self.high or value in ends
 
 
-def whole(low: int, high: int = LONGEST) -> Range:
+def whole_number(low: int, high: int = LONGEST) -> Range:
     return Range(int, low, high, f"a whole number from {low} to {high}")
 
 
@@ -53,8 +53,8 @@ OR_DEFAULT = Range(float, -1, math.inf, "a number from 0 on, or -1 for the metho
 SHARE = Range(float, 0, 1, "a share from 0 to 1")
 SHARE_BELOW_1 = Range(float, 0, 1, "a share from 0 to below 1", below=True)
 SHARE_ABOVE_0 = Range(float, 0, 1, "a share above 0 and up to 1", above=True)
-COUNT, SIZE = whole(0), whole(0, WIDEST)
-SOME, WIDTH = whole(1), whole(1, WIDEST)
+COUNT, SIZE = whole_number(0), whole_number(0, WIDEST)
+SOME, WIDTH = whole_number(1), whole_number(1, WIDEST)
 
 RULES: dict[str, Range] = {
     "seed": COUNT,
@@ -76,9 +76,9 @@ RULES: dict[str, Range] = {
     "beliefs.fade": NOT_BELOW_0,
     "beliefs.scale": POSITIVE,
     "rounds.rate": SHARE_ABOVE_0,
-    "rounds.index": whole(0, 10**6),
+    "rounds.index": whole_number(0, 10**6),
     "augment.pixels": SIZE,
-    "augment.operations": whole(1, 100),
+    "augment.operations": whole_number(1, 100),
     "augment.strength": SHARE,
     "network.bottleneck": SIZE,
     "optimizer.rate": POSITIVE,
@@ -94,8 +94,8 @@ RULES: dict[str, Range] = {
     "pairs.batch": SOME,
     "pairs.rate": POSITIVE,
     "pairs.width": WIDTH,
-    "pairs.blocks": whole(0, 1000),
-    "pairs.layers": whole(0, 20),
+    "pairs.blocks": whole_number(0, 1000),
+    "pairs.layers": whole_number(0, 20),
     "pairs.cycle": NOT_BELOW_0,
     "pairs.identity": NOT_BELOW_0,
     "pairs.pool": COUNT,
@@ -108,12 +108,12 @@ RULES: dict[str, Range] = {
 OPTIONS: dict[str, Range] = {
     "hidden": WIDTH,
     "region_hidden": WIDTH,
-    "width": whole(0, WIDEST),
+    "width": whole_number(0, WIDEST),
     "widths": WIDTH,
-    "convolutions": whole(1, 100),
-    "stride": whole(1, 100),
-    "kernel": whole(1, 100),
-    "blocks": whole(1, 100),
+    "convolutions": whole_number(1, 100),
+    "stride": whole_number(1, 100),
+    "kernel": whole_number(1, 100),
+    "blocks": whole_number(1, 100),
     "randomized": SIZE,
     "groups": SIZE,
     "overlap": SIZE,
@@ -136,11 +136,11 @@ OPTIONS: dict[str, Range] = {
     "trade_off": NOT_BELOW_0,
     "temperature": POSITIVE,
     "pada_temperature": POSITIVE,
-    "count": whole(1, 1000),
+    "count": whole_number(1, 1000),
     "ramp_height": NOT_BELOW_0,
     "margin": POSITIVE,
-    "turns_of_backbone": whole(1, 100),
-    "mcd.depth": whole(0, 10),
+    "turns_of_backbone": whole_number(1, 100),
+    "mcd.depth": whole_number(0, 10),
     "ent.hidden": SIZE,
     "mme.hidden": SIZE,
     "theta_rate": POSITIVE,
@@ -170,7 +170,7 @@ WORDS: dict[str, tuple[str, ...]] = {
 OURS = ("select", "validators")  # of WORDS, those that cannot be package.module:Name
 
 
-def check(config: ConfigDict) -> None:
+def check_config(config: ConfigDict) -> None:
     """ValueError for the first setting that cannot be meant."""
     for key, value in leaves(config):
         if value is None:
@@ -213,14 +213,14 @@ def _match(rules: dict[str, Range], key: str) -> Range | None:
     )
 
 
-def complete(config: ConfigDict, where: str) -> None:
+def check_complete(config: ConfigDict, where: str) -> None:
     """ValueError for a config of a file that lacks a setting, or has one of another type."""
     parts = [config.get(key) for key in PARTS]
     if missing := [key for key, part in zip(PARTS, parts, strict=True) if not isinstance(part, str)]:
         raise ValueError(f"{where} is damaged or of another version: it names no {missing[0]}")
     if not parts[0]:
         raise ValueError(f"{where} is damaged: it names no method")
-    _complete(config, defaults.base("+".join(filter(None, parts))), where)
+    _complete(config, defaults.default_config("+".join(filter(None, parts))), where)
 
 
 def _complete(tree: ConfigDict, plain: ConfigDict, where: str, prefix: str = "") -> None:

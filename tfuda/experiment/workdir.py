@@ -20,7 +20,7 @@ import keras
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from tfuda.atomic_files import read_json, write
+from tfuda.atomic_files import read_json, write_whole
 from tfuda.core.segmented_model import Segmented
 from tfuda.distributed import multi_host
 from tfuda.names import trusted
@@ -32,7 +32,7 @@ DIVERGED = "diverged.txt"
 PATHS_OF_PAIRS = ("folder", "source_as_target", "target_as_source")
 
 
-def absolute(config: ConfigDict) -> None:
+def make_paths_absolute(config: ConfigDict) -> None:
     """Paths of the config from the root: a run may be resumed and exported from another folder."""
     for tree, keys in ((config, PATHS), (config.pairs, PATHS_OF_PAIRS)):
         for key in keys:
@@ -43,7 +43,7 @@ def absolute(config: ConfigDict) -> None:
 
 
 @functools.cache
-def plain(folder: pathlib.Path) -> str:
+def without_pattern(folder: pathlib.Path) -> str:
     """A way to a folder that TensorFlow does not take for a pattern, as it does where a cell has brackets."""
     if not set("[]*?") & set(str(folder)):
         return str(folder)
@@ -54,7 +54,7 @@ def plain(folder: pathlib.Path) -> str:
     return str(link)
 
 
-def commit() -> str:
+def git_commit() -> str:
     """The git commit of the code, or "" where it is none."""
     here = pathlib.Path(__file__).parent
     try:
@@ -102,7 +102,7 @@ class Workdir:
     @contextlib.contextmanager
     def claim(self, config: ConfigDict) -> Iterator[None]:
         """Hold this folder for a run with `config`, one process at a time; refuse one that holds another config."""
-        if not multi_host.first():
+        if not multi_host.is_first():
             yield
             return
         if (self.path / "config.json").exists():
@@ -139,15 +139,15 @@ class Workdir:
 
     def record(self, config: ConfigDict) -> None:
         """Write config.json, once all of the config has proved to be buildable; an older one stays."""
-        if not multi_host.first() or (self.path / "config.json").exists():
+        if not multi_host.is_first() or (self.path / "config.json").exists():
             return
         about = {
             "config": config.to_dict(),
             "command": sys.argv,
-            "commit": commit(),
+            "commit": git_commit(),
             "versions": {"python": sys.version.split()[0], "tensorflow": tf.__version__, "keras": keras.__version__},
         }
-        write(self.path / "config.json", json.dumps(about, indent=1) + "\n")
+        write_whole(self.path / "config.json", json.dumps(about, indent=1) + "\n")
 
     def _compare(self, config: dict) -> None:
         old = self._record()["config"]
@@ -184,25 +184,25 @@ class Workdir:
     def checkpoints(self, method: Segmented, keep: int = 2, folder: str = CHECKPOINTS) -> tf.train.CheckpointManager:
         """Of one flat list of all variables: a saved object graph or .weights.h5 loses dropout's seed states."""
         self._inside(folder)
-        several = multi_host.several()  # where what one worker reads or makes has to be its own
+        several = multi_host.are_several()  # where what one worker reads or makes has to be its own
         saved = tf.train.Checkpoint(state=[multi_host.parts(v)[0] if several else v.value for v in method.state()])
         assert saved.save_counter is not None  # all workers make it, and the first alone would in `save`
-        kind = tf.train.CheckpointManager if multi_host.first() else Silent
-        return kind(saved, plain(self.path / folder), max_to_keep=keep)
+        kind = tf.train.CheckpointManager if multi_host.is_first() else Silent
+        return kind(saved, without_pattern(self.path / folder), max_to_keep=keep)
 
     def saved(self, folder: str = CHECKPOINTS) -> str | None:
         """The newest checkpoint."""
         self._inside(folder)
-        return tf.train.latest_checkpoint(plain(self.path / folder))
+        return tf.train.latest_checkpoint(without_pattern(self.path / folder))
 
     def _inside(self, folder: str) -> None:
         """Refuse a list of checkpoints that names files elsewhere: TensorFlow would read, and later delete them."""
-        state = tf.train.get_checkpoint_state(plain(self.path / folder))
+        state = tf.train.get_checkpoint_state(without_pattern(self.path / folder))
         listed = self.path / folder / "checkpoint"
         if state is None and listed.is_file():
             raise ValueError(f"{listed} is damaged: delete its folder to start anew")
         for name in [state.model_checkpoint_path, *state.all_model_checkpoint_paths] if state else ():
-            if os.path.dirname(name) != plain(self.path / folder):
+            if os.path.dirname(name) != without_pattern(self.path / folder):
                 raise ValueError(f"{listed} names {name}, which is not in its folder: it is not as a run writes it")
 
     def _links(self) -> None:
@@ -227,17 +227,17 @@ class Workdir:
 
     def keep_rows(self, rows: list[dict[str, float]]) -> None:
         """Write metrics.csv anew."""
-        if not multi_host.first():
+        if not multi_host.is_first():
             return
         self._check_held()
         names = list(rows[0]) if rows else []
         lines = [names, *([_number(row[name]) for name in names] for row in rows)]
-        write(self.metrics, "".join(",".join(line) + "\n" for line in lines if line))
+        write_whole(self.metrics, "".join(",".join(line) + "\n" for line in lines if line))
 
     def note_diverged(self, sentence: str) -> None:
         """Write down why training ended, for who lists runs; the next attempt deletes it."""
-        if multi_host.first():
-            write(self.path / DIVERGED, sentence + "\n")
+        if multi_host.is_first():
+            write_whole(self.path / DIVERGED, sentence + "\n")
 
     def finished(self) -> dict | None:
         """result.json of a run that has ended."""

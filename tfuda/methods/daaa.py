@@ -61,7 +61,7 @@ class DAAA(Taught):
 
     def __init__(self, network, *seams, targets: int = 0, **options):
         super().__init__(network, *seams, **options)
-        attention_transfer.check(self.pooling, self.distance)
+        attention_transfer.check_distance(self.pooling, self.distance)
         self.learns = any(name.startswith("target") for name in self.parts.split("+"))
         if self.learns and self.lagging:
             self.posteriors = self.memory("posteriors", (targets, network.classes))  # zeros: no EM yet

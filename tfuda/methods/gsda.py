@@ -61,7 +61,7 @@ class GSDA(Method):
     _reads = ("features",)
 
     def make(self, probe):
-        class_hierarchy.check(self.levels)
+        class_hierarchy.check_levels(self.levels)
         drawn = class_hierarchy.drawn(probe.logits.shape[-1], self.groups, self.overlap)  # [b, r]
         self.membership = self.memory("membership", drawn.shape, initializer=keras.initializers.Constant(drawn))
         count, width = 1 + sum(drawn.shape), probe.features.shape[-1]

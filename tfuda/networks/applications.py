@@ -41,7 +41,7 @@ def applications(model: str = "ResNet50", weights: str = "", frozen: bool = Fals
     with keras.name_scope("backbone_0"):  # paths of variables begin where they are made
         backbone = known[model](include_top=False, weights=None)
     if weights:
-        load(backbone, weights, model)
+        load_weights(backbone, weights, model)
     preprocess = sys.modules[known[model].__module__].preprocess_input
     stage = keras.Sequential([Preprocess(preprocess, name="preprocess"), backbone], name="backbone_0")
     stage.build((None, None, None, 3))
@@ -49,11 +49,11 @@ def applications(model: str = "ResNet50", weights: str = "", frozen: bool = Fals
     return [stage]
 
 
-def load(backbone: keras.Model, path: str, model: str) -> None:
+def load_weights(backbone: keras.Model, path: str, model: str) -> None:
     """Give a backbone the weights of an HDF5 file, if they are just as many."""
     try:
         with h5py.File(path) as file:
-            found = h5_file.tensors(file)
+            found = h5_file.read_tensors(file)
         if len(found) != len(backbone.weights):  # Keras would take from ResNet152 what ResNet50 has, and say nothing
             raise ValueError(f"it holds {len(found)} tensors, not {len(backbone.weights)}")
         backbone.load_weights(path)

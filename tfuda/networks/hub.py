@@ -36,7 +36,7 @@ def hub(preset: str = "", frozen: bool = False) -> list[keras.layers.Layer]:
     for name in ("config.json", "image_converter.json"):
         if not os.path.isfile(os.path.join(preset, name)):
             raise FileNotFoundError(f"preset={preset!r}: a folder with {name} is needed, for nothing is downloaded")
-    plain(preset)
+    check_preset(preset)
     folder = os.path.abspath(preset)  # a bare name would be taken for one of keras-hub's own
     try:
         with keras.name_scope("backbone_0"):  # paths of variables begin where they are made
@@ -51,7 +51,7 @@ def hub(preset: str = "", frozen: bool = False) -> list[keras.layers.Layer]:
     return [stage]
 
 
-def plain(preset: str) -> None:
+def check_preset(preset: str) -> None:
     """Refuse a preset whose JSON files name code of others than Keras and keras-hub, or bring code of their own."""
     for name in sorted(name for name in os.listdir(preset) if name.endswith(".json")):
         try:

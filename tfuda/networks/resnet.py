@@ -63,7 +63,7 @@ def resnet(depth: int = 50, weights: str = "", frozen: int = 0, unbiased: bool =
         stages.append(keras.Sequential(blocks, name=f"backbone_{i + 1}"))
         stages[-1].build((None, None, None, blocks[0].channels))
     if weights:
-        load(stages, weights, depth)
+        load_weights(stages, weights, depth)
     for stage in stages[:frozen]:
         stage.trainable = False
     return stages
@@ -168,9 +168,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
 # ---- weights
 
 
-def load(stages: list[keras.layers.Layer], path: str, depth: int) -> None:
+def load_weights(stages: list[keras.layers.Layer], path: str, depth: int) -> None:
     """Give the variables of the stages the values of a file."""
-    found, torch = contents(path)
+    found, torch = tensors_of(path)
     if (other := depth_of(found)) and other != depth:
         raise ValueError(f"{path}: these are the weights of a ResNet-{other}, not of a ResNet-{depth}")
     wanted = {
@@ -188,7 +188,7 @@ def load(stages: list[keras.layers.Layer], path: str, depth: int) -> None:
         variable.assign(value)
 
 
-def contents(path: str) -> tuple[Mapping[str, np.ndarray], bool]:
+def tensors_of(path: str) -> tuple[Mapping[str, np.ndarray], bool]:
     """Arrays by key, and whether they are PyTorch's; without the classifier and the counts of batches."""
     if not path.endswith((".pth", ".weights.h5")):
         raise ValueError(f"{path}: weights of a ResNet are a .pth of torchvision or a .weights.h5 of run/convert.py")
@@ -196,16 +196,18 @@ def contents(path: str) -> tuple[Mapping[str, np.ndarray], bool]:
         raise FileNotFoundError(f"weights={path}: there is no such file")
     if path.endswith(".pth"):
         left_out = re.compile(r"fc\.(weight|bias)|.*num_batches_tracked")
-        return {key: value for key, value in torch_file.read(path).items() if not left_out.fullmatch(key)}, True
+        return {
+            key: value for key, value in torch_file.read_tensors(path).items() if not left_out.fullmatch(key)
+        }, True
     try:
         with h5py.File(path) as file:
-            found = {key: item[()] for key, item in h5_file.tensors(file).items()}
+            found = {key: item[()] for key, item in h5_file.read_tensors(file).items()}
     except Exception as error:  # damaged bytes can raise about anything inside h5py
         raise ValueError(f"cannot read {path}: it is damaged or no HDF5 file ({error})") from None
     return found, False
 
 
-def save(stages: list[keras.layers.Layer], path: str) -> tuple[int, int]:
+def save_weights(stages: list[keras.layers.Layer], path: str) -> tuple[int, int]:
     """Write a `.weights.h5`, a data set for each variable under its name: how many tensors and numbers they are."""
     if not path.endswith(".weights.h5"):
         raise ValueError(f"{path}: the name of a file of weights ends in .weights.h5")

@@ -222,10 +222,10 @@ def measure(
     with tempfile.TemporaryDirectory() as folder, decodable.hushed():  # the decoders' complaints of broken pictures
         alone, path = None, model or f"{folder}/model"
         if workdir:
-            _, task, method = training.load(workdir)
+            _, task, method = training.load_run(workdir)
             alone = by_keras(method.network)
             if not model:
-                export.export(method.network, task.classes, path, task.streams["target"].images[:8])
+                export.export_network(method.network, task.classes, path, task.streams["target"].images[:8])
         loaded = Model(path)
         known = answers(alone or (lambda data: loaded.files([data])[0]), groups)
         rows, memory = stress(loaded, known, rounds, batches, seconds, threads)

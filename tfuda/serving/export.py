@@ -22,7 +22,7 @@ SAVEDMODEL, TFLITE = "savedmodel", ".tflite"
 FORMATS = {SAVEDMODEL: "", "savedmodel-float16": "-float16", "tflite": TFLITE, "tflite-float16": f"-float16{TFLITE}"}
 
 
-def export(
+def export_network(
     network: Network,
     classes: tuple[str, ...],
     out: str | os.PathLike,
@@ -37,14 +37,14 @@ def export(
     out = pathlib.Path(os.path.abspath(out))
     writer, half = lite if form.startswith("tflite") else saved_model, form.endswith("float16")
     check_place(out, writer is lite)
-    with publish.staged(out) as ready:
+    with publish.staged_output(out) as ready:
         writer.write(network, classes, ready, half)
         row = {"format": form, "MB": f"{megabytes(ready):.2f}", **parity(network, ready, probe)}
-        publish.put(ready, out)
+        publish.put_in_place(ready, out)
     return row
 
 
-def places(out: str, forms: Iterable[str]) -> dict[str, str]:
+def output_paths(out: str, forms: Iterable[str]) -> dict[str, str]:
     """{form: the path that it is written to}."""
     if strange := {*forms} - {*FORMATS}:
         raise ValueError(f"--format={min(strange)} is unknown: choose some of {', '.join(FORMATS)}")
@@ -59,14 +59,14 @@ def check_place(out: pathlib.Path, file: bool) -> None:
         raise ValueError(f"--out={out} exists and is no SavedModel: choose another folder")
 
 
-def load(path: str | os.PathLike) -> Model | Lite:
+def load_model(path: str | os.PathLike) -> Model | Lite:
     """What `export` wrote: a file is a .tflite, anything else should be a SavedModel."""
     return Lite(path) if os.path.isfile(path) else Model(path)
 
 
 def parity(network: Network, path: pathlib.Path, probe: np.ndarray | Files) -> dict:
     """Largest difference in probabilities to the network, for images and for files, and the share of equal labels."""
-    images, model = pipeline.read(probe, network.view), load(path)  # [N, H, W, 3]
+    images, model = pipeline.read_pictures(probe, network.view), load_model(path)  # [N, H, W, 3]
     here = saved_model.probabilities(network)(tf.constant(images)).numpy()
     files = map(tf.io.read_file, probe) if isinstance(probe, Files) else map(tf.io.encode_png, probe)
     there = np.stack([model(images), model.files([file.numpy() for file in files])])  # [2, N, K]

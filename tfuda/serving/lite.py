@@ -23,7 +23,7 @@ import tensorflow as tf
 
 from tfuda.data import decodable, views
 from tfuda.networks.base import Network
-from tfuda.serving.saved_model import CLASSES, checked, fit_size, probabilities
+from tfuda.serving.saved_model import CLASSES, checked_network, fit_size, probabilities
 
 VIEW = "view.json"
 
@@ -36,7 +36,7 @@ def quietly() -> Iterator[None]:
         yield
 
 
-def write(network: Network, classes: tuple[str, ...], out: pathlib.Path, half: bool = False) -> None:
+def write_lite(network: Network, classes: tuple[str, ...], out: pathlib.Path, half: bool = False) -> None:
     """half: weights in half precision, computed in float32."""
     weights = [variable.numpy() for variable in network.variables]  # constants: the converter would drop variables
     images = tf.TensorSpec([None, *network.size], tf.uint8, name="images")
@@ -100,7 +100,7 @@ class Lite:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """images uint8 [n, h, w, 3] -> probabilities float32 [n, K]."""
-        return self.run([self.fit(image).numpy() for image in checked(images)])
+        return self.run([self.fit(image).numpy() for image in checked_network(images)])
 
     def files(self, encoded: list[bytes]) -> np.ndarray:
         """Encoded pictures -> probabilities float32 [n, K]."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TextIO
 
 from tfuda.data.decodable import hushed, readable
-from tfuda.data.files import ENDINGS, below
+from tfuda.data.files import ENDINGS, pictures_below
 from tfuda.serving.lite import Lite
 from tfuda.serving.saved_model import Model
 
@@ -20,12 +20,12 @@ def pictures(paths: Iterable[str]) -> list[pathlib.Path]:
     """The files that are named, and the pictures in folders that are named, in order of their names."""
     found: list[pathlib.Path] = []
     for path in paths:
-        inside = below(path) if os.path.isdir(path) else []
+        inside = pictures_below(path) if os.path.isdir(path) else []
         found += map(pathlib.Path, inside or [path])
     return found
 
 
-def read(path: pathlib.Path) -> bytes:
+def read_picture(path: pathlib.Path) -> bytes:
     """The bytes of a picture that can be decoded, as PNG where only Pillow can; ValueError says why not."""
     if path.is_dir():
         raise ValueError(f"the folder holds no picture ({', '.join(ENDINGS)})")
@@ -44,7 +44,7 @@ def batches(
     for path in paths:
         try:
             with hushed():
-                contents.append(read(path))
+                contents.append(read_picture(path))
             names.append(path)
         except ValueError as error:
             complain(f"{path}: {error}")
@@ -55,7 +55,7 @@ def batches(
         yield names, contents
 
 
-def predict(model: Model | Lite, paths: Iterable[str], out: TextIO, complain: Callable[[str], None]) -> int:
+def predict_files(model: Model | Lite, paths: Iterable[str], out: TextIO, complain: Callable[[str], None]) -> int:
     """Write `file,label,confidence` for every readable picture; returns how many files were unreadable."""
     bad = 0
 

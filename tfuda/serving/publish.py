@@ -16,7 +16,7 @@ ENDING = ".part"
 
 
 @contextlib.contextmanager
-def staged(out: pathlib.Path) -> Iterator[pathlib.Path]:
+def staged_output(out: pathlib.Path) -> Iterator[pathlib.Path]:
     """The path to write to: of `out`'s name, in a hidden folder beside it that is gone at the end.
 
     Such folders of exports that were killed go too; one that is at work holds a lock on its own.
@@ -53,7 +53,7 @@ def _locked(folder: pathlib.Path, more: int = 0) -> Iterator[bool]:
             yield folder.exists()
 
 
-def put(ready: pathlib.Path, out: pathlib.Path) -> None:
+def put_in_place(ready: pathlib.Path, out: pathlib.Path) -> None:
     """Give what is ready its name; what had it stays in the hidden folder."""
     if not out.is_dir():
         os.replace(ready, out)

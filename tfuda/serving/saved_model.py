@@ -19,7 +19,7 @@ CLASSES = "classes.txt"  # in the SavedModel's assets folder
 def fit_size(picture: tf.Tensor, view: views.View, size: tuple[int, ...]) -> tf.Tensor:
     """uint8 [h, w, 3] -> uint8 `size` [H, W, 3], as evaluation sees it: resized, or through the view's middle."""
     if view.size:
-        return views.show(picture, tf.constant(views.center(view)[0]), view)
+        return views.shown_views(picture, tf.constant(views.center(view)[0]), view)
     height, width = size[:2]
 
     def resized():
@@ -111,7 +111,7 @@ class Served(tf.Module):
         return self.answer(self.each(lambda one: self.fit(views.decode(one)), encoded))
 
 
-def write(network: Network, classes: tuple[str, ...], out: pathlib.Path, half: bool = False) -> None:
+def write_saved_model(network: Network, classes: tuple[str, ...], out: pathlib.Path, half: bool = False) -> None:
     """The SavedModel, to a path that is not yet there."""
     listed = out.with_name(CLASSES)
     listed.write_text("".join(f"{name}\n" for name in classes), "utf-8")
@@ -119,7 +119,7 @@ def write(network: Network, classes: tuple[str, ...], out: pathlib.Path, half: b
     tf.saved_model.save(served, str(out), {"serving_default": served.serve, "serve_bytes": served.serve_bytes})
 
 
-def checked(images: np.ndarray) -> np.ndarray:
+def checked_network(images: np.ndarray) -> np.ndarray:
     """Images as they are, if they are uint8 [n, h, w, 3]."""
     images = np.asarray(images)
     if images.dtype != np.uint8:
@@ -145,7 +145,7 @@ class Model:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """images uint8 [n, h, w, 3] -> probabilities float32 [n, K]."""
-        images = checked(images)
+        images = checked_network(images)
         if not len(images):
             return np.zeros([0, len(self.classes)], np.float32)
         return self.plain(images=tf.constant(images))["probabilities"].numpy()

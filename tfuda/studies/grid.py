@@ -27,7 +27,7 @@ class Run:
     workdir: Workdir
 
 
-def grid(
+def make_grid(
     get_config: Callable[[str], ConfigDict],
     cells: Iterable[str],
     tasks: Iterable[str],
@@ -74,7 +74,7 @@ def attempt(place: int, run: Run, say: Callable[[str], None]) -> Outcome:
     new = run.workdir.finished() is None
     heard = say if new and prerequisites.needed(run.config) else (lambda line: None)
     try:
-        return Outcome(place, new, training.train(run.config, run.workdir, say=heard))
+        return Outcome(place, new, training.train_run(run.config, run.workdir, say=heard))
     except callbacks.Diverged as error:
         return Outcome(place, new, None, str(error))
 
@@ -90,7 +90,7 @@ def missing(runs: list[Run]) -> int:
     return sum(run.workdir.finished() is None for run in runs)
 
 
-def perform(
+def perform_runs(
     runs: list[Run],
     say: Callable[[str], None],
     done: Callable[[list[dict]], object] = lambda rows: None,

@@ -30,7 +30,7 @@ import numpy as np
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from tfuda.atomic_files import write
+from tfuda.atomic_files import write_whole
 from tfuda.core import pseudo_labels
 from tfuda.evaluation import evaluate, validators
 from tfuda.experiment import build, prerequisites, training
@@ -43,7 +43,7 @@ FIELDS = ("loader", "round", "seed", "last", "selected", "oracle", "labels", "ag
 AVERAGES = ("normalised", "plain")
 
 
-def check(config: ConfigDict, folder: pathlib.Path, loaders: Sequence[str]) -> None:
+def check_rounds(config: ConfigDict, folder: pathlib.Path, loaders: Sequence[str]) -> None:
     """Refuse what cannot be done before hours of training."""
     for loader in loaders:
         if loader not in LOADERS:
@@ -88,25 +88,25 @@ def average(predictions: Sequence[np.ndarray], rate: float, kind: str = "normali
     return np.tensordot(weights, np.stack(predictions), 1)
 
 
-def save(path: pathlib.Path, beliefs: np.ndarray) -> None:
+def save_beliefs(path: pathlib.Path, beliefs: np.ndarray) -> None:
     """Beliefs [N, K] in a file, all or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     out = io.BytesIO()
     np.savez(out, beliefs=beliefs.astype(np.float32))
-    write(path, out.getvalue())
+    write_whole(path, out.getvalue())
 
 
 def predictions(workdir: Workdir) -> np.ndarray:
     """P_r of a finished round, float32 [N, K]: of its file, or of its last checkpoint."""
     path = workdir.path / "beliefs.npz"
     if not path.is_file():
-        _, task, method = training.load(workdir.path, last=True)
+        _, task, method = training.load_run(workdir.path, last=True)
         logits = evaluate.Observer(method.network)(task.streams["target"].images).logits
-        save(path, tf.nn.softmax(logits).numpy())
-    return pseudo_labels.load(str(path))
+        save_beliefs(path, tf.nn.softmax(logits).numpy())
+    return pseudo_labels.load_beliefs(str(path))
 
 
-def place(folder: pathlib.Path, loader: str, index: int) -> Workdir:
+def round_folder(folder: pathlib.Path, loader: str, index: int) -> Workdir:
     """Where a round lives: round0, round1, ...; random1, ...; oracle0, ..."""
     shared = loader == "predicted" or (loader == "random" and index == 0)
     return Workdir(folder / f"{'round' if shared else loader}{index}")
@@ -119,9 +119,9 @@ def prepared(config: ConfigDict, folder: pathlib.Path, loader: str, index: int) 
     made.rounds.index = index
     made.samplers.target = "oracle" if loader == "oracle" else "uniform"
     if index:
-        before = [predictions(place(folder, loader, earlier)) for earlier in range(index)]
-        prior = place(folder, loader, index).path / "prior.npz"
-        save(prior, average(before, config.rounds.rate, config.rounds.average))
+        before = [predictions(round_folder(folder, loader, earlier)) for earlier in range(index)]
+        prior = round_folder(folder, loader, index).path / "prior.npz"
+        save_beliefs(prior, average(before, config.rounds.rate, config.rounds.average))
         made.prior = str(prior)
         if loader == "predicted":
             made.samplers.target = "balanced"
@@ -133,15 +133,15 @@ def series(
 ) -> Iterator[dict]:
     """Train `count` rounds, or go on with them: one row of FIELDS after each."""
     for index in range(count):
-        workdir = place(folder, loader, index)
+        workdir = round_folder(folder, loader, index)
         made = prepared(config, folder, loader, index)
         task = build.task(made, say)
         if workdir.finished() is None:
             say(f"round {index} of {count}, loader {loader}: {workdir.path}")
-        result = training.train(made, workdir, verbose, task, say)
+        result = training.train_run(made, workdir, verbose, task, say)
         row = {"loader": loader, "round": index, "seed": made.seed}
         row |= {key: result.get(key, "") for key in ("last", "selected", "oracle")}
-        found = [predictions(place(folder, loader, earlier)) for earlier in range(index + 1)]
+        found = [predictions(round_folder(folder, loader, earlier)) for earlier in range(index + 1)]
         labels, beliefs = task.trains["target"].labels, average(found, config.rounds.rate, config.rounds.average)
         row["labels"] = "" if labels is None else evaluate.score(labels, beliefs).accuracy
         classes = [p.argmax(1) for p in found[-2:]]
@@ -173,7 +173,7 @@ def known(folder: pathlib.Path) -> list[dict]:
         found = [{key: _read(key, value) for key, value in row.items()} for row in csv.DictReader(file)]
     if any({*row} != {*FIELDS} or row["loader"] not in LOADERS for row in found):
         raise ValueError(f"{path} is no table of rounds as run/rounds.py writes it: move it away")
-    return [row for row in found if place(folder, row["loader"], row["round"]).finished()]
+    return [row for row in found if round_folder(folder, row["loader"], row["round"]).finished()]
 
 
 def _read(key: str, value: str):
@@ -182,10 +182,10 @@ def _read(key: str, value: str):
     return int(value) if key in ("round", "seed") else float(value)
 
 
-def report(rows: list[dict], folder: pathlib.Path) -> list[dict]:
+def write_report(rows: list[dict], folder: pathlib.Path) -> list[dict]:
     """Write rounds.csv and rounds.md: these rows, and those of other rounds and loaders by earlier commands."""
     found = {(row["loader"], row["round"]): row for row in [*known(folder), *rows]}
     rows = [found[key] for key in sorted(found, key=lambda key: (LOADERS.index(key[0]), key[1]))]
-    write(folder / "rounds.csv", tables.as_csv(rows, FIELDS))
-    write(folder / "rounds.md", markdown(rows))
+    write_whole(folder / "rounds.csv", tables.as_csv(rows, FIELDS))
+    write_whole(folder / "rounds.md", markdown(rows))
     return rows

@@ -16,7 +16,7 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tfuda.atomic_files import read_json, write
+from tfuda.atomic_files import read_json, write_whole
 from tfuda.studies import published_numbers, significance
 
 FIELDS = ("cell", "task", "seed", "last", "selected", "oracle", "source", "seconds", "tuned")
@@ -214,7 +214,7 @@ def quoted(rows: list[dict], config: Mapping[str, Any], tuned: Iterable[str] = (
     return published_numbers.for_table(config, {row["task"] for row in rows} - {*tuned})
 
 
-def report(
+def write_report(
     rows: list[dict],
     folder: pathlib.Path,
     tuned: Sequence[str] = (),
@@ -237,7 +237,7 @@ def report(
         "% \\usepackage{booktabs}\n\n" + "\n".join(map(latex, made)),
     )
     for name, text in zip(NAMES, texts, strict=True):
-        write(folder / name, text)
+        write_whole(folder / name, text)
 
 
 def of_folder(folders: Sequence[str], out: str, say: Callable[[str], None], baseline: str = "") -> pathlib.Path:
@@ -265,7 +265,7 @@ def of_folder(folders: Sequence[str], out: str, say: Callable[[str], None], base
         )
     if baseline and baseline not in {cell for cell, _, _ in found}:
         raise ValueError(f"{folder} holds no finished run of {baseline!r}, which the others are to be tested against")
-    order, tuned = before(folder / NAMES[0])
+    order, tuned = earlier_rows(folder / NAMES[0])
     if not order:
         say(f"{folder} has no {NAMES[0]} of before: methods stand by name, and no task counts as tuned")
     rows = [found[key] for key in sorted(found, key=lambda key: (order.get(key, len(order)), key[2], key[1], key[0]))]
@@ -273,12 +273,12 @@ def of_folder(folders: Sequence[str], out: str, say: Callable[[str], None], base
     quotes = quoted(rows, configs[0], tuned) if len(same) == 1 else None
     where = pathlib.Path(out or folder)
     where.mkdir(parents=True, exist_ok=True)
-    report(rows, where, tuned, baseline, quotes)
+    write_report(rows, where, tuned, baseline, quotes)
     say(f"{markdown(results(rows, 'last', tuned, quotes))}\n" + "\n".join(str(where / name) for name in NAMES[::2]))
     return where / NAMES[1]
 
 
-def before(file: pathlib.Path) -> tuple[dict[tuple[str, str, int], int], tuple[str, ...]]:
+def earlier_rows(file: pathlib.Path) -> tuple[dict[tuple[str, str, int], int], tuple[str, ...]]:
     """Of an older results.csv: the place of every run, and the tuned tasks."""
     if not file.is_file():
         return {}, ()

@@ -27,10 +27,10 @@ from collections.abc import Callable
 import grpc
 from ml_collections import ConfigDict
 
-from tfuda.atomic_files import write
+from tfuda.atomic_files import write_whole
 from tfuda.evaluation import validators
 from tfuda.experiment import callbacks, prerequisites, training
-from tfuda.experiment.workdir import Workdir, absolute
+from tfuda.experiment.workdir import Workdir, make_paths_absolute
 from tfuda.names import near
 from tfuda.studies import grid, tuner_oracles
 from tfuda.studies.tuner_library import keras_tuner, oracle_client
@@ -90,7 +90,7 @@ class Search(keras_tuner.Tuner):
             self.role = ""
         sweep(space, config)  # known before the first trial has ended, as others may begin at once
         segments = math.ceil(config.steps / config.segment)
-        oracle = tuner_oracles.make(kind, space, self.objective, trials, seed, segments)
+        oracle = tuner_oracles.make_oracle(kind, space, self.objective, trials, seed, segments)
         self.settings = trials if kind != "hyperband" else oracle.hyperband_iterations * oracle.count(rounds=False)
         self.total = trials if kind != "hyperband" else oracle.total
         self.files = tempfile.TemporaryDirectory(prefix="tfuda-search-")
@@ -130,7 +130,7 @@ class Search(keras_tuner.Tuner):
         try:
             heard = self.say if prerequisites.needed(config) else (lambda line: None)
             if new:
-                training.train(config, workdir, say=heard, until=until)
+                training.train_run(config, workdir, say=heard, until=until)
         except callbacks.Diverged as error:
             self._tell(number, until, f"{error}", trial)
             return {self.objective: DIVERGED[self.sign]}
@@ -147,7 +147,8 @@ class Search(keras_tuner.Tuner):
 
     def _tell(self, number: int, until: int, what: str, trial) -> None:
         settings = " ".join(
-            f"{key}={_short(value)}" for key, value in tuner_oracles.plain(trial.hyperparameters.values).items()
+            f"{key}={_short(value)}"
+            for key, value in tuner_oracles.plain_values(trial.hyperparameters.values).items()
         )
         steps = f" to step {until}" if self.kind == "hyperband" else ""
         self.say(f"trial {number}{steps}: {what}  {settings}")
@@ -173,7 +174,7 @@ class Search(keras_tuner.Tuner):
                     "trial": number,
                     "step": steps,
                     self.objective: trial.score,
-                    **tuner_oracles.plain(values),
+                    **tuner_oracles.plain_values(values),
                 }
 
         def rank(row: dict) -> tuple:
@@ -191,7 +192,7 @@ class Search(keras_tuner.Tuner):
         writer = csv.DictWriter(out, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        write(self.folder / "trials.csv", out.getvalue())
+        write_whole(self.folder / "trials.csv", out.getvalue())
 
 
 def _short(value) -> str:
@@ -233,7 +234,7 @@ def search(tuner: Search) -> list[dict] | None:
             raise callbacks.Diverged(
                 f"all {len(rows)} settings diverged: lower optimizer.rate, or search smaller ones"
             )
-        write(tuner.folder / "best.py", config_file(tuner, rows[0]))
+        write_whole(tuner.folder / "best.py", config_file(tuner, rows[0]))
     return rows
 
 
@@ -242,7 +243,7 @@ def config_file(tuner: Search, row: dict) -> str:
     values = keras_tuner.HyperParameters()
     values.values.update({key: value for key, value in row.items() if key not in ("trial", "step", tuner.objective)})
     config = tuner.configured(values)
-    absolute(config)
+    make_paths_absolute(config)
     found = f"trial {row['trial']} of {tuner.total}, {tuner.objective} {row[tuner.objective]:.4f}"
     settings = "".join(f"    {key} = {value!r}\n" for key, value in values.values.items())
     return (

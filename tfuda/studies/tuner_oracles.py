@@ -65,7 +65,7 @@ class Hyperband(First, HyperbandOracle):
         return sum(self._get_size(b, r) for b in brackets for r in range(self._get_num_rounds(b) if rounds else 1))
 
 
-def make(kind: str, space: keras_tuner.HyperParameters, objective: str, trials: int, seed: int, segments: int):
+def make_oracle(kind: str, space: keras_tuner.HyperParameters, objective: str, trials: int, seed: int, segments: int):
     """The oracle, as keras-tuner calls what draws, of so many settings; segments: of a whole run.
 
     Any seed, also 0, which keras-tuner would take for none, has draws of its own.
@@ -90,6 +90,6 @@ def make(kind: str, space: keras_tuner.HyperParameters, objective: str, trials: 
     return found
 
 
-def plain(values: dict) -> dict:
+def plain_values(values: dict) -> dict:
     """A trial's settings, in order, without what hyperband adds."""
     return {key: value for key, value in sorted(values.items()) if not key.startswith(OWN)}

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tfuda import figure_style
-from tfuda.atomic_files import read_json, write
+from tfuda.atomic_files import read_json, write_whole
 from tfuda.evaluation import validators
 from tfuda.experiment.workdir import Workdir
 
@@ -96,7 +96,7 @@ def said(value: tuple[float, float], digits: int) -> str:
     return f"{value[0]:.{digits}f}" + ("" if np.isnan(value[1]) else f" ± {value[1]:.{digits}f}")
 
 
-def study(of: Sequence[Run]) -> list[Line]:
+def compare_validators(of: Sequence[Run]) -> list[Line]:
     """A line for each validator and for the end of training, the smallest loss at checkpoints first."""
     tasks: dict[str, list[Run]] = {}
     for run in of:
@@ -196,13 +196,13 @@ def picture(lines: Sequence[Line], of: Sequence[Run], out: pathlib.Path) -> None
         lower.supylabel("target accuracy (%)", fontsize=9)
 
 
-def report(folders: Sequence[str], out: str, say: Callable[[str], None]) -> pathlib.Path:
+def write_report(folders: Sequence[str], out: str, say: Callable[[str], None]) -> pathlib.Path:
     """Write the table OUT (validators.md in the first folder) and the picture beside it."""
     of, path = runs(folders, say), pathlib.Path(out or pathlib.Path(folders[0], "validators.md"))
     if path.suffix == ".png":
         raise ValueError(f"--out={out}: the name of the table, as validators.md; the picture gets the same with .png")
-    lines = study(of)
-    write(path, markdown(lines, of))
+    lines = compare_validators(of)
+    write_whole(path, markdown(lines, of))
     picture(lines, of, path.with_suffix(".png"))
     say(f"{markdown(lines, of)}\n{path.with_suffix('.png')}")
     return path

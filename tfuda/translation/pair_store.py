@@ -24,7 +24,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-from tfuda.atomic_files import read_json, write
+from tfuda.atomic_files import read_json, write_whole
 from tfuda.data import npz_file, pipeline
 from tfuda.data.files import Files
 from tfuda.data.tasks import Domain
@@ -54,7 +54,7 @@ def arrays(domain: Domain) -> np.ndarray:
     return domain.images
 
 
-def place(direction: str, domain: Domain) -> str:
+def pair_folder(direction: str, domain: Domain) -> str:
     """What ties the translations of a domain to its rows, from the folder of pairs on."""
     return f"{direction}/index.csv" if isinstance(domain.images, Files) else f"{direction}.npy"
 
@@ -62,13 +62,13 @@ def place(direction: str, domain: Domain) -> str:
 def entry(direction: str, domain: Domain, side: int) -> dict:
     """What index.json says of a direction."""
     found = {"domain": domain.name, "count": len(domain), "size": [side, side], "originals": digest(domain.images)}
-    return found | {"translated": place(direction, domain)}
+    return found | {"translated": pair_folder(direction, domain)}
 
 
 # ---- writing
 
 
-def put(
+def put_pictures(
     folder: pathlib.Path,
     direction: str,
     domain: Domain,
@@ -96,7 +96,7 @@ def put(
                 say(f"{folder / direction}: {done} of {len(domain)}")
             pause(f"after {done} of {len(domain)} pictures {direction.replace('_', ' ')}")
 
-    path = folder / place(direction, domain)
+    path = folder / pair_folder(direction, domain)
     if isinstance(domain.images, Files):
         _put_files(path, domain.images, batch, batches)
     elif not path.is_file():
@@ -107,7 +107,7 @@ def put_array(path: pathlib.Path, images: np.ndarray) -> None:
     """uint8 [N, H, W, 3] as .npy."""
     out = io.BytesIO()
     np.save(out, images)
-    write(path, out.getvalue())
+    write_whole(path, out.getvalue())
 
 
 def _put_files(table: pathlib.Path, files: Files, batch: int, batches: Callable) -> None:
@@ -122,7 +122,7 @@ def _put_files(table: pathlib.Path, files: Files, batch: int, batches: Callable)
                 if not path.is_file():
                     out = io.BytesIO()
                     Image.fromarray(image).save(out, "PNG")
-                    write(path, out.getvalue())
+                    write_whole(path, out.getvalue())
     put_table(table, files, [f"{home.name}/{path.name}" for path in paths])
 
 
@@ -132,7 +132,7 @@ def put_table(path: pathlib.Path, files: Files, translated: list[str]) -> None:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerows([FIELDS, *zip(range(len(files)), files, translated, strict=True)])
-    write(path, out.getvalue().encode("utf-8", "surrogateescape"))
+    write_whole(path, out.getvalue().encode("utf-8", "surrogateescape"))
 
 
 def name_of(row: int, path: str) -> str:
@@ -141,9 +141,9 @@ def name_of(row: int, path: str) -> str:
 
 
 def finish(folder: pathlib.Path, task: str, entries: dict[str, dict]) -> dict:
-    """Write index.json; from here on `load` finds the pairs."""
+    """Write index.json; from here on `load_pairs` finds the pairs."""
     index = {"task": task, "split": "train", **entries}
-    write(folder / "index.json", json.dumps(index, indent=1) + "\n")
+    write_whole(folder / "index.json", json.dumps(index, indent=1) + "\n")
     return index
 
 
@@ -156,7 +156,7 @@ def finished(folder: str | os.PathLike) -> dict | None:
     return read_json(path, *DIRECTIONS) if path.is_file() else None
 
 
-def load(folder: str | os.PathLike, direction: str, domain: Domain) -> Domain:
+def load_pairs(folder: str | os.PathLike, direction: str, domain: Domain) -> Domain:
     """The translations of a domain's pictures, row by row, as a domain in the other's style.
 
     direction: "source_as_target", with the labels of `domain`, or "target_as_source", without
@@ -178,10 +178,10 @@ def load(folder: str | os.PathLike, direction: str, domain: Domain) -> Domain:
             f"{folder} holds pairs of task {index['task']}, and the {about['count']} pictures of {about['domain']} "
             f"translated there are not the {len(domain)} of {domain.name} here: run/pair.py makes others elsewhere"
         )
-    path = folder / place(direction, domain)
+    path = folder / pair_folder(direction, domain)
     if not path.is_file():
         raise _gone(folder, path)
-    images = _listed(folder, path) if isinstance(domain.images, Files) else npz_file.read_one(path)
+    images = _listed(folder, path) if isinstance(domain.images, Files) else npz_file.read_array(path)
     if len(images) != len(domain) or (isinstance(images, np.ndarray) and not _pictures(images)):
         raise ValueError(
             f"{path} does not hold a picture for each of the {len(domain)} of {domain.name}: delete {folder}"

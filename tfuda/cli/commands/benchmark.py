@@ -34,7 +34,7 @@ def main(words):
     if fixed := {"task", "seed"} & {*launch.words_of_config()[1]}:
         raise ValueError(f"--config.{min(fixed)} is one value for all runs: name --tasks and --seeds instead")
     change, tuned = launch.overrides(), file.get("TUNED", ())
-    runs = grid.grid(file["get_config"], METHODS.value, tasks, range(SEEDS.value), folder, change)
+    runs = grid.make_grid(file["get_config"], METHODS.value, tasks, range(SEEDS.value), folder, change)
     baseline = grid.baseline(runs, file["get_config"], BASELINE.value)
 
     def say(line):
@@ -42,15 +42,15 @@ def main(words):
 
     def report(rows):
         quotes = tables.quoted(rows, runs[0].config, tuned)
-        tables.report(rows, folder, tuned, baseline, quotes)
+        tables.write_report(rows, folder, tuned, baseline, quotes)
         return tables.results(rows, "last", tuned, quotes)
 
     if (count := min(PROCESSES.value, grid.missing(runs))) > 1:
         by = processes.several(count, devices.DEVICES.value, devices.STRATEGY.value, launch.by_xla())
-        rows, diverged = grid.perform(runs, say, report, by)
+        rows, diverged = grid.perform_runs(runs, say, report, by)
     else:
         with devices.chosen():
-            rows, diverged = grid.perform(runs, say, report)
+            rows, diverged = grid.perform_runs(runs, say, report)
     if rows:
         print(f"\n{tables.markdown(report(rows))}\n{tables.side_by_side(rows)}\n")
         print(*(folder / name for name in tables.NAMES), sep="\n")

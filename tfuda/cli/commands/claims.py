@@ -12,7 +12,7 @@ import pathlib
 
 from absl import flags
 
-from tfuda.atomic_files import write
+from tfuda.atomic_files import write_whole
 from tfuda.cli import launch
 from tfuda.distributed import devices
 from tfuda.names import near
@@ -48,7 +48,7 @@ def main(words):
     def report():
         text = verdicts.markdown(claims, *plan.so_far(), measurements.commits(folder))
         out.parent.mkdir(parents=True, exist_ok=True)
-        write(out, text)
+        write_whole(out, text)
 
     if not WRITE.value:
         with devices.chosen():

@@ -16,10 +16,10 @@ DEPTH = flags.DEFINE_integer("depth", 0, "of the ResNet; 0 to see it from the fi
 
 
 def main(words):
-    depth = DEPTH.value or resnet.depth_of(resnet.contents(WEIGHTS.value)[0])
+    depth = DEPTH.value or resnet.depth_of(resnet.tensors_of(WEIGHTS.value)[0])
     if not depth:
         raise ValueError(f"{WEIGHTS.value} holds no ResNet of depth {', '.join(map(str, resnet.BLOCKS))}")
-    tensors, parameters = resnet.save(resnet.resnet(depth, WEIGHTS.value), OUT.value)
+    tensors, parameters = resnet.save_weights(resnet.resnet(depth, WEIGHTS.value), OUT.value)
     print(f"{OUT.value}: ResNet-{depth}, {tensors} tensors, {parameters:,} parameters")
 
 

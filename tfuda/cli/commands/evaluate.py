@@ -19,9 +19,9 @@ DOMAIN = flags.DEFINE_enum("domain", "target", ["source", "target"], "which side
 
 
 def main(words):
-    config, task, method = training.load(WORKDIR.value, LAST.value)
+    config, task, method = training.load_run(WORKDIR.value, LAST.value)
     domain = (task.tests if SPLIT.value == "test" else task.trains)[DOMAIN.value]
-    score = evaluate.domain(method.network, domain)
+    score = evaluate.evaluate_domain(method.network, domain)
     print(f"{DOMAIN.value} {domain.name}, {SPLIT.value}: {len(domain)} images, step {int(method.step.numpy())}")
     print(evaluate.table(score, task.classes))
     path = pathlib.Path(WORKDIR.value) / "plots" / f"confusion_{DOMAIN.value}_{SPLIT.value}.png"

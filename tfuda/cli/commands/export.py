@@ -23,10 +23,12 @@ FORMAT = flags.DEFINE_list("format", export.SAVEDMODEL, f"what to write: some of
 
 
 def main(words):
-    places = export.places(OUT.value, FORMAT.value)
-    _, task, method = training.load(WORKDIR.value, LAST.value)
+    places = export.output_paths(OUT.value, FORMAT.value)
+    _, task, method = training.load_run(WORKDIR.value, LAST.value)
     network, classes, probe = method.network, task.classes, task.streams["target"].images[:64]
-    rows = [{"model": out, **export.export(network, classes, out, probe, form)} for form, out in places.items()]
+    rows = [
+        {"model": out, **export.export_network(network, classes, out, probe, form)} for form, out in places.items()
+    ]
     step = int(method.step.numpy())
     print(
         step_time.table(rows, f"{len(classes)} classes, step {step}, beside the Keras model on {len(probe)} images")

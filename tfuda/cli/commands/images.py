@@ -23,7 +23,7 @@ def main(words):
     domain = build.loader(CONFIG.value)(DOMAIN.value, SPLIT.value)
     count = min(COUNT.value or len(domain), len(domain))
     labels = domain.known_labels[:count]
-    images = pipeline.each(domain.images[:count], build.view(CONFIG.value))
+    images = pipeline.each_picture(domain.images[:count], build.view(CONFIG.value))
     for i, (image, label) in enumerate(zip(images, labels, strict=True)):
         folder = pathlib.Path(OUT.value) / domain.classes[label]
         folder.mkdir(parents=True, exist_ok=True)

@@ -32,7 +32,7 @@ def main(words):
         if flag.value:
             config.pairs[flag.name] = flag.value
     with devices.chosen():
-        index = translated_pairs.make(config, folder, "auto", say=print)
+        index = translated_pairs.make_pairs(config, folder, "auto", say=print)
     for direction in translated_pairs.DIRECTIONS:
         about = index[direction]
         print(f"{folder.path / about['translated']}: {about['count']} pictures of {about['domain']}")

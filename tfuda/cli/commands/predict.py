@@ -22,12 +22,12 @@ OUT = flags.DEFINE_string("out", "", "CSV to write, instead of stdout")
 def main(words):
     if not words:
         raise ValueError("name the files or folders to predict; --help shows an example")
-    model = export.load(MODEL.value)
+    model = export.load_model(MODEL.value)
     with contextlib.ExitStack() as stack:
         out = sys.stdout
         if OUT.value:
-            out = stack.enter_context(atomic_files.whole(OUT.value, **predict.CSV))
-        bad = predict.predict(model, words, out, lambda line: print(line, file=sys.stderr))
+            out = stack.enter_context(atomic_files.open_whole(OUT.value, **predict.CSV))
+        bad = predict.predict_files(model, words, out, lambda line: print(line, file=sys.stderr))
     return 1 if bad else 0
 
 

@@ -19,7 +19,12 @@ from tfuda.reports.pages import index, page
 from tfuda.studies import tables, validators_study
 
 # name: function(folders, out, say) -> the file
-KINDS = {"page": page.page, "index": index.index, "table": tables.of_folder, "validators": validators_study.report}
+KINDS = {
+    "page": page.page,
+    "index": index.index,
+    "table": tables.of_folder,
+    "validators": validators_study.write_report,
+}
 WHAT = flags.DEFINE_enum("what", None, [*KINDS], "what to write")
 OUT = flags.DEFINE_string("out", "", "the file (for table a folder); in the folder, with the name above, when empty")
 BEFORE = flags.DEFINE_string("before", "", "for page: folder of a source_only run of the same task, for t-SNE")

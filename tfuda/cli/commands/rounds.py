@@ -32,16 +32,16 @@ def main(words):
     config, folder, rows, bad = CONFIG.value, pathlib.Path(WORKDIR.value), [], 0
     if SEED.value is not None:
         config.seed = SEED.value
-    rounds.check(config, folder, LOADERS.value)
+    rounds.check_rounds(config, folder, LOADERS.value)
     with devices.chosen():
         for loader in LOADERS.value:
             for row in rounds.series(config, folder, loader, ROUNDS.value, "auto", print):
-                rows = rounds.report([*rows, row], folder)
+                rows = rounds.write_report([*rows, row], folder)
                 if row["last"] != "":
                     plots.rounds([str(folder)], folder / "rounds.png")
             if config.deliver and loader == "predicted":
-                last = rounds.place(folder, loader, ROUNDS.value - 1)
-                bad = delivery.deliver(config, last, print)
+                last = rounds.round_folder(folder, loader, ROUNDS.value - 1)
+                bad = delivery.deliver_run(config, last, print)
     print(f"\n{rounds.markdown(rows)}\n{folder / 'rounds.csv'}")
     return 1 if bad else 0
 

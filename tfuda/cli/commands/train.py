@@ -34,9 +34,9 @@ def main(words):
             config[flag.name] = flag.value
     folder = workdir.Workdir(WORKDIR.value)
     with devices.chosen(hosts=True) as writes:
-        result = training.train(config, folder, verbose="auto", say=print)
-    print(training.table(result))
-    return 1 if config.deliver and writes and delivery.deliver(config, folder, print) else 0
+        result = training.train_run(config, folder, verbose="auto", say=print)
+    print(training.summary_table(result))
+    return 1 if config.deliver and writes and delivery.deliver_run(config, folder, print) else 0
 
 
 def run() -> None:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from tfuda.data.decodable import FORMATS, content, over, readable
+from tfuda.data.decodable import FORMATS, decoded_content, over, readable
 from tfuda.data.files import Files
 
 # What can be found, the worst first: how bad it is, and what it means and asks for.
@@ -83,10 +83,10 @@ class Look(NamedTuple):
     size: tuple[int, int] = (0, 0)
 
 
-def look(path: str) -> Look:
+def inspect_picture(path: str) -> Look:
     """At one file: all of its bytes are read and decoded."""
     try:
-        data = content(path)
+        data = decoded_content(path)
     except ValueError as error:
         return Look((Finding("unreadable", path, str(error)),))
     except FileNotFoundError:
@@ -204,7 +204,7 @@ def survey(files: Files) -> tuple[list[Finding], np.ndarray, np.ndarray]:
     progress = Progress(len(files))
 
     def work(path: str) -> Look:
-        seen = look(path)
+        seen = inspect_picture(path)
         progress.step()
         return seen
 

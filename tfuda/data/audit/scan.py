@@ -13,7 +13,7 @@ import numpy as np
 
 from tfuda.data import catalogue
 from tfuda.data.audit.inspect_file import Finding
-from tfuda.data.files import MOST, Files, is_picture, lines_of, listed, outside, strangers, within
+from tfuda.data.files import MOST, Files, is_picture, lines_of, listed, path_outside, path_within, strangers
 from tfuda.names import near
 
 ARRAYS = {("mnist", "mnist")}  # set and domain that come as one file of arrays, not as pictures
@@ -121,7 +121,12 @@ def list_part(
         if not line.strip():
             continue
         picture, _, label = line.rstrip().rpartition(" ")
-        if not picture.strip() or not re.fullmatch(r"-?[0-9]{1,18}", label) or "\0" in picture or outside(picture):
+        if (
+            not picture.strip()
+            or not re.fullmatch(r"-?[0-9]{1,18}", label)
+            or "\0" in picture
+            or path_outside(picture)
+        ):
             found.append(Finding("bad_line", f"{path}:{number}", repr(line.strip())))
         elif not 0 <= int(label) < (len(classes) or MOST):
             highest = f"..{len(classes) - 1}" if classes else " or more"
@@ -141,7 +146,7 @@ def list_part(
 
 def _placed(names: list[str], root: str, homes: Sequence[str]) -> list[str]:
     """Where listed pictures are: as the first that is there is found, so are all."""
-    split = [within(name) for name in names]
+    split = [path_within(name) for name in names]
     for name, parts in zip(names, split, strict=True):
         if (drop := strangers(name, pathlib.Path(root))) is not None:
             return [os.path.join(root, *one[drop:]) for one in split]
@@ -183,7 +188,7 @@ def wanted(
     if data:
         if data not in catalogue.names():
             raise ValueError(f"--data={data!r} is not in the catalogue{near(data, catalogue.names())}")
-        of = catalogue.get(data)
+        of = catalogue.set_of(data)
         if root and not os.path.isdir(root):
             raise FileNotFoundError(f"--root={root}: there is no such folder; {of.title} is asked for at {of.ask}")
         root = str(catalogue.folder(of, root))

@@ -72,7 +72,7 @@ def names() -> tuple[str, ...]:
 
 
 @functools.cache
-def get(name: str) -> Set:
+def set_of(name: str) -> Set:
     """A data set by name."""
     said = _frozen(tomllib.loads((HERE / f"{name}.toml").read_text("utf-8")))
     entries = {key: Entry(key, **about) for key, about in said.pop("domains").items()}
@@ -97,7 +97,7 @@ def domain(of: Set, name: str) -> Entry:
 
 def part(name: str, kept: str) -> tuple[str, ...]:
     """The class names of a partial label set."""
-    known = get(name).partial if name in names() else {}
+    known = set_of(name).partial if name in names() else {}
     if kept not in known:
         raise ValueError(f"config.partial={kept!r}: {name or 'the data'} has {', '.join(known) or 'no named part'}")
     return known[kept]
@@ -123,12 +123,12 @@ def lists(entry: Entry, split: str) -> tuple[str, ...]:
     return tuple(name.replace("{shots}", shots) for name in chosen)
 
 
-def load(name: str, domain_name: str, split: str, root: str = "") -> Domain:
+def load_domain(name: str, domain_name: str, split: str, root: str = "") -> Domain:
     """A domain of a data set: paths, labels int32 [N]. Sets without official splits give all for each.
 
     split: "train", "test", or "labelled-3" and "unlabelled-3" where the set has lists of shots
     """
-    of = get(name)
+    of = set_of(name)
     entry, path = domain(of, domain_name), folder(of, root)
     listed = [path / file for file in lists(entry, split)]
     inside = [path / place for place in entry.folders]
@@ -147,4 +147,4 @@ def load(name: str, domain_name: str, split: str, root: str = "") -> Domain:
 
 def shots(name: str, domain_name: str) -> bool:
     """Has this domain lists of labelled shots of its own?"""
-    return name in names() and bool(domain_name) and bool(domain(get(name), domain_name).labelled_lists)
+    return name in names() and bool(domain_name) and bool(domain(set_of(name), domain_name).labelled_lists)

@@ -59,7 +59,7 @@ FACES = {
 BAND = 128  # width of a band of a photograph, which is 640 wide; a patch is at most 106 wide
 
 
-def load(name: str, split: str = "train", data_seed: int = 0) -> Domain:
+def load_domain(name: str, split: str = "train", data_seed: int = 0) -> Domain:
     """One of `DOMAINS`: images uint8 [N, 32, 32, 3] and labels int32 [N], shuffled and read-only.
 
     split: "train" or "test"

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tfuda.data.files import Files, below, class_folders
+from tfuda.data.files import Files, class_folders, pictures_below
 from tfuda.data.tasks import Domain
 
 
-def load(
+def load_domain(
     name: str,
     split: str,
     source: str = "",
@@ -35,7 +35,7 @@ def load(
     if split == "test" and labels:
         names, files, known = class_folders(labels)
         return Domain("target", names, files, known)
-    paths = below(target)
+    paths = pictures_below(target)
     if not paths:
         raise ValueError(f"--config.target={target} holds no picture")
     return Domain("target", (), Files(paths))

@@ -15,7 +15,7 @@ from tfuda.data.files import MOST, image_list, lines_of
 from tfuda.data.tasks import Domain
 
 
-def load(name: str, split: str, root: str = "", lists: str = "") -> Domain:
+def load_domain(name: str, split: str, root: str = "", lists: str = "") -> Domain:
     """A domain of paths, with labels int32 [N]."""
     folder = pathlib.Path(lists or root)
     if not folder.is_dir():

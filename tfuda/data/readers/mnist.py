@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from tfuda.data import catalogue, decodable, npz_file
-from tfuda.data.files import below, image_list
+from tfuda.data.files import image_list, pictures_below
 from tfuda.data.tasks import Domain
 
 CLASSES = tuple("0123456789")
@@ -27,11 +27,11 @@ MOST = 2**28  # bytes of an unpacked file; MNIST's have a fifth of it
 IDX = {"train": "train", "test": "t10k"}
 
 
-def load(name: str, split: str, root: str = "", photographs: str = "", data_seed: int = 0) -> Domain:
+def load_domain(name: str, split: str, root: str = "", photographs: str = "", data_seed: int = 0) -> Domain:
     """name: "mnist" or "mnistm"; images uint8 [N, 32, 32, 3], labels int32 [N]."""
     if name not in ("mnist", "mnistm"):
         raise ValueError(f"config.task names {name!r}: there are mnist and mnistm, as in mnist-mnistm")
-    folder = str(catalogue.folder(catalogue.get("mnist"), root))
+    folder = str(catalogue.folder(catalogue.set_of("mnist"), root))
     if name == "mnist":
         images, labels = digits(folder, split)
         return Domain(name, CLASSES, np.repeat(_framed(images)[..., None], 3, -1), labels)
@@ -52,7 +52,7 @@ def digits(root: str, split: str) -> tuple[np.ndarray, np.ndarray]:
     """MNIST: uint8 [N, 28, 28] and int32 [N]."""
     folder = pathlib.Path(root)
     if (file := folder / "mnist.npz").is_file():
-        arrays = npz_file.read(str(file), [f"x_{split}", f"y_{split}"], MOST)
+        arrays = npz_file.read_arrays(str(file), [f"x_{split}", f"y_{split}"], MOST)
         return _sound(str(file), arrays[f"x_{split}"], arrays[f"y_{split}"])
     for ending in ("", ".gz"):
         files = [folder / f"{IDX[split]}-{kind}-ubyte{ending}" for kind in ("images-idx3", "labels-idx1")]
@@ -61,7 +61,7 @@ def digits(root: str, split: str) -> tuple[np.ndarray, np.ndarray]:
     if (folder / "mnist").is_dir():
         from tfuda.data.readers import tfds
 
-        found = tfds.load("mnist", split, root)
+        found = tfds.load_domain("mnist", split, root)
         return np.asarray(found.images)[..., 0], found.known_labels
     raise FileNotFoundError(
         f"--config.root={root} holds no MNIST: put Keras's mnist.npz there, or the four idx files, or a "
@@ -105,7 +105,7 @@ def _idx(path: pathlib.Path) -> np.ndarray:
 def blended(ink: np.ndarray, photographs: str, split: str, seed: int) -> np.ndarray:
     """uint8 [N, 32, 32] of ink on random patches: |patch - ink| per channel, uint8 [N, 32, 32, 3]."""
     photos = []
-    for path in below(photographs):
+    for path in pictures_below(photographs):
         if min((photo := decodable.picture(path)).size) >= SIZE:
             photos.append(np.asarray(photo))
     if not photos:

@@ -23,7 +23,7 @@ from tfuda.data.tasks import Domain
 SMALL = 64  # pixels
 
 
-def load(name: str, split: str, root: str = "") -> Domain:
+def load_domain(name: str, split: str, root: str = "") -> Domain:
     """A builder's images, arrays or files, and labels int32 [N]; without a split "test" all are in both."""
     builder = prepared(name, root)
     part = split if split in builder.info.splits else "+".join(builder.info.splits)

@@ -21,7 +21,7 @@ class FromCatalogue(tfds.core.GeneratorBasedBuilder, skip_registration=True):  #
 
     def __init_subclass__(cls, **options):
         if cls.SET:
-            of = catalogue.get(cls.SET)
+            of = catalogue.set_of(cls.SET)
             cls.name = cls.SET
             cls.BUILDER_CONFIGS = [
                 tfds.core.BuilderConfig(name=entry.name, description=entry.title) for entry in of.domains.values()
@@ -33,7 +33,7 @@ class FromCatalogue(tfds.core.GeneratorBasedBuilder, skip_registration=True):  #
         super().__init_subclass__(**options)
 
     def _info(self) -> tfds.core.DatasetInfo:
-        of = catalogue.get(self.SET)
+        of = catalogue.set_of(self.SET)
         features = tfds.features.FeaturesDict(
             {
                 "image": tfds.features.Image(shape=(None, None, 3)),
@@ -51,12 +51,12 @@ class FromCatalogue(tfds.core.GeneratorBasedBuilder, skip_registration=True):  #
 
     def _split_generators(self, manager):
         root = str(manager.manual_dir / self.SET)
-        entry = catalogue.domain(catalogue.get(self.SET), self.builder_config.name)
+        entry = catalogue.domain(catalogue.set_of(self.SET), self.builder_config.name)
         splits = ("train", "test") if entry.train_lists else ("train",)
         return {split: self._generate_examples(root, split) for split in splits}
 
     def _generate_examples(self, root: str, split: str):
-        domain = catalogue.load(self.SET, self.builder_config.name, split, root)
+        domain = catalogue.load_domain(self.SET, self.builder_config.name, split, root)
         for path, label in zip(domain.images, domain.known_labels, strict=True):
             yield path, {"image": path, "label": int(label), "filename": path}
 

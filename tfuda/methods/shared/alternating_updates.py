@@ -35,7 +35,7 @@ def turns(method, batch):
     found: list[dict] = [{}, {}, {}]
     *before, last = method.plan()
     for turn in before:
-        gradients, terms, *seen = look(method, batch, turn)
+        gradients, terms, *seen = look_ahead(method, batch, turn)
         fine = tf.constant(True)
         if not method.overflows:
             fine = nonfinite.finite([ops.everywhere(nonfinite.squares([g for g in gradients if g is not None]))])
@@ -43,11 +43,11 @@ def turns(method, batch):
         found = [{**new, **old} for old, new in zip(found, [judged, *seen], strict=True)]
         with tf.control_dependencies([] if method.on_nan == "skip" else [nonfinite.refuse(fine, method.step.value)]):
             method.move(gradients)
-    gradients, *seen = look(method, batch, last)
+    gradients, *seen = look_ahead(method, batch, last)
     return gradients, *({**new, **old} for old, new in zip(found, seen, strict=True))
 
 
-def look(method, batch, turn: Turn):
+def look_ahead(method, batch, turn: Turn):
     """Gradients of one turn, a None for what stays; terms, batch and outputs of the streams that take part."""
     read = {name: stream for name, stream in batch.items() if turn.reads is None or turn.reads(stream)}
     with tf.GradientTape() as tape:

@@ -65,7 +65,7 @@ BETWEEN_SETS: dict[str, Callable[[Sequence, Sequence], tf.Tensor]] = {
 }
 
 
-def check(pooling: str, distance: str) -> None:
+def check_distance(pooling: str, distance: str) -> None:
     """ValueError for a name that there is not."""
     for option, value, known in (
         ("pooling", pooling, POOLING),

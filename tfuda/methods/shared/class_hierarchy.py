@@ -28,7 +28,7 @@ def drawn(classes: int, groups: int, overlap: int) -> np.ndarray:
     return partition(classes, groups, overlap, np.random.default_rng(np.random.randint(2**31)))
 
 
-def check(levels: str) -> None:
+def check_levels(levels: str) -> None:
     """ValueError for a level that there is not, in names joined by +."""
     for level in levels.split("+"):
         if level not in LEVELS:

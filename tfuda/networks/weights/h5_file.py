@@ -7,7 +7,7 @@ import os
 import h5py
 
 
-def tensors(file: h5py.File) -> dict[str, h5py.Dataset]:
+def read_tensors(file: h5py.File) -> dict[str, h5py.Dataset]:
     """The data sets of a file by name, none of them read; ValueError for links, other files' numbers and bombs."""
     found: dict[str, h5py.Dataset] = {}
     size = os.path.getsize(file.filename)

@@ -30,7 +30,7 @@ from tfuda.networks.weights.torch_pickle import BFLOAT16, DTYPES, Parameter, Ref
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001
 
 
-def read(path: str) -> dict[str, np.ndarray]:
+def read_tensors(path: str) -> dict[str, np.ndarray]:
     """The state dict of a file: name -> array (any shape), read-only; bfloat16 comes as float32.
 
     A dict {"state_dict": ...} is opened, and the prefix "module." of DataParallel taken off.

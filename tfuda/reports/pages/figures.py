@@ -60,8 +60,8 @@ class Look(NamedTuple):
         return f"image {row}"
 
 
-def look(path: str | os.PathLike) -> Look:
-    config, task, method = training.load(path)
+def look_at_run(path: str | os.PathLike) -> Look:
+    config, task, method = training.load_run(path)
     seen = evaluate.Observer(method.network)(task.tests["target"].images)
     return Look(config, task, method, validators.softmax(seen.logits))
 
@@ -94,7 +94,7 @@ def mixed(points: dict[str, np.ndarray]) -> float:
 
 def plane(of: Look, before: str = "") -> str:
     """t-SNE before and after as one picture, and in numbers."""
-    parts = {side: embedding.part(of.task.tests[side]) for side in embedding.MARKS}
+    parts = {side: embedding.part_of_domain(of.task.tests[side]) for side in embedding.MARKS}
     title, initial = embedding.earlier(of.config, of.task, before)
     some = parts["target"]
     clouds = [
@@ -139,8 +139,8 @@ def verdict(of: Look, row: int) -> str:
 def maps(of: Look) -> str:
     """A table: images, and what the network and the weigher make of them."""
     network, index = of.method.network, chosen(of)
-    images = pipeline.read(of.target.images[index], network.view)  # [n, H, W, 3]
-    views = attention.look(network, images)
+    images = pipeline.read_pictures(of.target.images[index], network.view)  # [n, H, W, 3]
+    views = attention.look_at_maps(network, images)
     columns = (*attention.COMMON, *attention.ALIGNED.get(of.config.weigher, attention.TASK))
     heads = [" ".join(column.title.split()) for column in columns]
     attended = "attention" in network(network.blank()).extras
@@ -187,7 +187,9 @@ def mistakes(of: Look) -> str:
     if not len(index):
         return element("p", "No test image of the target is wrong.")
     items = []
-    for row, image in zip(index, pipeline.read(of.target.images[index], of.method.network.view), strict=True):
+    for row, image in zip(
+        index, pipeline.read_pictures(of.target.images[index], of.method.network.view), strict=True
+    ):
         said = words(of, row)
         text = element("figcaption", f"{escape(said)}<br>{element('span', escape(of.name(row)), class_='note')}")
         items.append(element("li", element("figure", picture(image, f"{of.name(row)}: {said}") + text)))

@@ -104,10 +104,10 @@ def table(
     for first, *rest in rows:
         cells = (element("td", cell, class_=k) for cell, k in zip(rest, kinds[1:], strict=True))
         lines.append(f"<tr>{element('th', first, scope='row')}{''.join(cells)}</tr>")
-    return whole(caption, top, "".join(lines), kind)
+    return whole_number(caption, top, "".join(lines), kind)
 
 
-def whole(caption: str, heads: str, rows: str, kind: str) -> str:
+def whole_number(caption: str, heads: str, rows: str, kind: str) -> str:
     """A table of cells (HTML) under a caption (text)."""
     inside = f"<caption><span>{escape(caption)}</span></caption><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody>"
     return scroll(element("table", inside, class_=kind or None), caption)

@@ -9,7 +9,7 @@ import pathlib
 from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
-from tfuda.atomic_files import write
+from tfuda.atomic_files import write_whole
 from tfuda.reports.pages import charts, html, runs
 from tfuda.reports.pages.html import data, element, escape, paragraph
 
@@ -38,9 +38,9 @@ def index(folders: Sequence[str], out: str, say: Callable[[str], None]) -> pathl
     top = pathlib.Path(folders[0])
     where = pathlib.Path(out or top / "index.html")
     found, refused = [], []
-    for folder in runs.below(top):
+    for folder in runs.runs_below(top):
         try:
-            found.append(runs.read(folder))
+            found.append(runs.read_run(folder))
         except (ValueError, OSError) as error:
             refused.append((folder, str(error)))
     if not found:
@@ -52,7 +52,7 @@ def index(folders: Sequence[str], out: str, say: Callable[[str], None]) -> pathl
     if len(refused) > SAID:
         say(f"and {len(refused) - SAID} more; the page names them all")
     found.sort(key=lambda run: (run.config.cell, str(run.config.task), run.config.seed))
-    write(where, document(top, where, found, refused))
+    write_whole(where, document(top, where, found, refused))
     return where
 
 
@@ -143,7 +143,7 @@ def document(top: pathlib.Path, where: pathlib.Path, found: Sequence[runs.Run], 
     named = html.details(f"{len(refused)} folders that look like runs", f"<ul>{left}</ul>")
     parts = [
         paragraph(f"{len(found)} runs below {top}, {finished} of them finished."),
-        html.section("runs", "Runs", tools, html.whole(caption, heads, rows, "runs")),
+        html.section("runs", "Runs", tools, html.whole_number(caption, heads, rows, "runs")),
         html.section("curves", "Curves of the drawn runs", picture),
         html.section("left-out", "Left out", named) if left else "",
         data("runs-data", numbers),

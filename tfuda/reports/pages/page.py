@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from tfuda.atomic_files import write
+from tfuda.atomic_files import write_whole
 from tfuda.errors import sentence
 from tfuda.reports.pages import figures, html, predictions, runs, sections
 from tfuda.reports.pages.html import element, escape, paragraph
@@ -22,7 +22,7 @@ def page(folders: Sequence[str], out: str, say: Say, before: str = "") -> pathli
     """Write the page of the run in the one folder; before: of a source_only run, for the plane of the features."""
     if len(folders) != 1:
         raise ValueError(f"--what=page shows one run, not {len(folders)}: --what=index lists several")
-    run = runs.read(folders[0])
+    run = runs.read_run(folders[0])
     where = pathlib.Path(out or run.folder / "report.html")
     parts: list[Part] = []
     if run.rows:
@@ -38,7 +38,7 @@ def page(folders: Sequence[str], out: str, say: Say, before: str = "") -> pathli
         parts.append(("health", "Health", sections.vitals(run, classes)))
         parts.append(("validators", "Validators", sections.validators(run)))
     parts.append(("config", "Config and origin", sections.config(run)))
-    write(where, document(run, parts))
+    write_whole(where, document(run, parts))
     return where
 
 
@@ -46,7 +46,7 @@ def opened(run: runs.Run, say: Say) -> tuple[figures.Look | None, str]:
     """The run's network on its target, or a sentence why there is none: a page of numbers is still of use."""
     say("the network's predictions")
     try:
-        return figures.look(run.folder), ""
+        return figures.look_at_run(run.folder), ""
     except (ValueError, OSError, ImportError, tf.errors.OpError) as error:
         trouble = sentence(error)
         say(f"no pictures of the network: {trouble}")

@@ -6,7 +6,7 @@ import numpy as np
 
 from tfuda.evaluation import evaluate
 from tfuda.reports.pages import charts, figures, words
-from tfuda.reports.pages.html import details, element, escape, paragraph, table, whole
+from tfuda.reports.pages.html import details, element, escape, paragraph, table, whole_number
 from tfuda.reports.pages.sections import tenth
 from tfuda.reports.plots.matrix import shares
 
@@ -40,7 +40,7 @@ def matrix(of: figures.Look) -> str:
             lines.append(f"<tr>{element('th', escape(classes[k]), scope='row')}{''.join(map(cell, line))}</tr>")
         heads = "".join(element("th", escape(name), scope="col") for name in ("true \\ predicted", *classes))
         caption = f"{said} Rows are true classes, in percent of their {score.confusion.sum():,} images."
-        shown = whole(caption, heads, "".join(lines), "heat tall" if max(map(len, classes)) > 3 else "heat")
+        shown = whole_number(caption, heads, "".join(lines), "heat tall" if max(map(len, classes)) > 3 else "heat")
     else:
         alt = f"{said} {len(classes)} classes; rows are true, columns predicted, dark is much."
         shown = paragraph(said) + figures.compact(score.confusion, alt)

@@ -59,7 +59,7 @@ class Run(NamedTuple):
         return next(at, len(self.rows) - 1)
 
 
-def read(path: str | os.PathLike) -> Run:
+def read_run(path: str | os.PathLike) -> Run:
     """The run in a folder; FileNotFoundError or ValueError in a sentence where there is none."""
     workdir = Workdir(path)
     config, rows, result = workdir.config(), workdir.rows(), workdir.finished()
@@ -87,7 +87,7 @@ def state(workdir: Workdir, config: ConfigDict, rows: list[dict[str, float]], re
     return f"step {step} of {config.steps}"
 
 
-def below(folder: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+def runs_below(folder: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     """Folders at any depth, this one too, that look like runs; links are not followed."""
     for here, folders, files in os.walk(os.fspath(folder)):
         folders[:] = sorted(name for name in folders if name not in ("checkpoints", "events", "export", "plots"))

@@ -184,15 +184,15 @@ def config(run: Run) -> str:
     """Where the config differs from defaults, and where the run comes from."""
     own = flat(run.config.to_dict())
     name, file = shipped_config(run)
-    base = flat(defaults.base("+".join(filter(None, (run.config[part] for part in PARTS)))).to_dict())
+    base = flat(defaults.default_config("+".join(filter(None, (run.config[part] for part in PARTS)))).to_dict())
     asked = {str(w).lstrip("-").removeprefix("config.").partition("=")[0] for w in run.about.get("command", [])}
     rows: dict[bool, list] = {True: [], False: []}  # is it other than in the config file?
     for key in sorted({*own, *base} - {"cell"}):
         columns = [own.get(key), *([file.get(key)] if name else []), base.get(key)]
-        if len({*map(plain, columns)}) > 1:
+        if len({*map(plain_value, columns)}) > 1:
             said = escape(key) + (" (asked for in the command)" if key in asked else "")
-            cells = [element("code", escape(plain(value))) for value in columns]
-            rows[plain(columns[0]) != plain(columns[1])].append([said, *cells])
+            cells = [element("code", escape(plain_value(value))) for value in columns]
+            rows[plain_value(columns[0]) != plain_value(columns[1])].append([said, *cells])
     heads = ["setting", "this run", *([f"{name}, as it is now"] if name else []), "the library's default"]
     text = range(1, len(heads))
     default = name or "the library's default"
@@ -202,7 +202,7 @@ def config(run: Run) -> str:
     if rows[False]:
         shared = table(f"Settings that {name} has otherwise than the library.", heads, rows[False], text=text)
         parts.append(details(f"What {name} changes", shared))
-    whole = [[escape(key), element("code", escape(plain(value)))] for key, value in sorted(own.items())]
+    whole = [[escape(key), element("code", escape(plain_value(value)))] for key, value in sorted(own.items())]
     every = table("The whole config.", ["setting", "value"], whole, text=[1])
     return "\n".join([origin(run), *parts, details("Every setting", every)])
 
@@ -223,7 +223,7 @@ def origin(run: Run) -> str:
     return facts(known) + wide
 
 
-def plain(value: object) -> str:
+def plain_value(value: object) -> str:
     """As a person reads it: nothing is “empty”."""
     if value is None:
         return "–"

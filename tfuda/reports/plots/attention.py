@@ -94,7 +94,7 @@ def weighted(maps: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.abs(tf.math.divide_no_nan(gradients, tf.sqrt(squares)) * maps), -1)
 
 
-def look(network: Network, images: np.ndarray, labels: np.ndarray | None = None) -> Views:
+def look_at_maps(network: Network, images: np.ndarray, labels: np.ndarray | None = None) -> Views:
     """Views of images uint8 [B, H, W, 3]; the task is that of the labels (int [B]), or of the predictions."""
     outputs = network(images, training=False)
     predicted = tf.argmax(outputs.logits, -1, tf.int32)
@@ -175,17 +175,17 @@ def picked(network: Network, tests: dict[str, Domain]) -> Iterator[tuple[str, np
         domain = tests[side]
         predicted = observer(domain.images).logits.argmax(1)
         index = choose(domain.labels, predicted, half, half)
-        yield side, index, predicted, pipeline.read(domain.images[index], network.view)
+        yield side, index, predicted, pipeline.read_pictures(domain.images[index], network.view)
 
 
 def cam(path: str, out: str | os.PathLike) -> None:
     """Of some images of both test sets."""
-    config, task, method = training.load(path)
+    config, task, method = training.load_run(path)
     rows = []
     for side, index, predicted, images in picked(method.network, task.tests):
         domain = task.tests[side]
         known = domain.labels if side == "source" else None  # as in training
-        found = look(method.network, images, None if known is None else known[index])
+        found = look_at_maps(method.network, images, None if known is None else known[index])
         for i, k in enumerate(index):
             rows.append((images[i], Views(*(view[i] for view in found)), (side, domain, k, predicted)))
     columns = (*COMMON, *ALIGNED.get(config.weigher, TASK))

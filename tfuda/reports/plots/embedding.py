@@ -26,7 +26,7 @@ from tfuda.data.tasks import Domain, Task
 from tfuda.evaluation import evaluate
 from tfuda.experiment import build, training
 from tfuda.experiment.workdir import Workdir
-from tfuda.names import plain
+from tfuda.names import trains_source_only
 from tfuda.reports.plots import history
 
 POINTS = 500  # of each domain
@@ -48,7 +48,7 @@ class Cloud(NamedTuple):
     labels: dict[str, np.ndarray | None]  # int [n]
 
 
-def part(domain: Domain) -> Domain:
+def part_of_domain(domain: Domain) -> Domain:
     """At most POINTS images, always the same."""
     return domain.rows(np.sort(np.random.default_rng(0).permutation(len(domain))[:POINTS]))
 
@@ -88,7 +88,7 @@ def alike(first: ConfigDict, second: ConfigDict, *who: str) -> None:
 def after(config: ConfigDict, method: Method) -> str:
     """Title of the right panel."""
     title = f"{figure_style.run_name(config)} (step {int(method.step.numpy())})"
-    return title if plain(config) else f"after adaptation: {title}"
+    return title if trains_source_only(config) else f"after adaptation: {title}"
 
 
 def titles(configs: Sequence[ConfigDict]) -> list[str]:
@@ -106,10 +106,10 @@ def earlier(config: ConfigDict, task: Task, before: str) -> tuple[str, Method]:
         random = " from random weights, as its file of weights is gone" if gone else ""
         return f"before training (step 0){random}", build.method(config, task)
     other = Workdir(before).config()
-    if not plain(other):
+    if not trains_source_only(other):
         raise ValueError(f"--before={before} is a run of {other.cell}: it has to be one of source_only")
     alike(other, config, f"--before={before}", "the run")
-    return f"before adaptation ({figure_style.run_name(other)})", training.load(before)[2]
+    return f"before adaptation ({figure_style.run_name(other)})", training.load_run(before)[2]
 
 
 def middle(points: np.ndarray, own: np.ndarray) -> np.ndarray | None:
@@ -172,16 +172,16 @@ def tsne(paths: Sequence[str], out: str | os.PathLike, before: str = "") -> None
     for path, other in zip(folders, configs, strict=True):
         alike(other, configs[0], f"--workdir={path}", f"--workdir={folders[0]}")
     several = len(folders) > 1
-    config, task, method = training.load(folders[0])
+    config, task, method = training.load_run(folders[0])
     names = titles(configs) if several else [after(config, method)]
-    parts = {side: part(task.tests[side]) for side in MARKS}
+    parts = {side: part_of_domain(task.tests[side]) for side in MARKS}
     clouds = []
     if before or not several:
         title, initial = earlier(config, task, before)
         clouds.append(cloud(title, initial, task.tests["target"], parts))
     clouds.append(cloud(names[0], method, task.tests["target"], parts))
     for path, name in zip(folders[1:], names[1:], strict=True):
-        _, own, method = training.load(path)
+        _, own, method = training.load_run(path)
         clouds.append(cloud(name, method, own.tests["target"], parts))
     draw(clouds, task, several, out)
 

@@ -61,7 +61,7 @@ class Group(NamedTuple):
     select: str = validators.LAST
 
 
-def read(path: str) -> Run:
+def read_history(path: str) -> Run:
     """A run with at least one row of metrics."""
     workdir = Workdir(path)
     config, rows = workdir.config(), workdir.rows()
@@ -93,7 +93,7 @@ def options(config: ConfigDict) -> dict:
     return {key: value for key, value in flat(config.to_dict()).items() if key != "cell"}
 
 
-def gathered(paths: Iterable[str], read: Callable[[str], Run] = read) -> list[Group]:
+def gathered(paths: Iterable[str], read: Callable[[str], Run] = read_history) -> list[Group]:
     """Of the runs in these workdirs; not more than there are colours."""
     groups = grouped([read(path) for path in figure_style.once(paths)])
     if len(groups) > len(figure_style.PALETTE):

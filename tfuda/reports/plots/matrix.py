@@ -66,9 +66,9 @@ def write(axes: Axes, cells: np.ndarray) -> None:
 
 def confusion_of_run(path: str, out: str | os.PathLike) -> None:
     """Of a run's target test set."""
-    config, task, method = training.load(path)
+    config, task, method = training.load_run(path)
     target = task.tests["target"]
     if target.labels is None:
         raise ValueError(f"target domain {target.name} has no labels, which a confusion matrix needs")
     title = f"{figure_style.run_name(config)}, {figure_style.task_name(config.task)}, target {target.name}"
-    confusion(evaluate.domain(method.network, target), task.classes, title, out)
+    confusion(evaluate.evaluate_domain(method.network, target), task.classes, title, out)

@@ -42,7 +42,7 @@ def layer(maps: tuple) -> int:
     return large[-1] if large else len(maps) - 1
 
 
-def look(network: Network, images: np.ndarray, at: int, pooling: str) -> np.ndarray:
+def look_at_layers(network: Network, images: np.ndarray, at: int, pooling: str) -> np.ndarray:
     """Images uint8 [B, H, W, 3] -> attention of the layer `at`, [B, h, w]."""
     maps = network(images, training=False).maps[at]
     return tf.reshape(attention_transfer.attention(maps, pooling), [-1, *maps.shape[1:3]]).numpy()
@@ -50,15 +50,15 @@ def look(network: Network, images: np.ndarray, at: int, pooling: str) -> np.ndar
 
 def teacher(path: str, config: ConfigDict, task: Task) -> Network:
     """The source network of the run in --workdir=PATH."""
-    folder = prerequisites.place(config, config.teacher, pathlib.Path(path, "teacher"))
+    folder = prerequisites.folder_of(config, config.teacher, pathlib.Path(path, "teacher"))
     if Workdir(folder).finished() is None or not tf.train.latest_checkpoint(folder / "checkpoints"):
         raise FileNotFoundError(f"--workdir={path} lacks its source network: {folder} holds no finished run")
-    return prerequisites.taught(config, Workdir(folder), task, training.train)
+    return prerequisites.taught(config, Workdir(folder), task, training.train_run)
 
 
 def judge(path: str, config: ConfigDict, task: Task) -> Network:
     """The oracle in --oracle=PATH, which shows the same maps."""
-    own, network = oracle.load(path, config, task)
+    own, network = oracle.load_oracle(path, config, task)
     for key in ("network", "network_options", "view"):
         if own[key] != config[key]:
             raise ValueError(
@@ -76,16 +76,16 @@ def chosen(networks: dict[str, Network], domain: Domain) -> tuple[np.ndarray, di
 
 def networks(path: str, out: str | os.PathLike, judged: str = "") -> None:
     """Of some target test images of a run of DAAA; judged: folder of the oracle's run."""
-    config, task, method = training.load(path)
+    config, task, method = training.load_run(path)
     seen = {"source network": teacher(path, config, task), "adapted network": method.network}
     if judged:
         seen["oracle"] = judge(judged, config, task)
     domain = task.tests["target"]
     index, read = chosen(seen, domain)
-    images = pipeline.read(domain.images[index], method.network.view)  # [n, H, W, 3]
+    images = pipeline.read_pictures(domain.images[index], method.network.view)  # [n, H, W, 3]
     maps = method.network(method.network.blank()).maps
     at = layer(maps)
-    views = [look(network, images, at, method.pooling) for network in seen.values()]
+    views = [look_at_layers(network, images, at, method.pooling) for network in seen.values()]
     which = f"layer {at + 1} of {len(maps)}, {maps[at].shape[1]} × {maps[at].shape[2]}"
     with figure_style.page(out, 2.4 + 1.05 * (1 + len(seen)), 0.9 + 1.05 * len(images), "compressed") as figure:
         figure.suptitle(

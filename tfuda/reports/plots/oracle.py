@@ -9,18 +9,18 @@ from ml_collections import ConfigDict
 from tfuda.data.tasks import Task
 from tfuda.experiment import training
 from tfuda.experiment.workdir import Workdir
-from tfuda.names import plain
+from tfuda.names import trains_source_only
 from tfuda.networks.base import Network
 
 
-def load(path: str, config: ConfigDict, task: Task) -> tuple[ConfigDict, Network]:
+def load_oracle(path: str, config: ConfigDict, task: Task) -> tuple[ConfigDict, Network]:
     """The run in --oracle=PATH, source_only on TARGET-TARGET, for a picture of this config and task."""
     about = pathlib.Path(path, "config.json")
     if not about.is_file():
         raise FileNotFoundError(f"--oracle={path} holds no run: {about} is missing")
     own, name = Workdir(path).config(), config.task.rpartition("-")[2]
     wanted = f"{name}-{name}"
-    if not plain(own) or own.task != wanted:
+    if not trains_source_only(own) or own.task != wanted:
         found = f"a run of {own.cell} on task {own.task}" if "method" in own else "no run of run/train.py"
         raise ValueError(
             f"--oracle={path} is {found}: it has to be one of source_only on {wanted}, which "
@@ -29,7 +29,7 @@ def load(path: str, config: ConfigDict, task: Task) -> tuple[ConfigDict, Network
     if own.data != config.data:
         raise ValueError(f"--oracle={path} has data={own.data!r}, and the folder to draw {config.data!r}")
     try:
-        _, learnt, method = training.load(path)
+        _, learnt, method = training.load_run(path)
     except FileNotFoundError as error:
         raise FileNotFoundError(str(error).replace("--workdir=", "--oracle=")) from None
     if learnt.classes != task.classes:

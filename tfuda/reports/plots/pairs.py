@@ -49,10 +49,10 @@ def whereabouts(path: str) -> tuple[ConfigDict, pathlib.Path]:
     if "pairs" not in config:
         raise ValueError(f"--workdir={path} is neither {kinds}: its config has no pairs")
     if "method" not in config:  # pairs do not depend on it; what they leave out is not looked at
-        return ConfigDict({**defaults.base("source_only").to_dict(), **config.to_dict()}), here
+        return ConfigDict({**defaults.default_config("source_only").to_dict(), **config.to_dict()}), here
     if "pairs" not in build.kind(config)._stages:
         raise ValueError(f"--workdir={path} is neither {kinds}: it is a run of {config.method}")
-    return config, prerequisites.place(config, config.pairs.folder, here / "pairs")
+    return config, prerequisites.folder_of(config, config.pairs.folder, here / "pairs")
 
 
 def find(path: str) -> Found:
@@ -66,7 +66,7 @@ def find(path: str) -> Found:
         )
     task = build.task(config, lambda line: None)
     sides = zip(made.DIRECTIONS, ("source", "target"), strict=True)
-    translated = {name: pair_store.load(folder, name, task.streams[side]) for name, side in sides}
+    translated = {name: pair_store.load_pairs(folder, name, task.streams[side]) for name, side in sides}
     return Found(config, task, translated, index[made.DIRECTIONS[0]]["size"][0])
 
 
@@ -83,7 +83,7 @@ def chosen(domain: Domain) -> np.ndarray:
 def lots(domain: Domain, translated: Domain, side: int) -> list[np.ndarray]:
     """Rows of a sheet: pictures, their translations, further pictures, theirs: uint8 [n, side, side, 3] each."""
     rows = chosen(domain)
-    both = [pipeline.read(of.images[rows], made.whole(of, side)) for of in (domain, translated)]
+    both = [pipeline.read_pictures(of.images[rows], made.whole_picture(of, side)) for of in (domain, translated)]
     cuts = range(0, len(rows), COLUMNS)
     return [images[at : at + COLUMNS] for at in cuts for images in both]
 
@@ -112,7 +112,7 @@ def pairs(path: str, out: str | os.PathLike, judge: str = "", say: Callable[[str
     found = find(path)
     line = ""
     if judge:
-        line = verdict(oracle.load(judge, found.config, found.task)[1], found, judge)
+        line = verdict(oracle.load_oracle(judge, found.config, found.task)[1], found, judge)
         say(line)
     domains = [found.task.streams[side] for side in ("source", "target")]
     sheets = [lots(d, t, found.side) for d, t in zip(domains, found.translated.values(), strict=True)]

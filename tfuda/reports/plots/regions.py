@@ -35,7 +35,7 @@ def blocks(view: np.ndarray) -> np.ndarray:
 
 def regions(path: str, out: str | os.PathLike) -> None:
     """Of some images of both test sets."""
-    config, task, method = training.load(path)
+    config, task, method = training.load_run(path)
     network, name = method.network, figure_style.run_name(config)
     if "attention" not in network(network.blank()).extras:
         raise ValueError(

@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 from tfuda import figure_style
 from tfuda.experiment.workdir import flat
 from tfuda.reports.plots import points
-from tfuda.studies.rounds import place
+from tfuda.studies.rounds import round_folder
 
 LOOKS: dict[str, dict[str, Any]] = {
     "oracle": {"color": figure_style.PALETTE[2], "linestyle": (0, (5, 1.5)), "marker": "^"},
@@ -39,7 +39,7 @@ class Folder(NamedTuple):
     configs: dict[str, ConfigDict]  # of the rounds that have one, by their folders' names
 
 
-def read(path: str) -> Folder:
+def read_rounds(path: str) -> Folder:
     """The rounds of one seed."""
     folder = pathlib.Path(path)
     if not (folder / "rounds.csv").is_file():
@@ -49,7 +49,7 @@ def read(path: str) -> Folder:
         raise ValueError(f"{folder / 'rounds.csv'} has the loader {strange[0]!r}, not one of {', '.join(LOOKS)}")
     if all(math.isnan(row["last"]) for row in rows):
         raise ValueError(f"{folder / 'rounds.csv'} has no accuracies: the target has no labels")
-    workdirs = [place(folder, row["loader"], int(row["round"])) for row in rows]
+    workdirs = [round_folder(folder, row["loader"], int(row["round"])) for row in rows]
     configs = {w.path.name: w.config() for w in workdirs if (w.path / "config.json").is_file()}
     if not configs:
         raise FileNotFoundError(f"--workdir={path} holds no round: {workdirs[0].path / 'config.json'} is missing")
@@ -106,7 +106,7 @@ def heading(config: ConfigDict) -> str:
 
 def rounds(paths: Sequence[str], out: str | os.PathLike) -> None:
     """The picture of these folders of run/rounds.py, which differ in their seeds only."""
-    folders = [read(path) for path in figure_style.once(paths)]
+    folders = [read_rounds(path) for path in figure_style.once(paths)]
     config, last, labels = common(folders), lines(folders, "last"), lines(folders, "labels")
     unit = "mean over classes" if config.mean_class else "accuracy"
     with figure_style.page(out, 7.0 if labels else 4.6, 3.4) as figure:

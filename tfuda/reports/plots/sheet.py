@@ -24,7 +24,7 @@ GAP = 0.08  # between images, of their width
 def names(config: ConfigDict) -> list[str]:
     """All domains of the data where they are known, else those of the task."""
     if config.data in catalogue.names() and config.data not in build.READERS:
-        return list(catalogue.get(config.data).domains)
+        return list(catalogue.set_of(config.data).domains)
     module = sys.modules.get(config.data.partition(":")[0]) or sys.modules.get(f"tfuda.data.readers.{config.data}")
     source, _, target = config.task.rpartition("-")
     return list(getattr(module, "DOMAINS", ())) or [*source.split("+"), target]
@@ -55,7 +55,7 @@ def montage(images: np.ndarray, rows: list[np.ndarray]) -> np.ndarray:
 def panel(axes: Axes, domain: Domain, view: View) -> None:
     """One split of one domain; class names above its columns."""
     titles, rows = columns(domain)
-    images = pipeline.read(domain.images[np.concatenate(rows)], view)  # [n, H, W, 3]
+    images = pipeline.read_pictures(domain.images[np.concatenate(rows)], view)  # [n, H, W, 3]
     rows = np.split(np.arange(len(images)), np.cumsum([len(row) for row in rows])[:-1])
     sheet = montage(images, rows)
     axes.imshow(sheet, interpolation="nearest")

@@ -42,7 +42,7 @@ def short(option: str) -> str:
 
 def swept(names: Iterable[str]) -> Sweep:
     """What differs among these cells; where no bracket sets the option it has its default."""
-    configs = {name: cells.cell(name.partition("@")[0]) for name in names}
+    configs = {name: cells.parse_cell(name.partition("@")[0]) for name in names}
     kinds: dict[tuple, list[str]] = {}
     for name, config in configs.items():
         kinds.setdefault((*(config[part] for part in PARTS), name.partition("@")[2]), []).append(name)

@@ -29,9 +29,9 @@ def silent(run: history.Run) -> set[str]:
     return {*SYNCHRONY, *(column for column in history.NORMS if column.removesuffix("_norm") not in levels)}
 
 
-def read(path: str) -> history.Run:
+def read_norms(path: str) -> history.Run:
     """A run of GSDA, with the columns that mean something."""
-    run = history.read(path)
+    run = history.read_history(path)
     method = run.config.get("method", "run/pair.py")
     for column in history.NORMS:
         if column not in run.rows[0]:
@@ -61,7 +61,7 @@ def sync(paths: Sequence[str], out: str | os.PathLike) -> None:
 
 def norms(paths: Sequence[str], out: str | os.PathLike) -> None:
     """Norms of all levels, and the synchrony where it is a term."""
-    groups = history.gathered(paths, read)
+    groups = history.gathered(paths, read_norms)
     panels = {
         "gradient norms of the levels": present(groups, history.NORMS),
         "difference between the levels": present(groups, SYNCHRONY),

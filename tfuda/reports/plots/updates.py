@@ -18,15 +18,15 @@ PANELS = (  # title, label of the axis, column, factor
 )
 
 
-def read(path: str) -> history.Run:
+def read_updates(path: str) -> history.Run:
     """A run, with updates in the place of steps."""
-    run = history.read(path)
+    run = history.read_history(path)
     return run._replace(rows=[{**row, "step": i} for i, row in enumerate(run.rows, 1)])
 
 
 def updates(paths: Sequence[str], out: str | os.PathLike) -> None:
     """The picture of the runs of DAAA in these workdirs."""
-    groups = history.gathered(paths, read)
+    groups = history.gathered(paths, read_updates)
     panels = [panel for panel in PANELS if any(panel[2] in group.runs[0][0] for group in groups)]
     with figure_style.page(out, 7.0 if len(panels) > 1 else 4.6, 2.9 + history.heading(groups)) as figure:
         for axes, (title, label, column, scale) in zip(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
-from tfuda.atomic_files import read_json, write
+from tfuda.atomic_files import read_json, write_whole
 from tfuda.experiment import callbacks
 from tfuda.experiment.workdir import DIVERGED
 from tfuda.profiling import step_time
@@ -52,7 +52,7 @@ class Rounds(NamedTuple):
 
     def run(self, say: Callable[[str], None]) -> None:
         rows = [*rounds.series(self.config, self.folder, VARIANTS[self.name][0], ROUNDS, 0, say)]
-        rounds.report(rows, self.folder)
+        rounds.write_report(rows, self.folder)
 
 
 def collected(runs: Iterable[grid.Run], of_rounds: Iterable[Rounds]) -> Values:
@@ -89,7 +89,7 @@ def costs(folder: pathlib.Path, get_config: Callable[[str], ConfigDict], turns: 
         ratios = {row["method"]: row["ratio"] for row in step_time.ratios(times, cost.base)}
         found[cost.cell] = ratios[cost.cell]
     folder.mkdir(parents=True, exist_ok=True)
-    write(folder / "costs.json", json.dumps(found, indent=1) + "\n")
+    write_whole(folder / "costs.json", json.dumps(found, indent=1) + "\n")
 
 
 class Plan:
@@ -117,9 +117,9 @@ class Plan:
         for seed in range(seeds):
             slow = [cell for cell in cells(claims) if cell.startswith("daaa")]  # it trains generators first
             quick = [cell for cell in cells(claims) if cell not in slow]
-            self.parts.append((grid.grid(made, quick, tasks, [seed], folder / "grid"), []))
+            self.parts.append((grid.make_grid(made, quick, tasks, [seed], folder / "grid"), []))
             self.parts.append(([], [*self.series(claims, tasks, seed)]))
-            self.parts.append((grid.grid(made, slow, tasks, [seed], folder / "grid"), []))
+            self.parts.append((grid.make_grid(made, slow, tasks, [seed], folder / "grid"), []))
 
     def series(self, claims: Sequence[Claim], tasks: Iterable[str], seed: int) -> Iterator[Rounds]:
         """Variants with nothing switched off share a folder, and so their first rounds."""
@@ -146,7 +146,7 @@ class Plan:
             costs(self.folder, self.get_config)
         for runs, of_rounds in self.parts:
             if grid.missing(runs):
-                grid.perform(runs, say, lambda rows: report())
+                grid.perform_runs(runs, say, lambda rows: report())
             for one in of_rounds:
                 if not one.values():
                     say(f"{one.name}, {one.config.task}, seed {one.config.seed}")
