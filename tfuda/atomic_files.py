@@ -7,12 +7,13 @@ import errno
 import json
 import os
 import pathlib
-import tempfile
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
 
+ENDING = ".tfuda-part"  # of files that are being written
 FULL = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
@@ -21,23 +22,17 @@ FULL = {
 
 
 @contextlib.contextmanager
-def open_whole(path: str | os.PathLike, mode: str = "wb", **options) -> Iterator[Any]:
-    """A file to write into, which has its name once all is on the disk: a kill leaves the old one or the new one."""
+def beside(path: str | os.PathLike) -> Iterator[str]:
+    """An empty file to write to, which takes the name `path` at the end: a kill leaves the old one or the new one."""
     path = pathlib.Path(os.path.realpath(path))
-    if path.exists() and not path.is_file():  # /dev/stdout, a pipe: nothing to replace
-        with open(path, mode, **options) as file:
-            yield file
-        return
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path} could not be written: there is no folder {path.parent}")
     temporary = ""
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
-        with os.fdopen(handle, mode, **options) as file:
-            yield file
-            file.flush()
+        temporary = _new(path)
+        yield temporary
+        with open(temporary, "rb") as file:
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException as error:
         with contextlib.suppress(OSError):
@@ -45,6 +40,31 @@ def open_whole(path: str | os.PathLike, mode: str = "wb", **options) -> Iterator
         if isinstance(error, OSError) and error.errno and not (temporary and error.filename):
             raise OSError(error.errno, error.strerror, str(path)) from None
         raise
+
+
+@contextlib.contextmanager
+def open_whole(path: str | os.PathLike, mode: str = "wb", **options) -> Iterator[Any]:
+    """The same, open to write into."""
+    if os.path.exists(path) and not os.path.isfile(path):  # /dev/stdout, a pipe: nothing to replace
+        with open(path, mode, **options) as file:
+            yield file
+        return
+    with beside(path) as temporary, open(temporary, mode, **options) as file:
+        yield file
+
+
+def _new(path: pathlib.Path) -> str:
+    """An empty file with the permissions of any new one, which tempfile's do not have."""
+    while True:
+        temporary = path.with_name(f".{secrets.token_hex(4)}{ENDING}")
+        with contextlib.suppress(FileExistsError):
+            temporary.touch(exist_ok=False)
+            return str(temporary)
+
+
+def torn(folder: pathlib.Path) -> list[pathlib.Path]:
+    """What killed processes left of files in a folder."""
+    return [path for path in folder.glob(f".{'[0-9a-f]' * 8}{ENDING}") if path.is_file()]
 
 
 def write_whole(path: pathlib.Path, content: str | bytes) -> None:

@@ -8,16 +8,13 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-import os
 import pkgutil
-import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 SEAMS = ("weigher", "combiner", "regulariser")
 PARTS = ("method", *SEAMS)
-NAMED: set[str] = set()  # packages whose code this process was told to use
-CODE = re.compile(r"(?:^|\+)\s*([^\[\]+:.]*)[^\[\]+:]*:")  # package.module:Name, alone or as a part of a cell
+NAMED: set[str] = set()  # packages (of tfuda itself whole names) whose code this process was told to use
 
 
 def near(name: str, known: Iterable[str]) -> str:
@@ -35,7 +32,7 @@ def modules(package: str) -> list[str]:
 
 def resolve(name: str, package: str):
     """The object that a name of a config means; in module "source_only" it is SourceOnly."""
-    module, colon, attribute = name.partition(":")
+    module, colon, _ = name.partition(":")
     if not colon:
         if name not in modules(package):
             raise ValueError(f"unknown name {name!r} in tfuda.{package}{near(name, modules(package))}")
@@ -45,45 +42,27 @@ def resolve(name: str, package: str):
         if not own:
             raise ValueError(f"tfuda.{package}.{name} is a part of others, and stands for nothing by itself")
         return own[0]
-    NAMED.add(module.partition(".")[0])
+    package = module.partition(".")[0]
+    NAMED.add(name if package == "tfuda" else package)
+    return imported(name)
+
+
+def imported(name: str):
+    """The object that "package.module:Name" means."""
+    module, _, attribute = name.partition(":")
     try:
-        imported = importlib.import_module(module)
+        found = importlib.import_module(module)
     except Exception as error:  # what a module raises that is run for the first time
         raise ValueError(f"cannot import {module!r} of {name!r}: {error or type(error).__name__}") from None
-    if not callable(getattr(imported, attribute, None)):
-        public = [name for name, value in vars(imported).items() if callable(value) and not name.startswith("_")]
+    if not callable(getattr(found, attribute, None)):
+        public = [name for name, value in vars(found).items() if callable(value) and not name.startswith("_")]
         raise ValueError(f"module {module} has no {attribute!r}{near(attribute, public)}")
-    return getattr(imported, attribute)
+    return getattr(found, attribute)
 
 
 def trains_source_only(config: Mapping) -> bool:
     """Is it of source_only, with no regulariser that reads the target?"""
     return config.get("method") == "source_only" and not config.get("regulariser")
-
-
-def trusted(config: Mapping, where: str) -> None:
-    """Refuse code from outside the library that a file names, unless the user has named the package as well.
-
-    A config.json may be a stranger's, and what a name in it means is run. The user names a package in the --config of
-    the same command, or in $TFUDA_TRUST, several separated by commas.
-    """
-    known = {"tfuda", *NAMED, *os.environ.get("TFUDA_TRUST", "").split(",")}
-    for value in named(config):
-        for package in CODE.findall(value):
-            if package not in known:
-                raise ValueError(
-                    f"{where} names {value!r}, code from outside tfuda that would be run: "
-                    f"if it is yours, say TFUDA_TRUST={package}"
-                )
-
-
-def named(config: Mapping, inside: bool = False) -> Iterator[str]:
-    """Every text in a config that may name code."""
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            yield from named(value, key in ("network", "augment", "samplers"))
-        elif isinstance(value, str) and (inside or key in ("cell", "data", *PARTS)):
-            yield value
 
 
 def says(thing: Callable, name: str, default):

@@ -22,6 +22,8 @@ def number(version: str) -> tuple[int, ...]:
 
 def check() -> None:
     """One sentence where Python, TensorFlow or Keras is too old or missing."""
+    if os.name != "posix":
+        raise ImportError("tfuda needs Linux or macOS, for it locks folders as POSIX does: on Windows, run it in WSL")
     if sys.version_info < PYTHON:
         raise ImportError(f"tfuda needs Python 3.11 or later, this is {sys.version.split()[0]}")
     for package, needed in NEEDED.items():

@@ -132,6 +132,20 @@ def test_daaa_on_several_hosts_needs_what_its_stages_make(tmp_path):
     assert all("needs finished pairs in" in errors and "run/pair.py" in errors for _, errors in said)
 
 
+ASKS = """
+from tfuda import devices, workers
+
+with devices.strategy(hosts=True):
+    workers.asked(lambda: {}["key"])
+"""
+
+
+def test_any_error_of_the_first_worker_reaches_the_others(tmp_path):
+    (tmp_path / "asks.py").write_text(ASKS)
+    first, second = (errors for _, errors in ended(on_hosts(tmp_path / "asks.py"), [1, 1]))
+    assert "KeyError: 'key'" in first.splitlines()[-1] and "ValueError: KeyError: 'key'" in second
+
+
 # ---- a worker's rows
 
 

@@ -1,6 +1,7 @@
 """Disks that are full, folders that are gone or taken: one sentence, and nothing lost that was whole."""
 
 import contextlib
+import json
 import resource
 import shutil
 
@@ -185,11 +186,13 @@ def test_a_run_whose_folder_is_deleted_does_not_write_into_the_next_one(tmp_path
 
 
 def test_what_a_killed_process_left_half_written_is_swept_away(tmp_path):
-    left = [".metrics.csv.a1b2c3d4", "checkpoints/checkpoint.tmp01ab", "checkpoints/ckpt-3_temp/part-0"]
-    kept = ["metrics.csv", ".hidden", "checkpoints/ckpt-2.index", "checkpoints/checkpoint"]
+    left = [".a1b2c3d4.tfuda-part", "checkpoints/checkpoint.tmp01ab", "checkpoints/ckpt-3_temp/part-0"]
+    kept = ["config.json", "metrics.csv", ".hidden", ".bashrc.original"]
+    kept += ["checkpoints/ckpt-2.index", "checkpoints/checkpoint"]
     for name in [*left, *kept]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("")
+    (tmp_path / "config.json").write_text(json.dumps({"config": tiny.config().to_dict()}))
     with Workdir(tmp_path).claim(tiny.config()):
         pass
     found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}

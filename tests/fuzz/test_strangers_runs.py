@@ -1,16 +1,19 @@
 """Run folders of strangers: none runs code, or writes outside of itself."""
 
+import contextlib
 import json
 
+import commands
 import pytest
 import tiny
 from hypothesis import given
 from hypothesis import strategies as st
 from said import one_sentence, profile
 
-from tfuda import names
+from tfuda import names, trust
 from tfuda.experiment import build, training
 from tfuda.experiment.workdir import Workdir
+from tfuda.reports import plots
 
 
 @pytest.fixture(scope="module")
@@ -46,27 +49,111 @@ def copied(run, tmp_path):
     return folder, change
 
 
-EVIL = {
-    "data": {"data": "cProfile:run", "task": "open('caught','w')-S"},
-    "method": {"method": "evil_module:Method"},
-    "weigher": {"weigher": "evil_module:weigh"},
-    "network": {"network__name": "evil_module:network"},
-    "augment": {"augment__name": "evil_module:change"},
-    "sampler": {"samplers__source": "evil_module:rows"},
-    "cell": {"cell": "dann+evil_module:weigh"},
+OWN = {
+    "data": ("folders", "office31"),
+    "method": ("dann", "tada"),
+    "weigher": ("toalign", ""),
+    "combiner": ("metaalign", ""),
+    "regulariser": ("mcc", ""),
+    "network__name": ("resnet50", "small"),
+    "augment__name": ("RandAugment",),
+    "samplers__source": ("balanced",),
+    "samplers__target": ("padded",),
+}
+OTHERS = {
+    "outside": "evil_module:thing",
+    "outside, known": "cProfile:run",
+    "inside": "tfuda.atomic_files:write_whole",
+    "inside, imports": "tfuda.names:resolve",
+    "inside, at its key": "tfuda.methods.dann:DANN",
+    "no package": ":thing",
+    "unknown": "pipeline",
+    "a dunder": "__init__",
+    "a list": ["evil_module", ":"],
 }
 
 
-@pytest.mark.parametrize("place", EVIL)
-def test_a_config_of_a_stranger_runs_no_code_that_it_names(place, copied, tmp_path, monkeypatch):
+def put(config, key, value):
+    """A setting, and the cell that the parts then make."""
+    *path, last = key.split("__")
+    for part in path:
+        config = config[part]
+    config[last] = value
+    if key in names.PARTS:
+        config["cell"] = "+".join(str(config[part]) for part in names.PARTS if config[part])
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("key", OWN)
+def test_a_config_of_a_stranger_names_nothing_but_the_librarys_own(key, name, monkeypatch):
+    monkeypatch.setattr(names, "NAMED", set())
+    config = tiny.config("source_only").to_dict()
+    put(config, key, OTHERS[name])
+    with pytest.raises(ValueError, match=key.replace("__", r"\.")):
+        trust.trusted(config, "config.json")
+
+
+@pytest.mark.parametrize("key", OWN)
+def test_names_of_the_library_are_read_at_their_key_and_at_no_other(key, monkeypatch):
+    monkeypatch.setattr(names, "NAMED", set())
+    for place, values in OWN.items():
+        for value in filter(None, values):
+            config = tiny.config("source_only").to_dict()
+            put(config, key, value)
+            fits = value in OWN[key] or {key[:8], place[:8]} == {"samplers"}
+            with contextlib.nullcontext() if fits else pytest.raises(ValueError, match="unknown"):
+                trust.trusted(config, "config.json")
+
+
+@pytest.mark.parametrize("cell", ["dann+evil_module:weigh", "evil_module:Method", "dann", "source_only+mcc", 3])
+def test_a_cell_of_a_stranger_is_that_of_its_parts(cell, copied):
+    copied[1](cell=cell)
+    with pytest.raises(ValueError, match="its cell"):
+        Workdir(copied[0]).config()
+
+
+CALLS = {
+    "evaluate": ["evaluate", "--workdir=RUN"],
+    "export": ["export", "--workdir=RUN", "--out=OUT"],
+    "curves": ["plot", "--what=curves", "--workdir=RUN", "--out=OUT.png"],
+    "domains": ["plot", "--what=domains", "--workdir=RUN", "--out=OUT.png"],
+    "before": ["plot", "--what=tsne", "--workdir=GOOD", "--before=RUN", "--out=OUT.png"],
+    "pairs": ["plot", "--what=pairs", "--workdir=RUN", "--out=OUT.png"],
+    "rounds of a plot": ["plot", "--what=rounds", "--workdir=ALL", "--out=OUT.png"],
+    "page": ["report", "--what=page", "RUN"],
+    "serving": ["bench", "--what=serving", "--workdir=RUN"],
+    "rounds": ["rounds", "--config=configs/digits.py:biwaa", "--workdir=ALL"],
+    "teacher": [
+        *("train", "--config=configs/digits.py:adda", "--config.task=R-S", "--workdir=NEW", "--config.teacher=RUN"),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_every_command_that_reads_a_run_refuses_it(name, run, copied, tmp_path):
+    """The strings that were run before: a module of the folder that the command stands in."""
     folder, change = copied
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "evil_module.py").write_text("open('caught', 'w')\n")
-    change(**EVIL[place])
-    with pytest.raises(ValueError, match=r"code from outside tfuda .* TFUDA_TRUST="):
-        training.load_run(folder)
-    assert not (tmp_path / "caught").exists()
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "evil_module.py").write_text("open('caught', 'w')\n")
+    (here / "configs").symlink_to(commands.ROOT / "configs")
+    (tmp_path / "round0").symlink_to(folder)
+    if name == "rounds of a plot":
+        (tmp_path / "rounds.csv").write_text("loader,round,last,labels\npredicted,0,0.5,0.5\n")
+    change(data="tfuda.names:resolve", task="evil_module:x-S")
+    places = {"RUN": folder, "GOOD": run, "ALL": tmp_path, "NEW": tmp_path / "new", "OUT": here / "out"}
+    words = CALLS[name]
+    for word, place in places.items():
+        words = [text.replace(word, str(place)) for text in words]
+    done = commands.command(*words, cwd=here)
+    assert done.returncode == 2 and "names 'tfuda.names:resolve' as its data" in done.stderr, done
+    assert not (here / "caught").exists()
+
+
+def test_the_table_of_a_strangers_sweep_names_no_code(tmp_path):
+    (tmp_path / "results.csv").write_text("cell,task,last\nevil_module:x[a=1],R-S,0.5\nevil_module:x[a=2],R-S,0.5\n")
+    with pytest.raises(ValueError, match="TFUDA_TRUST=evil_module"):
+        plots.sweep(tmp_path, tmp_path / "out.png")
 
 
 def test_code_that_the_user_names_as_well_is_run(copied, tmp_path, monkeypatch):

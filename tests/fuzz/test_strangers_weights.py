@@ -1,7 +1,9 @@
 """Weights of strangers: numbers, and no more than the file has."""
 
 import json
+import pickle
 import time
+import tracemalloc
 import zipfile
 
 import h5py
@@ -13,12 +15,12 @@ from hypothesis import strategies as st
 from said import one_sentence, profile
 
 from tfuda.networks import applications, hub, resnet
-from tfuda.networks.weights import torch_file
+from tfuda.networks.weights import torch_file, torch_pickle
 
 
 def nested(depth=60):
     """Tuples in tuples, each twice in the next: a few bytes, and 2^depth to look through."""
-    return b"(K\x01t" + b"2\x86" * depth
+    return b"(K\x01t" + b"q\x00h\x00\x86" * depth
 
 
 def pth(path, body):
@@ -45,6 +47,49 @@ def test_a_pickle_of_weights_cannot_hang(name, tmp_path):
     with pytest.raises(ValueError, match=r"a\.pth"):
         torch_file.read_tensors(str(tmp_path / "a.pth"))
     assert time.monotonic() - start < 2
+
+
+RESERVES = {
+    "bytearray": b"\x96" + (2**33).to_bytes(8, "little"),
+    "bytes": b"\x8e" + (2**33).to_bytes(8, "little"),
+    "frame": b"\x95" + (2**33).to_bytes(8, "little"),
+    "text": b"X" + (2**31).to_bytes(4, "little"),
+    "again": b"]("
+    + b"K\x01K\x01\x86q\x01"
+    + b"h\x01" * 1000
+    + b"eq\x00"
+    + b"ccollections\nOrderedDict\nh\x00\x85R" * 2000,
+}
+
+
+@pytest.mark.parametrize("name", RESERVES)
+def test_a_small_file_of_weights_takes_little_memory(name, tmp_path):
+    pth(tmp_path / "a.pth", RESERVES[name])
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=r"a\.pth"):
+            torch_file.read_tensors(str(tmp_path / "a.pth"))
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
+
+
+WRITTEN = {pickle.SETITEM, pickle.SETITEMS, *torch_pickle.OPCODES}
+NAMES = {code: name for name, code in vars(pickle).items() if name.isupper() and isinstance(code, bytes)}
+
+
+@pytest.mark.parametrize("code", [code for code in NAMES if len(code) == 1 and code not in WRITTEN], ids=NAMES.get)
+def test_opcodes_that_pytorch_does_not_write_are_refused(code, tmp_path):
+    pth(tmp_path / "a.pth", b"}](" + code + bytes(16))
+    with pytest.raises(ValueError, match="refused an opcode"):
+        torch_file.read_tensors(str(tmp_path / "a.pth"))
+
+
+@pytest.mark.parametrize("what", [b"ctorch._utils\n_rebuild_tensor\n", b"ctorch\nSize\n", b"]"])
+def test_a_state_is_given_to_what_has_one(what, tmp_path):
+    pth(tmp_path / "a.pth", what + b"}X\x01\x00\x00\x00aK\x01sb")
+    with pytest.raises(ValueError, match="a state for a"):
+        torch_file.read_tensors(str(tmp_path / "a.pth"))
 
 
 def test_a_shape_of_nested_tuples_cannot_hang(tmp_path):

@@ -115,7 +115,7 @@ def test_the_index_lists_every_run_with_its_state(run, tmp_path):
     done = pages.altered(run, top / "a" / pages.HOSTILE)
     (done / "report.html").write_text("")
     pages.altered(run, top / "b", rows=2, seed=5)
-    pages.altered(run, top / "c" / "deep", target=False, task="A-U", cell=pages.CLASSES[1])
+    pages.altered(run, top / "c" / "deep", target=False, task="A-U", cell=f"dannp+toalign@{pages.CLASSES[1]}")
     (pages.altered(run, top / "d", rows=1) / "diverged.txt").write_text("")
     (top / "pairs").mkdir()
     (top / "pairs" / "config.json").write_text('{"config": {"task": "A-B"}}')
@@ -129,7 +129,7 @@ def test_the_index_lists_every_run_with_its_state(run, tmp_path):
     links = [attributes["href"] for attributes in found.all("a") if attributes["href"].startswith(".")]
     assert links == ["./a/%3Cimg%20src%3Dx%20onerror%3Dalert%281%29%3E%26%27javascript%3Aalert%282%29/report.html"]
     held = json.loads(re.search(r'id="runs-data">(.*?)</script>', found.html).group(1))
-    assert [len(one["curve"]) for one in held] == [0, 4, 1, 2] and held[0]["cell"] == pages.CLASSES[1]
+    assert [len(one["curve"]) for one in held] == [4, 1, 2, 0] and held[3]["cell"].endswith(pages.CLASSES[1])
 
 
 def test_a_folder_without_a_run_is_a_sentence(tmp_path):

@@ -1,9 +1,11 @@
 """What is on disk while an export is at work, and after it was killed."""
 
 import os
+import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -86,6 +88,30 @@ def test_a_kill_between_two_renames_is_mended(tmp_path):
         (aside / name / "a").write_text(version)
     with publish.staged_output(tmp_path / "model"):
         assert (tmp_path / "model" / "a").read_text() == "2" and not aside.exists()
+
+
+STRANGER = """
+import os, pathlib, runpy, sys
+publish, out = runpy.run_path(sys.argv[1]), pathlib.Path(sys.argv[2])
+if os.getuid() == 0:
+    os.setuid(65534)
+with publish["staged"](out) as ready:
+    ready.write_text("new")
+    publish["put"](ready, out)
+"""
+
+
+def test_what_another_user_left_is_named_and_does_not_stop_an_export():
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are the user's alone
+        folder = pathlib.Path(name)
+        folder.chmod(0o777)
+        left = folder / ".model.abc.part"
+        left.mkdir(mode=0o000)
+        words = [sys.executable, "-c", STRANGER, publish.__file__, str(folder / "model")]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode == 0 and f"{left} is left from another user's export" in done.stderr
+        assert (folder / "model").read_text() == "new" and hidden(folder) == [left]
+        left.chmod(0o700)
 
 
 @pytest.mark.slow

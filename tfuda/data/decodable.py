@@ -17,13 +17,13 @@ import os
 import pathlib
 import stat
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from tfuda.atomic_files import write_whole
 from tfuda.data import image_headers
 from tfuda.data.files import Files
 from tfuda.data.views import decode, square_part
@@ -183,7 +183,7 @@ def _judge(files: Files, say: Callable[[str], None]) -> dict:
 def _copy(path: str, png: bytes) -> pathlib.Path:
     out = cache_folder() / "copies" / f"{_mark(path)}.png"
     out.parent.mkdir(parents=True, exist_ok=True)
-    _write(out, png)
+    write_whole(out, png)
     return out
 
 
@@ -192,13 +192,6 @@ def _mark(path: str, more: str = "") -> str:
     found = os.stat(path)
     told = f"{os.path.abspath(path)}\0{found.st_size}\0{found.st_mtime_ns}\0{more}"
     return hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()[:24]
-
-
-def _write(path: pathlib.Path, data: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-    os.replace(temporary, path)
 
 
 def _memo(files: Files) -> pathlib.Path:
@@ -223,7 +216,7 @@ def _remember(files: Files, verdict: dict) -> None:
     with contextlib.suppress(OSError):
         memo = _memo(files)
         memo.parent.mkdir(parents=True, exist_ok=True)
-        _write(memo, json.dumps(verdict).encode())
+        write_whole(memo, json.dumps(verdict).encode())
 
 
 def shrunk(files: Files, side: int, folder: str | os.PathLike, say: Callable[[str], None]) -> Files:
@@ -245,7 +238,7 @@ def shrunk(files: Files, side: int, folder: str | os.PathLike, say: Callable[[st
             small = square_part(picture, side, tf.zeros([2], tf.int32), tf.fill([2], side))
             data = io.BytesIO()
             Image.fromarray(small.numpy()).save(data, "BMP")
-            _write(out, data.getvalue())
+            write_whole(out, data.getvalue())
         return str(out)
 
     return Files(over(copy, files, len(files), say, f"shrinking to {side} x {side}"))

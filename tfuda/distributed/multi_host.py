@@ -48,19 +48,22 @@ def answer_of_first(ask: Callable[[], Any]) -> Any:
     """What the first worker answers (of JSON's kinds), or the mistake that it finds: on every worker."""
     if not are_several():
         return ask()
-    said: dict[str, Any] = {}
+    said, mistake = "", None
     if is_first():
         try:
-            said = {"answer": ask()}
-        except (ValueError, OSError, tf.errors.OpError) as error:
-            said = {"mistake": str(error)}
-    text = np.frombuffer(json.dumps(said).encode(), np.uint8).astype(np.int32)
+            said = json.dumps({"answer": ask()})
+        except BaseException as error:  # the others wait for an answer, whatever it is
+            kind = "" if isinstance(error, ValueError | OSError | tf.errors.OpError) else f"{type(error).__name__}: "
+            said, mistake = json.dumps({"mistake": f"{kind}{error}"}), error
+    text = np.frombuffer(said.encode(), np.uint8).astype(np.int32)
     size = int(_given(tf.constant([len(text)]))[0])
     text = _given(tf.constant(np.resize(text, size))).numpy()
-    said = json.loads(text.astype(np.uint8).tobytes())
-    if "mistake" in said:
-        raise ValueError(said["mistake"])
-    return said["answer"]
+    if mistake is not None:
+        raise mistake
+    heard = json.loads(text.astype(np.uint8).tobytes())
+    if "mistake" in heard:
+        raise ValueError(heard["mistake"])
+    return heard["answer"]
 
 
 def check_agreement(what: str, value: str) -> None:

@@ -20,13 +20,11 @@ from tfuda.data import augment, catalogue, decodable, pipeline, tasks, views
 from tfuda.data.files import Files
 from tfuda.distributed import multi_host
 from tfuda.experiment import validation
-from tfuda.experiment.validation import NETWORKS
-from tfuda.names import defaults, near, resolve
+from tfuda.experiment.validation import NETWORKS, READERS
+from tfuda.names import defaults, imported, near, resolve
 from tfuda.networks import heads
 from tfuda.networks.base import Network
 from tfuda.networks.layers import synchronised
-
-READERS = ("digits", "folders", "lists", "mnist", "tfds")  # modules of tfuda.data.readers with a `load_domain`
 
 
 def notice(line: str) -> None:
@@ -45,7 +43,7 @@ def loader(config: ConfigDict, say: Callable[[str], None] = notice) -> Callable[
     if ":" in config.data:
         found: Callable = resolve(config.data, "data")
     elif config.data in READERS:
-        found = resolve(f"tfuda.data.readers.{config.data}:load_domain", "data")
+        found = imported(f"tfuda.data.readers.{config.data}:load_domain")
     elif config.data in catalogue.names():
         found = functools.partial(catalogue.load_domain, config.data)
     else:
@@ -240,7 +238,7 @@ def streams(config: ConfigDict, of: tasks.Task | None = None) -> pipeline.Stream
     """What `method.fit` takes."""
     of = of or task(config)
     options = {key: value for key, value in config.augment.items() if key != "name"}
-    found = resolve(_of(config.augment.name, "augment"), "data")
+    found = _of(config.augment.name, "augment")
     known = defaults(found.__init__ if inspect.isclass(found) else found)
     for key in options:
         if key not in known:
@@ -252,13 +250,13 @@ def streams(config: ConfigDict, of: tasks.Task | None = None) -> pipeline.Stream
         name: share_out(config.batches.get(name, 0) or size, name, of.streams[name])
         for name, size in sizes(config, of.streams).items()
     }
-    kinds = {name: resolve(_of(sampler, "samplers"), "data") for name, sampler in config.samplers.items()}
+    kinds = {name: _of(sampler, "samplers") for name, sampler in config.samplers.items()}
     return pipeline.Streams(of.streams, batch, seed(config), change, view(config), kinds)
 
 
-def _of(name: str, module: str) -> str:
+def _of(name: str, module: str) -> Callable:
     """A function of a module of tfuda.data, or package.module:function as it is."""
-    return name if ":" in name else f"tfuda.data.{module}:{name}"
+    return resolve(name, "data") if ":" in name else imported(f"tfuda.data.{module}:{name}")
 
 
 def sizes(config: ConfigDict, streams: Iterable[str]) -> dict[str, int]:

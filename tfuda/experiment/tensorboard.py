@@ -11,9 +11,7 @@ TensorBoard stops reading there, and the next resume drops it.
 
 from __future__ import annotations
 
-import os
 import pathlib
-import tempfile
 import time
 from collections.abc import Iterator
 
@@ -22,6 +20,7 @@ from ml_collections import ConfigDict
 from tensorboard.compat.proto import summary_pb2
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summary_v2
 
+from tfuda import atomic_files
 from tfuda.data.tasks import Task
 from tfuda.distributed import multi_host
 from tfuda.evaluation import evaluate
@@ -118,15 +117,11 @@ def read_events(folder: pathlib.Path) -> Iterator:
 def _replace(home: pathlib.Path, folder: pathlib.Path, events: list) -> None:
     """One file of these events in the place of all; what a kill leaves of it is swept by tfuda.experiment.workdir."""
     old = sorted(folder.glob("*tfevents*"))
-    handle, temporary = tempfile.mkstemp(dir=home, prefix=".events.")
-    os.close(handle)
-    with tf.io.TFRecordWriter(temporary) as file:
+    with atomic_files.beside(old[0]) as temporary, tf.io.TFRecordWriter(temporary) as file:
         file.write(
             tf.compat.v1.Event(wall_time=events[0].wall_time, file_version="brain.Event:2").SerializeToString()
         )
         for event in events:
             file.write(event.SerializeToString())
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, old[0])
     for path in old[1:]:
         path.unlink()

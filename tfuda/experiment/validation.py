@@ -19,6 +19,7 @@ from tfuda.experiment import defaults
 from tfuda.names import PARTS, SEAMS, near
 from tfuda.networks import heads
 
+READERS = ("digits", "folders", "lists", "mnist", "tfds")  # modules of tfuda.data with a `load`
 NETWORKS = ("small", "resnet", "lenet", "mnist", "applications", "hub")
 SAMPLERS = ("uniform", "balanced", "oracle", "per_domain", "padded")
 AUGMENTS = ("none", "shift", "RandAugment")

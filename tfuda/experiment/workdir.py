@@ -14,21 +14,25 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from tfuda.atomic_files import read_json, write_whole
+import tfuda
+from tfuda.atomic_files import read_json, torn, write_whole
 from tfuda.core.segmented_model import Segmented
 from tfuda.distributed import multi_host
-from tfuda.names import trusted
+from tfuda.experiment.trust import trusted
 
 # Keys of a config that name files or folders
 PATHS = ("root", "lists", "source", "target", "labels", "photographs", "weights", "cache", "prior", "teacher")
 CHECKPOINTS, SELECTED = "checkpoints", "selected"  # folders: to go on from, and the one that a validator chose
 DIVERGED = "diverged.txt"
+EARLY = (".lock", "prior.npz")  # what a run's folder may hold before its config.json
+ROOT = pathlib.Path(tfuda.__file__).parent.parent
 PATHS_OF_PAIRS = ("folder", "source_as_target", "target_as_source")
 
 
@@ -54,20 +58,24 @@ def without_pattern(folder: pathlib.Path) -> str:
     return str(link)
 
 
-def git_commit() -> str:
-    """The git commit of the code, or "" where it is none."""
-    here = pathlib.Path(__file__).parent
+def git_commit(root: pathlib.Path = ROOT) -> str:
+    """The git commit of the code in a checkout of this project, or "" where the package lies anywhere else."""
+    own = [str(root / name) for name in ("pyproject.toml", "tfuda/__init__.py")]
     try:
-        asked = subprocess.run(
-            ["git", "-C", str(here), "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        if tomllib.loads(pathlib.Path(own[0]).read_text("utf-8"))["project"]["name"] != "tfuda":
+            return ""
+        _git(root, "ls-files", "--error-unmatch", *own)
+        top, head = _git(root, "rev-parse", "--show-toplevel", "HEAD").split("\n")
+    except (OSError, ValueError, KeyError, TypeError, subprocess.SubprocessError):
         return ""
-    return asked.stdout.strip()
+    return head if os.path.realpath(top) == os.path.realpath(root) else ""
+
+
+def _git(folder: pathlib.Path, *words: str) -> str:
+    # a hook of another repository names that in its variables
+    env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    full = ["git", "-C", str(folder), *words]
+    return subprocess.run(full, capture_output=True, text=True, timeout=10, check=True, env=env).stdout.strip()
 
 
 def flat(tree: dict, prefix: str = "") -> dict:
@@ -110,6 +118,7 @@ class Workdir:
         with contextlib.ExitStack() as stack:
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
+                self._check_own()
                 self._links()
                 lock = stack.enter_context(open(self.path / ".lock", "a", encoding="utf-8"))
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -121,11 +130,22 @@ class Workdir:
             self._sweep()
             yield
 
+    def _check_own(self) -> None:
+        """Refuse a folder of something else: what is written to it, and swept, would be among another's files."""
+        if (self.path / "config.json").exists():
+            return
+        for path in sorted({*self.path.iterdir()} - {*torn(self.path)}):
+            if path.name not in EARLY:
+                raise ValueError(
+                    f"--workdir={self.path} is neither empty nor the folder of a run (it holds {path.name} and no "
+                    "config.json): choose another folder"
+                )
+
     def _sweep(self) -> None:
         """Delete what a process that was killed in the middle of writing left."""
         saved = [self.path / CHECKPOINTS, self.path / SELECTED]
-        torn = [path for folder in saved for path in folder.glob("checkpoint.tmp*")]
-        for path in [*torn, *(p for p in self.path.glob(".*.????????") if p.is_file())]:
+        lists = [path for folder in saved for path in folder.glob("checkpoint.tmp*")]
+        for path in [*lists, *(path for folder in (self.path, self.path / "events") for path in torn(folder))]:
             path.unlink()
         for path in [path for folder in saved for path in folder.glob("*_temp")]:
             shutil.rmtree(path)

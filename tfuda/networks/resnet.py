@@ -20,6 +20,7 @@ import h5py
 import keras
 import numpy as np
 
+from tfuda import atomic_files
 from tfuda.core import ops
 from tfuda.networks.weights import h5_file, torch_file
 
@@ -212,10 +213,9 @@ def save_weights(stages: list[keras.layers.Layer], path: str) -> tuple[int, int]
     if not path.endswith(".weights.h5"):
         raise ValueError(f"{path}: the name of a file of weights ends in .weights.h5")
     variables = [variable for stage in stages for variable in stage.variables]
-    with h5py.File(f"{path}.part", "w") as file:
+    with atomic_files.beside(path) as temporary, h5py.File(temporary, "w") as file:
         for variable in variables:
             file[own_name(variable)] = keras.ops.convert_to_numpy(variable)
-    os.replace(f"{path}.part", path)  # so that a file of this name is whole
     return len(variables), sum(int(np.prod(variable.shape)) for variable in variables)
 
 

@@ -9,6 +9,7 @@ import glob
 import os
 import pathlib
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 
@@ -24,10 +25,13 @@ def staged_output(out: pathlib.Path) -> Iterator[pathlib.Path]:
     out.parent.mkdir(parents=True, exist_ok=True)
     mark = f".{out.name[:40]}."
     for folder in out.parent.glob(f"{glob.escape(mark)}*{ENDING}"):
-        with _locked(folder, fcntl.LOCK_NB) as free:
-            if free:
-                _recover(folder, out)
-                shutil.rmtree(folder)
+        try:
+            with _locked(folder, fcntl.LOCK_NB) as free:
+                if free:
+                    _recover(folder, out)
+                    shutil.rmtree(folder)
+        except PermissionError:
+            print(f"{folder} is left from another user's export: its owner may delete it", file=sys.stderr)
     while True:
         folder = pathlib.Path(tempfile.mkdtemp(dir=out.parent, prefix=mark, suffix=ENDING))
         with _locked(folder) as mine:

@@ -27,7 +27,6 @@ import functools
 import hashlib
 import itertools
 import os
-import tempfile
 from pathlib import Path
 
 import matplotlib
@@ -40,6 +39,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from scipy import ndimage
 from sklearn.datasets import load_digits, load_sample_images
 
+from tfuda import atomic_files
 from tfuda.data.tasks import Domain
 
 DOMAINS = ("H", "M", "R", "S")
@@ -133,13 +133,8 @@ def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write whole or not at all; a folder that cannot be written to costs the cache, not the data."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-            os.replace(part, path)
-        finally:
-            Path(part).unlink(missing_ok=True)
+        with atomic_files.open_whole(path) as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
 def _check(what: str, value: str, known: tuple[str, ...]) -> None:

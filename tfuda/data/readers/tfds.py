@@ -16,6 +16,7 @@ import pathlib
 
 import numpy as np
 
+from tfuda import atomic_files
 from tfuda.data.decodable import cache_folder
 from tfuda.data.files import Files
 from tfuda.data.tasks import Domain
@@ -93,8 +94,7 @@ def _unpacked(builder, part: str) -> tuple[Files, np.ndarray]:
         for number, row in enumerate(builder.as_dataset(split=part, shuffle_files=False, decoders=skip)):
             (home / f"{number:07d}.jpg").write_bytes(row["image"].numpy())
             labels.append(int(row["label"]))
-        partial = home / f".labels-{os.getpid()}.npy"
-        np.save(partial, np.array(labels, np.int32))
-        os.replace(partial, table)  # last, so that a kill leaves no half table
+        with atomic_files.open_whole(table) as file:  # last, so that a kill leaves no half table
+            np.save(file, np.array(labels, np.int32))
     labels = np.load(table, allow_pickle=False)
     return Files([home / f"{number:07d}.jpg" for number in range(len(labels))]), labels

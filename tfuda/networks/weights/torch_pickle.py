@@ -28,7 +28,14 @@ DTYPES = {
 }
 
 
-HASHING = (pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET, pickle.DICT)
+# What PyTorch writes, in all three formats and from Python 2 as well; of these none reserves what it announces
+OPCODES = (
+    *(pickle.PROTO, pickle.STOP, pickle.MARK, pickle.GLOBAL, pickle.REDUCE, pickle.BUILD, pickle.BINPERSID),
+    *(pickle.BINPUT, pickle.LONG_BINPUT, pickle.BINGET, pickle.LONG_BINGET, pickle.NONE, pickle.NEWTRUE),
+    *(pickle.NEWFALSE, pickle.BININT, pickle.BININT1, pickle.BININT2, pickle.LONG1, pickle.BINFLOAT),
+    *(pickle.BINUNICODE, pickle.SHORT_BINSTRING, pickle.EMPTY_TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3),
+    *(pickle.TUPLE, pickle.EMPTY_LIST, pickle.APPEND, pickle.APPENDS, pickle.EMPTY_DICT),
+)
 
 
 class Refused(ValueError):
@@ -91,6 +98,9 @@ class Unpickler(pickle._Unpickler):
 
     def __init__(self, file: BinaryIO, persistent: Callable[[Any], Any] | None = None):
         super().__init__(file, encoding="utf-8")
+        here = file.tell()
+        self.left = file.seek(0, 2) - here  # entries that calls may still copy
+        file.seek(here)
         self.stack: list = []
         self.persistent = persistent
         self.storages: dict[str, Storage] = {}
@@ -109,9 +119,27 @@ class Unpickler(pickle._Unpickler):
         for key, value in zip(items[::2], items[1::2], strict=True):
             self.stack[-1][word(key)] = value
 
-    # without sets, and dicts in one go, which hash anything
-    dispatch = {
-        **{code: load for code, load in pickle._Unpickler.dispatch.items() if bytes([code]) not in HASHING},
+    def load_reduce(self):
+        """A call, which may copy what it is given: in all no more entries than the file has bytes."""
+        self.left -= sum(len(given) for given in self.stack[-1] if isinstance(given, list | tuple | dict | str))
+        if self.left < 0:
+            raise Refused("it makes more of the same entries than it has bytes")
+        super().load_reduce()  # type: ignore[misc]
+
+    def load_build(self):
+        state = self.stack.pop()
+        if not isinstance(self.stack[-1], Dict | Parameter):
+            raise Refused(f"a state for a {type(self.stack[-1]).__name__}, and no OrderedDict")
+        self.stack[-1].__setstate__(state)
+
+    def load_other(self):
+        raise Refused("refused an opcode of pickle that PyTorch does not write")
+
+    dispatch: dict[int, Any] = {  # type: ignore[assignment, misc]
+        **dict.fromkeys(range(256), load_other),
+        **{code[0]: pickle._Unpickler.dispatch[code[0]] for code in OPCODES},
+        pickle.REDUCE[0]: load_reduce,
+        pickle.BUILD[0]: load_build,
         pickle.SETITEM[0]: load_setitem,  # type: ignore[dict-item]
         pickle.SETITEMS[0]: load_setitems,  # type: ignore[dict-item]
     }

@@ -13,7 +13,7 @@ from tfuda import figure_style
 from tfuda.data import catalogue, pipeline
 from tfuda.data.tasks import Domain
 from tfuda.data.views import View
-from tfuda.experiment import build
+from tfuda.experiment import build, validation
 
 SPLITS = ("train", "test")
 COLUMNS = 10  # classes at most; of more, some
@@ -23,7 +23,7 @@ GAP = 0.08  # between images, of their width
 
 def names(config: ConfigDict) -> list[str]:
     """All domains of the data where they are known, else those of the task."""
-    if config.data in catalogue.names() and config.data not in build.READERS:
+    if config.data in catalogue.names() and config.data not in validation.READERS:
         return list(catalogue.set_of(config.data).domains)
     module = sys.modules.get(config.data.partition(":")[0]) or sys.modules.get(f"tfuda.data.readers.{config.data}")
     source, _, target = config.task.rpartition("-")

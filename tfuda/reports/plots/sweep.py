@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 from ml_collections import ConfigDict
 
-from tfuda import figure_style
+from tfuda import figure_style, trust
 from tfuda.experiment import cells
 from tfuda.experiment.workdir import flat
 from tfuda.names import PARTS
@@ -125,6 +125,8 @@ def sweep(path: str | os.PathLike, out: str | os.PathLike) -> None:
     if not file.is_file():
         raise FileNotFoundError(f"--workdir={path} is no folder of run/benchmark.py: {file} is missing")
     rows = points.table(file, ["cell", "task"], ["last"])
+    for row in rows:
+        trust.cell(row["cell"], str(file))
     try:
         of = swept(dict.fromkeys(row["cell"] for row in rows))
     except ValueError as error:
