@@ -4,6 +4,8 @@ import pathlib
 import re
 import tomllib
 
+import tfuda
+
 ROOT = pathlib.Path(__file__).parent.parent
 TEXT = (ROOT / "CITATION.cff").read_text("utf-8")
 
@@ -19,7 +21,7 @@ def test_the_citation_says_what_the_project_is():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     keys = top()
     assert {"cff-version": "1.2.0", "type": "software", "title": project["name"]}.items() <= keys.items()
-    assert (keys["version"], keys["license"]) == (project["version"], project["license"])
+    assert (keys["version"], keys["license"]) == (tfuda.__version__, project["license"])
     assert keys["message"] and "\n  - name:" in TEXT
 
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from said import one_sentence, profile
 
-from tfuda import names, trust
-from tfuda.experiment import build, training
+from tfuda import names
+from tfuda.experiment import build, training, trust
 from tfuda.experiment.workdir import Workdir
 from tfuda.reports import plots
 

@@ -38,7 +38,7 @@ def export_network(
     writer, half = lite if form.startswith("tflite") else saved_model, form.endswith("float16")
     check_place(out, writer is lite)
     with publish.staged_output(out) as ready:
-        writer.write(network, classes, ready, half)
+        writer.write_model(network, classes, ready, half)
         row = {"format": form, "MB": f"{megabytes(ready):.2f}", **parity(network, ready, probe)}
         publish.put_in_place(ready, out)
     return row

@@ -36,7 +36,7 @@ def quietly() -> Iterator[None]:
         yield
 
 
-def write_lite(network: Network, classes: tuple[str, ...], out: pathlib.Path, half: bool = False) -> None:
+def write_model(network: Network, classes: tuple[str, ...], out: pathlib.Path, half: bool = False) -> None:
     """half: weights in half precision, computed in float32."""
     weights = [variable.numpy() for variable in network.variables]  # constants: the converter would drop variables
     images = tf.TensorSpec([None, *network.size], tf.uint8, name="images")

@@ -111,7 +111,7 @@ class Served(tf.Module):
         return self.answer(self.each(lambda one: self.fit(views.decode(one)), encoded))
 
 
-def write_saved_model(network: Network, classes: tuple[str, ...], out: pathlib.Path, half: bool = False) -> None:
+def write_model(network: Network, classes: tuple[str, ...], out: pathlib.Path, half: bool = False) -> None:
     """The SavedModel, to a path that is not yet there."""
     listed = out.with_name(CLASSES)
     listed.write_text("".join(f"{name}\n" for name in classes), "utf-8")

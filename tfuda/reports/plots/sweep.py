@@ -14,8 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 from ml_collections import ConfigDict
 
-from tfuda import figure_style, trust
-from tfuda.experiment import cells
+from tfuda import figure_style
+from tfuda.experiment import cells, trust
 from tfuda.experiment.workdir import flat
 from tfuda.names import PARTS
 from tfuda.reports.plots import history, points
