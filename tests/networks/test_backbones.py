@@ -138,7 +138,7 @@ def test_a_frozen_application_learns_nothing_and_keeps_its_statistics():
 
 def test_hub_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "keras_hub", None)
-    with pytest.raises(ImportError, match=r"needs keras-hub: pip install .tfuda\[hub\]"):
+    with pytest.raises(ImportError, match=r"needs the package keras-hub: pip install .tfuda\[hub\]"):
         hub("somewhere")
 
 

@@ -19,11 +19,11 @@ WRITER = """
 import pathlib, runpy, sys
 publish, out = runpy.run_path(sys.argv[1]), pathlib.Path(sys.argv[2])
 for version in range(1, 10**9):
-    with publish["staged"](out) as ready:
+    with publish["staged_output"](out) as ready:
         ready.mkdir()
         for name in "ab":
             (ready / name).write_text(str(version))
-        publish["put"](ready, out)
+        publish["put_in_place"](ready, out)
     if version == 1:
         print("first", flush=True)
 """
@@ -95,9 +95,9 @@ import os, pathlib, runpy, sys
 publish, out = runpy.run_path(sys.argv[1]), pathlib.Path(sys.argv[2])
 if os.getuid() == 0:
     os.setuid(65534)
-with publish["staged"](out) as ready:
+with publish["staged_output"](out) as ready:
     ready.write_text("new")
-    publish["put"](ready, out)
+    publish["put_in_place"](ready, out)
 """
 
 
