@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import struct
 import time
 import tracemalloc
 import zipfile
@@ -90,6 +91,20 @@ def test_a_state_is_given_to_what_has_one(what, tmp_path):
     pth(tmp_path / "a.pth", what + b"}X\x01\x00\x00\x00aK\x01sb")
     with pytest.raises(ValueError, match="a state for a"):
         torch_file.read_tensors(str(tmp_path / "a.pth"))
+
+
+def test_an_entry_that_says_it_is_longer_than_the_file_takes_no_memory(tmp_path):
+    pth(tmp_path / "a.pth", b"}")
+    data = (tmp_path / "a.pth").read_bytes()
+    at = data.index(b"PK\x01\x02") + 20  # its two sizes in the archive's table of contents
+    (tmp_path / "a.pth").write_bytes(data[:at] + struct.pack("<II", 2**30, 2**30) + data[at + 8 :])
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=r"a/data\.pkl says that it is longer than the file"):
+            torch_file.read_tensors(str(tmp_path / "a.pth"))
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_shape_of_nested_tuples_cannot_hang(tmp_path):

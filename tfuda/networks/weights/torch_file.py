@@ -59,6 +59,7 @@ def content(file: BinaryIO) -> tuple[Any, Mapping[Any, bytes], str]:
 
 
 def from_zip(file: BinaryIO):
+    size = file.seek(0, io.SEEK_END)
     with zipfile.ZipFile(file) as archive:
         found = [name for name in archive.namelist() if name.rpartition("/")[2] == "data.pkl"]
         if len(found) != 1:
@@ -69,13 +70,15 @@ def from_zip(file: BinaryIO):
             info = archive.getinfo(root + name)
             if info.compress_type != zipfile.ZIP_STORED:
                 raise Refused(f"{info.filename} is compressed, which PyTorch never does")
+            if max(info.file_size, info.compress_size) > size:  # zipfile reserves what an entry announces
+                raise Refused(f"{info.filename} says that it is longer than the file")
             return archive.read(info)
 
         big = f"{root}byteorder" in archive.namelist() and entry("byteorder") == b"big"
         unpickler = Unpickler(io.BytesIO(entry("data.pkl")))
         tree = unpickler.load()
         sizes = [archive.getinfo(f"{root}data/{key}").file_size for key in unpickler.storages]
-        if sum(sizes) > file.seek(0, io.SEEK_END):
+        if sum(sizes) > size:
             raise Refused("its storages lie over one another")
         blocks = {key: entry(f"data/{key}") for key in unpickler.storages}
     for storage in unpickler.storages.values():
