@@ -171,6 +171,40 @@ def test_code_that_the_user_names_as_well_is_run(copied, tmp_path, monkeypatch):
     assert training.load_run(folder)[2].name == "sourceonly"
 
 
+def test_a_run_of_the_user_s_own_code_resumes_without_being_trusted_again(tmp_path, monkeypatch):
+    """The config that a command is given is the user's word for what it names, before anything of it is imported."""
+    monkeypatch.setattr(names, "NAMED", set())
+    made, folder = tiny.config("source_only", data="mine.loaders:load"), Workdir(tmp_path / "run")
+    folder.path.mkdir()
+    folder.record(made)
+    with pytest.raises(ValueError, match=r"TFUDA_TRUST=mine$"):
+        folder.config()
+    with folder.claim(made):
+        assert folder.config().data == "mine.loaders:load"
+
+
+def test_what_the_config_of_a_command_names_is_trusted_in_the_folders_that_it_reads(copied):
+    folder, change = copied
+    change(data="mine.loaders:load")
+    (folder.parent / "all").mkdir()
+    folder.rename(folder.parent / "all" / "round0")
+    words = ["--config=digits:biwaa", "--config.task=R-S", f"--workdir={folder.parent / 'all'}"]
+    assert "TFUDA_TRUST=mine" in commands.command("rounds", *words).stderr
+    said = commands.command("rounds", *words, "--config.data=mine.loaders:load").stderr
+    assert "is a round with another config" in said
+
+
+def test_a_module_of_ours_that_a_command_names_opens_no_other(copied, monkeypatch):
+    folder, change = copied
+    monkeypatch.setattr(names, "NAMED", set())
+    trust.tell({"data": "tfuda.data.readers.digits:load_domain"})
+    change(data="tfuda.data.readers.digits:load_domain")
+    assert Workdir(folder).config().task == "R-S"
+    change(data="tfuda.atomic_files:write_whole")
+    with pytest.raises(ValueError, match=r"TFUDA_TRUST=tfuda$"):
+        Workdir(folder).config()
+
+
 def test_a_cache_of_a_stranger_is_not_written_to(copied, tmp_path):
     folder, change = copied
     change(cache=str(tmp_path / "elsewhere"))

@@ -19,6 +19,7 @@ from ml_collections import ConfigDict, config_flags
 from tfuda import startup
 from tfuda.core.nonfinite import Diverged
 from tfuda.errors import EXPECTED, sentence
+from tfuda.experiment import trust
 from tfuda.experiment.callbacks import Stopped
 from tfuda.experiment.shipped_configs import contents, located
 from tfuda.names import PARTS, near
@@ -94,6 +95,8 @@ def parse(needs: Sequence[str], command: ModuleType) -> list[str]:
     if "config" in flags.FLAGS:
         check_config()
     words = flags.FLAGS(_with_located_config(sys.argv))
+    if "config" in flags.FLAGS and (config := flags.FLAGS["config"].value):
+        trust.tell(config.to_dict())
     for name in needs:
         if flags.FLAGS[name].value is None:
             raise ValueError(f"--{name} is missing; --help shows an example")

@@ -28,6 +28,14 @@ def trusted(config: Mapping, where: str) -> None:
             raise ValueError(f"{where} is damaged: its cell {config['cell']!r} is not its {', '.join(PARTS)}")
 
 
+def tell(config: Mapping) -> None:
+    """Note the packages that the user's own config names, whose code may run in this process."""
+    for _, value, _ in named(config, "--config"):
+        if isinstance(value, str) and ":" in value:
+            package = value.partition(":")[0].partition(".")[0]
+            names.NAMED.add(value if package == "tfuda" else package)
+
+
 def named(config: Mapping, where: str) -> Iterator[tuple[str, object, Collection[str]]]:
     """(key, value, what the library has for this key), of every key that names code."""
     for key, package in PACKAGES.items():

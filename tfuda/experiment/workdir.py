@@ -25,7 +25,7 @@ import tfuda
 from tfuda.atomic_files import read_json, torn, write_whole
 from tfuda.core.segmented_model import Segmented
 from tfuda.distributed import multi_host
-from tfuda.experiment.trust import trusted
+from tfuda.experiment.trust import tell, trusted
 
 # Keys of a config that name files or folders
 PATHS = ("root", "lists", "source", "target", "labels", "photographs", "weights", "cache", "prior", "teacher")
@@ -113,6 +113,7 @@ class Workdir:
         if not multi_host.is_first():
             yield
             return
+        tell(config.to_dict())
         if (self.path / "config.json").exists():
             self._compare(json.loads(json.dumps(config.to_dict())))
         with contextlib.ExitStack() as stack:
