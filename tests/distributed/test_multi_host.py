@@ -133,10 +133,10 @@ def test_daaa_on_several_hosts_needs_what_its_stages_make(tmp_path):
 
 
 ASKS = """
-from tfuda import devices, workers
+from tfuda.distributed import devices, multi_host
 
 with devices.strategy(hosts=True):
-    workers.asked(lambda: {}["key"])
+    multi_host.answer_of_first(lambda: {}["key"])
 """
 
 

@@ -230,7 +230,7 @@ def parsed(words, monkeypatch):
     """The config that the words of a command line make, as `launch` finds it."""
     monkeypatch.setattr(sys, "argv", ["train.py", *words])
     flags.FLAGS.unparse_flags()
-    launch.parse([])
+    launch.parse([], sys.modules[__name__])
     return flags.FLAGS["config"].value
 
 

@@ -174,7 +174,7 @@ def test_the_first_head_answers(tmp_path):
     features = method.network(images).features
     np.testing.assert_array_equal(answer, method.network.head(features))
     export.export_network(method.network, task.classes, tmp_path / "model", images)
-    np.testing.assert_allclose(export.load_model(tmp_path / "model")(images), tf.nn.softmax(answer), atol=1e-6)
+    np.testing.assert_allclose(export.open_model(tmp_path / "model")(images), tf.nn.softmax(answer), atol=1e-6)
     assert np.abs(answer - method.second(features)).max() > 1e-3
     inside = {id(variable) for variable in method.network.variables}
     assert inside.isdisjoint(map(id, method.second.variables))

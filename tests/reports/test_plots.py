@@ -23,6 +23,7 @@ from tfuda.reports import plots
 from tfuda.reports.plots import embedding, history, matrix, sheet
 
 ROOT = pathlib.Path(__file__).parents[2]
+PATHS = os.pathsep.join(str(ROOT / place) for place in ("tests", "tests/reports", "tests/methods", "."))
 of_runs = pytest.mark.xdist_group("plots")  # one worker, which trains the runs once
 
 
@@ -292,7 +293,7 @@ def test_the_command_takes_several_folders_of_rounds_and_a_config_for_labels(tmp
         [sys.executable, "-c", TWICE, *words],
         capture_output=True,
         text=True,
-        env=os.environ | {"PYTHONPATH": f"{ROOT / 'tests'}:{ROOT / 'tests' / 'reports'}:{ROOT}"},
+        env=os.environ | {"PYTHONPATH": PATHS},
     )
     drawn = [f"{folders[0]}/plots/rounds.png", str(out)]
     assert (done.returncode, done.stdout.split(), done.stderr) == (0, drawn, "")

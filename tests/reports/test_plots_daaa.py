@@ -23,6 +23,7 @@ from tfuda.reports.plots import attention, networks, oracle
 from tfuda.reports.plots.pairs import find, verdict, whereabouts
 
 ROOT = pathlib.Path(__file__).parents[2]
+PATHS = os.pathsep.join(str(ROOT / place) for place in ("tests", "tests/reports", "tests/methods", "."))
 figures = pytest.fixture(drawn)
 
 
@@ -285,7 +286,7 @@ def test_the_command_draws_and_prints_what_the_oracle_says(runs, tmp_path):
         [sys.executable, "-c", COMMANDS, *words],
         capture_output=True,
         text=True,
-        env=os.environ | {"PYTHONPATH": f"{ROOT / 'tests'}:{ROOT / 'tests' / 'reports'}:{ROOT}"},
+        env=os.environ | {"PYTHONPATH": PATHS},
     )
     assert (done.returncode, done.stderr) == (0, "")
     first, *others = done.stdout.splitlines()

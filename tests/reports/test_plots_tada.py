@@ -25,6 +25,7 @@ from tfuda.reports.plots import attention, embedding
 from tfuda.reports.plots.regions import blocks, weights
 
 ROOT = pathlib.Path(__file__).parents[2]
+PATHS = os.pathsep.join(str(ROOT / place) for place in ("tests", "tests/reports", "tests/methods", "."))
 
 
 figures = pytest.fixture(drawn)
@@ -227,7 +228,7 @@ def test_the_command_takes_several_folders_for_sync_and_tsne_and_one_for_attenti
         [sys.executable, "-c", COMMANDS, *words],
         capture_output=True,
         text=True,
-        env=os.environ | {"PYTHONPATH": f"{ROOT / 'tests'}:{ROOT / 'tests' / 'reports'}:{ROOT}"},
+        env=os.environ | {"PYTHONPATH": PATHS},
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [

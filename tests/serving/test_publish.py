@@ -127,6 +127,6 @@ def test_an_export_that_is_killed_leaves_a_model_that_serves(trained, tmp_path):
         process.kill()
         process.wait()
         for name in ("model", "model.tflite"):
-            assert export.load_model(tmp_path / name)(np.zeros([1, 32, 32, 3], np.uint8)).shape == (1, 10)
+            assert export.open_model(tmp_path / name)(np.zeros([1, 32, 32, 3], np.uint8)).shape == (1, 10)
     assert command("export", *words).returncode == 0
     assert hidden(tmp_path) == []

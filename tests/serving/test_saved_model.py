@@ -104,7 +104,7 @@ def test_a_model_that_is_none_is_named(tmp_path):
 
 def test_a_tflite_resizes_as_the_savedmodel_does(exported):
     images = np.random.default_rng(0).integers(0, 255, [3, 50, 70, 3], np.uint8)
-    big, lite = export.load_model(exported[0]), export.load_model(f"{exported[0]}.tflite")
+    big, lite = export.open_model(exported[0]), export.open_model(f"{exported[0]}.tflite")
     assert type(lite) is export.Lite and lite.classes == big.classes == [str(k) for k in range(10)]
     np.testing.assert_allclose(lite(images), big(images), atol=1e-5)
     files = [png(image) for image in images]
@@ -114,7 +114,7 @@ def test_a_tflite_resizes_as_the_savedmodel_does(exported):
 def test_a_tflite_that_is_none_is_named(tmp_path):
     (tmp_path / "model.tflite").write_bytes(bytes(100))
     with pytest.raises(ValueError, match=r"is no \.tflite that run/export.py wrote"):
-        export.load_model(tmp_path / "model.tflite")
+        export.open_model(tmp_path / "model.tflite")
 
 
 def test_formats_are_named_after_the_model():
@@ -147,6 +147,6 @@ def test_the_recipe_for_tensorflow_serving_fits_the_signature(exported, tmp_path
     (tmp_path / "b.jpg").write_bytes(pictures[1])
     sent = subprocess.run(["sh", "-c", f"printf %s {body}"], cwd=tmp_path, capture_output=True, check=True).stdout
     answer = rest(tmp_path / asked / "1", sent)
-    expected = export.load_model(exported[0]).files(pictures)
+    expected = export.open_model(exported[0]).files(pictures)
     np.testing.assert_allclose(answer["probabilities"], expected, atol=1e-5)
     assert [word.decode() for word in answer["class"].numpy()] == [str(k) for k in expected.argmax(1)]

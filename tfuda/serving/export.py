@@ -59,14 +59,14 @@ def check_place(out: pathlib.Path, file: bool) -> None:
         raise ValueError(f"--out={out} exists and is no SavedModel: choose another folder")
 
 
-def load_model(path: str | os.PathLike) -> Model | Lite:
+def open_model(path: str | os.PathLike) -> Model | Lite:
     """What `export` wrote: a file is a .tflite, anything else should be a SavedModel."""
     return Lite(path) if os.path.isfile(path) else Model(path)
 
 
 def parity(network: Network, path: pathlib.Path, probe: np.ndarray | Files) -> dict:
     """Largest difference in probabilities to the network, for images and for files, and the share of equal labels."""
-    images, model = pipeline.read_pictures(probe, network.view), load_model(path)  # [N, H, W, 3]
+    images, model = pipeline.read_pictures(probe, network.view), open_model(path)  # [N, H, W, 3]
     here = saved_model.probabilities(network)(tf.constant(images)).numpy()
     files = map(tf.io.read_file, probe) if isinstance(probe, Files) else map(tf.io.encode_png, probe)
     there = np.stack([model(images), model.files([file.numpy() for file in files])])  # [2, N, K]

@@ -22,7 +22,7 @@ OUT = flags.DEFINE_string("out", "", "CSV to write, instead of stdout")
 def main(words):
     if not words:
         raise ValueError("name the files or folders to predict; --help shows an example")
-    model = export.load_model(MODEL.value)
+    model = export.open_model(MODEL.value)
     with contextlib.ExitStack() as stack:
         out = sys.stdout
         if OUT.value:
