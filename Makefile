@@ -38,8 +38,11 @@ claims: $(READY)
 test: $(READY)
 	@$(BIN)/python -m pytest
 
+# All slow tests, or one part of them: make test-slow SHARD=1/6
+SHARD ?= 1/1
+
 test-slow: $(READY)
-	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m pytest -m slow --shard=$(SHARD)
 
 test-wheel: $(READY)
 	@$(BIN)/python -m pytest -m wheel -n 0 tests/cli/test_wheel.py

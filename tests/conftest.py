@@ -1,5 +1,6 @@
 """Two logical CPUs for replicas, and a quiet TensorFlow, before anything touches a device."""
 
+import argparse
 import os
 
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
@@ -16,6 +17,40 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
 tf.get_logger().setLevel("ERROR")
+
+
+def pytest_addoption(parser):
+    """Add --shard=I/N, which runs every N-th of the selected tests, from the I-th."""
+    parser.addoption("--shard", type=shard, default="1/1", metavar="I/N", help="run part I of N of the tests")
+
+
+def shard(text: str) -> tuple[int, int]:
+    """Return (I, N) of "I/N"."""
+    index, slash, count = text.partition("/")
+    if not (slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
+        raise argparse.ArgumentTypeError(f"--shard={text}: I/N with I from 1 to N is needed, as 1/6")
+    return int(index), int(count)
+
+
+@pytest.hookimpl(trylast=True)  # after -m and -k
+def pytest_collection_modifyitems(config, items):
+    """Keep one float32 case of the golden tests of each file, then the shard's tests.
+
+    Neighbours cost about the same, so dealing tests out in turn balances the shards.
+    """
+    single, seen = [], set()
+    for item in items:
+        case = getattr(item, "callspec", None)
+        if case and case.params.get("golden") == "float32":
+            if item.path in seen:
+                continue
+            seen.add(item.path)
+        single.append(item)
+    index, count = config.getoption("shard")
+    kept = single[index - 1 :: count]
+    chosen = set(kept)
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = kept
 
 
 @pytest.fixture(scope="session")

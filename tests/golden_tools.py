@@ -1,7 +1,7 @@
 """What the golden tests share: the files, the comparison, and networks small enough to copy into them.
 
 A golden file holds inputs, outputs and gradients that the authors' released PyTorch code computed in float64. A
-test that asks for the fixture `golden` runs twice, in float64 and in float32:
+test that asks for the fixture `golden` runs in float64; the first of each test file also runs in float32:
 
     def test_something(golden):
         file = golden("uda_dann_loss")                # of TFUDA_GOLDEN, or of tests/golden
