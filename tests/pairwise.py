@@ -1,10 +1,10 @@
 """All pairs: the short list of tests in which every two values that go together meet at least once.
 
-Every test that holds for the whole grid is a property. `make test` runs every method once, in rows that hold all
-pairs of weigher × combiner × regulariser × setting × property; `make test-slow` the cover of all pairs with the
-methods, and the rest of the product; but of the regularisers, which act on every method alike, only the cover. All
-names are found in the library, and so is what goes together: seams.fits, a combiner's `fits`, a method's
-`_refuses`.
+Every test that holds for the whole grid is a property. `make test` has one case for each method, in which all
+properties are shown of a few runs, with seams and settings chosen so that as many pairs of those meet as can
+(tests/core/test_every_method.py). `make test-slow` has each property for the cover of all pairs, and the rest of the
+product; but of the regularisers, which act on every method alike, only the cover. All names are found in the library,
+and so is what goes together: extension_points.fits, a combiner's `fits`, a method's `refuses`.
 """
 
 import functools
@@ -68,11 +68,6 @@ def pairs(row: Iterable) -> set[tuple]:
     return {*itertools.combinations(enumerate(row), 2)}
 
 
-def brief(row: Iterable) -> set[tuple]:
-    """The method, and every two of the other values."""
-    return {pair if pair[0][0] else pair[0] for pair in pairs(row)}
-
-
 def cover(rows: list, pairs_of: Callable = pairs) -> list:
     """Rows that hold every pair of all rows, chosen one after the other by how many new ones each brings."""
     left, chosen = {pair for row in rows for pair in pairs_of(row)}, []
@@ -93,12 +88,9 @@ def product() -> list[Case]:
 
 
 def cases(wanted: str) -> list:
-    """Parameters of a test that holds for the whole grid: what is not in the brief cover is slow."""
-    return [
-        pytest.param(case, marks=() if case in quick() else pytest.mark.slow, id=f"{case.cell} {case.setting}")
-        for case in wide()
-        if case.property == wanted
-    ]
+    """Parameters of a slow test of one property, for the whole grid."""
+    rows = [case for case in wide() if case.property == wanted]
+    return [pytest.param(case, id=f"{case.cell} {case.setting}") for case in rows]
 
 
 @functools.cache
@@ -107,9 +99,15 @@ def covering() -> tuple[Case, ...]:
 
 
 @functools.cache
-def quick() -> frozenset[Case]:
-    """A part of the cover."""
-    return frozenset(cover([*covering()], brief))
+def quick() -> tuple[Case, ...]:
+    """One case for each method: the one that brings the most pairs of seams and settings that no case had before."""
+    chosen, met = [], set()
+    for method in names.modules("methods"):
+        rows = [case for case in product() if case.method == method and case.property == PROPERTIES[0]]
+        best = max(rows, key=lambda row: len({*pairs(row[1:-1])} - met))
+        met |= {*pairs(best[1:-1])}
+        chosen.append(best)
+    return tuple(chosen)
 
 
 def wide() -> list[Case]:

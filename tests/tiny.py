@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from configs import digits
+from tfuda.core import schedules
 from tfuda.experiment import build, prerequisites
 from tfuda.experiment.workdir import restore
 
@@ -44,6 +45,21 @@ def train(made, task=None, callbacks=(), checkpoint=None):
         restore(checkpoint(method))
     method.fit(build.streams(made, task), callbacks=callbacks, verbose=0)
     return method
+
+
+def has_the_first_loss_of_a_straight_line(trained, made, task) -> None:
+    """A method after one step: its cross-entropy by NumPy, and its loss as the weighted sum of its terms."""
+    _, fresh = prepared(made, task)
+    batch, outputs = fresh.forward(next(iter(build.streams(made, task).dataset(0, 1, {}))))
+    named = [name for name in outputs if "label" in batch[name]]
+    logits = np.concatenate([outputs[name].logits for name in named]).astype("f8")  # [B, K]
+    labels = np.concatenate([batch[name]["label"] for name in named])  # [B]
+    p = np.exp(logits - logits.max(1, keepdims=True))
+    expected = -np.log(p[np.arange(len(labels)), labels] / p.sum(1)).mean()
+    values = {name: float(meter.result()) for name, meter in trained.meters.items()}
+    np.testing.assert_allclose(values["task"], expected, rtol=1e-4)
+    start = {name: schedules.value(factor, 0.0) for name, factor in trained.trade_offs.items()}
+    np.testing.assert_allclose(values["loss"], sum(start[name] * values[name] for name in start), rtol=1e-4)
 
 
 def permuted(task):

@@ -206,6 +206,7 @@ def test_help_shows_an_example_and_every_main_is_short(name):
     assert len((ROOT / "tfuda" / "cli" / "commands" / f"{name}.py").read_text().splitlines()) <= 70
 
 
+@pytest.mark.slow
 def test_the_first_step_comes_within_fifteen_seconds(tmp_path):
     started = time.monotonic()
     done = fresh("train", *train_words(tmp_path / "run", steps=1, segment=1))
@@ -213,7 +214,13 @@ def test_the_first_step_comes_within_fifteen_seconds(tmp_path):
     assert time.monotonic() - started < 15 + 10  # evaluation, checkpoint and a noisy machine
 
 
-def test_importing_prints_nothing_and_costs_little():
+def test_importing_prints_nothing():
+    plain = subprocess.run([sys.executable, "-c", "import tfuda"], capture_output=True, text=True, check=True)
+    assert (plain.stdout, plain.stderr) == ("", "")
+
+
+@pytest.mark.slow
+def test_importing_costs_little():
     script = (
         "import time, keras, tensorflow\nstart = time.perf_counter()\nimport tfuda\n"
         "print(time.perf_counter() - start)"
@@ -223,5 +230,3 @@ def test_importing_prints_nothing_and_costs_little():
         [sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True
     )
     assert float(timed.stdout) < 0.3
-    plain = subprocess.run([sys.executable, "-c", "import tfuda"], capture_output=True, text=True, check=True)
-    assert (plain.stdout, plain.stderr) == ("", "")

@@ -69,13 +69,16 @@ def test_the_wheel_holds_all_of_the_package_and_nothing_else(wheel):
     assert {name.partition("/")[0] for name in packed} == {"tfuda"}
 
 
-def test_the_wheel_trains_exports_and_predicts_from_an_empty_folder(wheel, tmp_path):
-    programs = beside_present_packages(tmp_path / "env", wheel)
+@pytest.fixture(scope="module")
+def programs(wheel, tmp_path_factory) -> pathlib.Path:
+    return beside_present_packages(tmp_path_factory.mktemp("installed") / "env", wheel)
+
+
+def test_the_wheel_trains_exports_and_predicts_from_an_empty_folder(programs, tmp_path):
     trains_exports_and_predicts(programs, tmp_path / "home")
 
 
-def test_help_lists_every_command_in_the_words_of_the_installed_program(wheel, tmp_path):
-    programs = beside_present_packages(tmp_path / "env", wheel)
+def test_help_lists_every_command_in_the_words_of_the_installed_program(programs, tmp_path):
     listed = run([programs / "tfuda", "--help"], tmp_path)
     assert {path.stem for path in (ROOT / "run").glob("*.py")} == {
         line.split()[0] for line in listed.splitlines()[2:]

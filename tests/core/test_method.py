@@ -23,6 +23,7 @@ def undisturbed(cell):
     return tiny.state(tiny.train(tiny.config(cell)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", pairwise.cases("resume"))
 def test_a_run_resumed_in_mid_segment_equals_an_undisturbed_one_to_the_bit(case, tmp_path):
     made, folder = case.config(), Workdir(tmp_path)
@@ -65,6 +66,7 @@ def test_a_run_on_pictures_that_follows_its_own_classes_resumes_to_the_bit(pictu
     assert tiny.differing(tiny.state(whole), tiny.state(rest)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", pairwise.cases("labels"))
 def test_permuted_target_labels_change_no_bit_of_training_and_selection(case, eager, tmp_path):
     """In half precision, in which every method stays finite."""

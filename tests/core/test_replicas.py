@@ -11,6 +11,7 @@ from tfuda.experiment import build
 from tfuda.experiment.workdir import Workdir
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", pairwise.cases("replicas"))
 def test_two_replicas_end_where_one_device_ends(case, two_replicas, double):
     made = case.config(smooth=True, steps=5)

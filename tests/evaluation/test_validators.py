@@ -182,6 +182,7 @@ class StopAfterWriting(callbacks.Journal):
         self.manager.save = save
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_beside_its_choice_ends_where_others_end(run, tmp_path, monkeypatch):
     folder, made, _ = run
     with monkeypatch.context() as patch:

@@ -25,7 +25,8 @@ def test_a_config_builds_and_steps(file, cell, miniature):
     task = build.task(config)
     method = build.method(config, task)
     method.fit(build.streams(config, task), verbose=0)
-    assert int(method.step.numpy()) == 1 and np.isfinite(float(method.meters["loss"].result()))
+    assert int(method.step.numpy()) == 1
+    tiny.has_the_first_loss_of_a_straight_line(method, config, task)
 
 
 COMPARED = [*recipes_tllib.TABLE, "jan[adversarial=True]", "mada", "symnets", "ent", "mme", "dann+mcc", "cdane+bnm"]
@@ -41,7 +42,9 @@ def test_a_method_to_compare_with_builds_and_steps_by_its_recipe(name, cell, min
     config = minis.small(FILES[0].with_name(f"{name}.py"), miniature, cell)
     task, method = tiny.prepared(config)
     method.fit(build.streams(config, task), verbose=0)
-    assert int(method.step.numpy()) == 1 and np.isfinite(float(method.meters["loss"].result()))
+    assert int(method.step.numpy()) == 1
+    if config.method not in ("adda", "mcd", "ent", "mme"):  # whose terms are of several updates
+        tiny.has_the_first_loss_of_a_straight_line(method, config, task)
 
 
 @pytest.mark.parametrize("cell", ["pada", pytest.param("iwan", marks=pytest.mark.slow)])

@@ -17,11 +17,11 @@ def test_the_cover_holds_every_legal_pair():
     assert len(chosen) < 100 < len(rows) and len({*chosen}) == len(chosen)
 
 
-def test_every_method_and_every_seam_is_in_the_cover():
+def test_every_method_and_every_seam_is_in_the_quick_cases():
     found = [{*column} for column in zip(*pairwise.quick())]
     assert found[0] == {*names.modules("methods")}
     assert found[1:4] == [{"", *names.modules(f"{seam}s")} for seam in names.SEAMS]
-    assert found[4:] == [{*pairwise.SETTINGS}, {*pairwise.PROPERTIES}]
+    assert found[4] == {*pairwise.SETTINGS} and len(pairwise.quick()) == len(found[0])
 
 
 REFUSED = {

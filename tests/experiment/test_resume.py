@@ -22,6 +22,7 @@ def at(part: str):
     return lambda new, since: any(part in name for name in new)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_while_it_writes_a_checkpoint_ends_where_one_that_is_not_ends(trained, tmp_path):
     workdir, words = tmp_path / "killed", train_words(tmp_path / "killed")
     for _ in range(5):  # the moment is short, and the machine may be busy
