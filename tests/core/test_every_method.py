@@ -11,7 +11,7 @@ from tfuda.experiment.workdir import Workdir
 
 @pytest.mark.parametrize("case", pairwise.quick(), ids=lambda case: f"{case.cell} {case.setting}")
 def test_one_run_shows_labels_resuming_and_replicas(case, two_replicas, double, tmp_path):
-    """A run that is killed after step 3 and resumes beside other target labels, and one on two replicas, end alike."""
+    """A run killed after step 3 that resumes beside other target labels, and one on two replicas, end alike."""
     made, folder = case.config(smooth=True, steps=5), Workdir(tmp_path)
     whole = tiny.train(made, callbacks=[tiny.SaveAt(3, folder.checkpoints)])
     assert all(np.isfinite(np.asarray(value, "f8")).all() for value in tiny.state(whole).values())

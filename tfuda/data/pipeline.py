@@ -126,6 +126,7 @@ class Streams:
         def augmented(images, step):
             rest = [[rows.start, self.batch[name] - rows.stop], [0, 0], [0, 0], [0, 0]]
             images = tf.pad(images, rest) if count > 1 else images  # an augmentation draws for the whole batch
+            assert self.augment is not None  # only then is `augmented` mapped
             return self.augment(images, self._key(name, step) + AUGMENT)[rows]
 
         def finish(found, step):

@@ -34,7 +34,8 @@ class DAN(Method):
 
     def distance(self, source, target):
         """Of both domains' layers [N, d_l]: a scalar."""
-        return mmd.mmd(*source, *target, estimator=self.estimator)
+        (a,), (b,) = source, target
+        return mmd.mmd(a, b, estimator=self.estimator)
 
     def align(self, batch, outputs):
         seen = self.weigh(self.network, batch, outputs)

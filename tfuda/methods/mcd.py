@@ -69,9 +69,8 @@ class MCD(Method):
     @classmethod
     def head(cls, classes, options=None):
         options = options or cls.options()
-        return classifier(
-            classes, *(options[name] for name in ("hidden", "depth", "dropout", "initial")), name="head"
-        )
+        shape = {name: options[name] for name in ("hidden", "depth", "dropout", "initial")}
+        return classifier(classes, **shape, name="head")
 
     def make(self, probe):
         classes = probe.logits.shape[-1]

@@ -29,7 +29,8 @@ SEED = flags.DEFINE_integer("seed", None, "short for --config.seed")
 def main(words):
     if words:
         raise ValueError(f"unexpected word {words[0]!r}: every setting is a --flag")
-    config, folder, rows, bad = CONFIG.value, pathlib.Path(WORKDIR.value), [], 0
+    config, folder, bad = CONFIG.value, pathlib.Path(WORKDIR.value), 0
+    rows: list[dict] = []
     if SEED.value is not None:
         config.seed = SEED.value
     rounds.check_rounds(config, folder, LOADERS.value)

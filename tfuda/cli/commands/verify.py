@@ -30,7 +30,7 @@ JSON = flags.DEFINE_bool("json", False, "print JSON instead")
 def main(words):
     if FIX_LIST.value and not pathlib.Path(FIX_LIST.value).absolute().parent.is_dir():
         raise FileNotFoundError(f"--fix_list={FIX_LIST.value}: there is no such folder to write to")
-    found = []
+    found: list = []
     root, parts = scan.wanted(DATA.value, DOMAINS.value, LIST.value, words, ROOT.value, CLASSES.value, found)
     report = verify.verify(parts, found)
     lists = verify.write_lists(report, FIX_LIST.value, root) if FIX_LIST.value else []

@@ -110,7 +110,7 @@ class Unpickler(pickle._Unpickler):
         self.fill([key, value])
 
     def load_setitems(self):
-        self.fill(self.pop_mark())
+        self.fill(self.pop_mark())  # type: ignore[attr-defined]
 
     def fill(self, items: list) -> None:
         """The dict on the stack with [key, value, key, value ...]."""
