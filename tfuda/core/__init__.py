@@ -1,1 +1,1 @@
-"""The training step, and what it is made of."""
+"""Define the training step and its parts."""

@@ -1,4 +1,4 @@
-"""The plain part of each seam of a step, and what fits which method."""
+"""Provide the default part of each extension point, and check which parts fit which method."""
 
 from __future__ import annotations
 
@@ -11,18 +11,26 @@ from tfuda.names import says
 
 
 def unweighed(network, batch, outputs):
-    """The weigher that leaves everything as it is."""
+    """Return the outputs unchanged: the default weigher."""
     return outputs
 
 
 def latest(batch, outputs):
-    """Pseudo-labels without a memory: what the network says of the target now, int32 [B]."""
+    """Add the network's current predictions on the target to the batch, as pseudo-labels int32 [B]."""
     pseudo = tf.argmax(outputs["target"].logits, -1, tf.int32)
     return {**batch, "target": {**batch["target"], "pseudo": pseudo}}
 
 
 def joint(method, batch):
-    """The plain combiner: one forward pass, the weighted sum of all terms, its gradients."""
+    """Return the gradients of the weighted sum of all terms after one forward pass: the default combiner.
+
+    Args:
+        method: the method in training.
+        batch: {stream: {image, label?, ...}}.
+
+    Returns:
+        Gradients of all trainable variables, terms, batch and outputs.
+    """
     with tf.GradientTape() as tape:
         batch, outputs = method.forward(batch)
         terms = method.terms(batch, outputs)
@@ -31,17 +39,21 @@ def joint(method, batch):
 
 
 def fits(kind: type, weigh: Callable) -> bool:
-    """Does the game of this method read what the weigher changes?"""
+    """Return True if the alignment of this method reads what the weigher changes."""
     return bool({*kind._reads} & {*says(weigh, "CHANGES", kind._reads)})  # type: ignore[attr-defined]
 
 
 def trade_off(regulariser: Callable | None) -> dict[str, float]:
-    """{name of its term: factor} of a regulariser."""
+    """Return {name of its term: factor} of a regulariser, {} for None."""
     return {type(regulariser).__name__.lower(): regulariser.trade_off} if regulariser else {}  # type: ignore[attr-defined]
 
 
 def check_parts(method) -> None:
-    """Refuse what could change nothing: a weigher that the game does not read, weights or shots that it ignores."""
+    """Refuse parts without effect on the method: an unread weigher, unused class weights, unused labelled images.
+
+    Raises:
+        ValueError: if a part could not act, or a regulariser's name is already that of a term.
+    """
     kind, weigh = type(method), method.weigh
     if method.pada and "pada" in kind._refuses:
         raise ValueError(f"{kind.__name__} does not weigh the source's classes: leave out options.pada")
@@ -56,7 +68,7 @@ def check_parts(method) -> None:
 
 
 def refuse_weigher(kind: type, weigh: Callable) -> None:
-    """Say why a weigher does not fit."""
+    """Raise a ValueError that says why a weigher does not fit a method."""
     name, reads = getattr(weigh, "func", weigh).__name__, kind._reads  # type: ignore[attr-defined]
     if not reads:
         raise ValueError(f"{kind.__name__} aligns nothing that a weigher shows, so {name} cannot act on it")

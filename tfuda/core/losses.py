@@ -1,4 +1,4 @@
-"""Losses as pure functions on logits, one value per sample: the caller takes `ops.mean`."""
+"""Compute losses as pure functions of logits, one value per sample; the caller takes `ops.mean`."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ import tensorflow as tf
 
 
 def cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """Of labels int [B] and logits [B, K]: [B]."""
+    """Return the cross-entropy [B] of labels int [B] and logits [B, K]."""
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
 
 
 def binary_cross_entropy(labels: tf.Tensor, logits: tf.Tensor, epsilon: float = 0.0) -> tf.Tensor:
-    """Of labels in {0, 1} [B] and logits [B]: [B].
+    """Return the binary cross-entropy [B] of labels and logits.
 
-    epsilon > 0: -log(d + epsilon) on the probability d, the form of the released adversarial codes
-    (docs/methods/index.md#adversarial-loss);
-    it bounds the gradient of a discriminator that is sure and wrong. 1 - d is written sigmoid(-logit): in a graph
-    TensorFlow folds (1 + epsilon) - d, which loses the epsilon in float32 and gives 0 · log 0.
+    Args:
+        labels: 0 or 1, [B].
+        logits: [B].
+        epsilon: above 0, the loss is -log(d + epsilon) on the probability d, as in the released adversarial codes
+            (docs/methods/index.md#adversarial-loss). The epsilon bounds the gradient of a confident, wrong
+            discriminator.
+
+    1 - d is written sigmoid(-logit). In a graph TensorFlow folds (1 + epsilon) - d, which loses the epsilon in
+    float32 and gives 0 · log 0.
     """
     labels = tf.cast(labels, logits.dtype)
     if epsilon == 0:
@@ -26,9 +31,12 @@ def binary_cross_entropy(labels: tf.Tensor, logits: tf.Tensor, epsilon: float = 
 
 
 def entropy(logits: tf.Tensor, epsilon: float = 1e-5, floor: float = 0.0) -> tf.Tensor:
-    """Of softmax(logits), in nats: [B, K] -> [B]. The 1e-5 inside the logarithm is most released codes'.
+    """Return the entropy of softmax(logits) in nats: [B, K] -> [B].
 
-    floor: probabilities below it count nothing, and have no gradient
+    Args:
+        logits: [B, K].
+        epsilon: added inside the logarithm; most released codes have 1e-5.
+        floor: probabilities below this value are left out and have no gradient.
     """
     p = tf.nn.softmax(logits)
     if not epsilon and not floor:
@@ -39,5 +47,5 @@ def entropy(logits: tf.Tensor, epsilon: float = 1e-5, floor: float = 0.0) -> tf.
 
 
 def binary_entropy(logits: tf.Tensor) -> tf.Tensor:
-    """Of sigmoid(logits), in nats, at most ln 2: any shape -> the same."""
+    """Return the entropy of sigmoid(logits) in nats, at most ln 2, in the shape of the logits."""
     return tf.nn.softplus(logits) - logits * tf.sigmoid(logits)

@@ -1,4 +1,4 @@
-"""Training in finite segments: what all models that train here have in common."""
+"""Train a model in finite segments, as all models here do."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ ONLY_FIRST = tf.VariableAggregation.ONLY_FIRST_REPLICA
 
 
 class Together(keras.callbacks.CallbackList):
-    """The callbacks of a run, which begins and ends once, while every segment is a `fit` of Keras's.
+    """Call the callbacks once at the begin and end of a run, though every segment is a Keras `fit`.
 
-    So every segment has a dataset of its own: of its own length, where a run resumes in its middle, and of its
-    own tables, where a sampler follows what `refresh` found.
+    So every segment has its own dataset. The dataset is shorter where a run resumes in mid-segment, and has new
+    tables where a sampler follows the results of `refresh`.
     """
 
     def __init__(self, callbacks, verbose, **params):
@@ -40,7 +40,7 @@ class Together(keras.callbacks.CallbackList):
         super().on_epoch_end(epoch, self._loud(logs))
 
     def _loud(self, logs: dict) -> dict:
-        """Without what the model notes quietly, which it keeps."""
+        """Return the logs without the model's quiet meters, whose values are stored in `noted`."""
         self._model.noted = {name: logs[name] for name in self._model.quiet}
         return {name: value for name, value in logs.items() if name not in self._model.quiet}
 
@@ -49,11 +49,11 @@ class Together(keras.callbacks.CallbackList):
 
 
 class Segmented(keras.Model):
-    """A model that counts its steps itself, trains in segments, and goes on in the middle of one.
+    """Train in segments, count the steps, and resume in mid-segment.
 
-    A model of this kind has a `train_step` that ends in `note` and `results`, and sets in its `__init__`
+    A subclass has a `train_step` that ends in `note` and `results`. Its `__init__` sets
     `self.step = self.memory("step", (), "int64")` (optimizer.iterations stalls when float16 overflows) and
-    `self.meters`, a mean for each number that it notes.
+    `self.meters`, a mean for each noted number.
     """
 
     steps: int  # where training ends
@@ -63,11 +63,11 @@ class Segmented(keras.Model):
     quiet: tuple[str, ...] = ()  # meters that no progress bar shows
     noted: dict[str, float]  # their results
 
-    _inside = False  # is the next epoch the rest of a segment?
+    _inside = False  # True if the next epoch is the rest of a segment
     _wish: tf.Variable | None = None  # of a worker to stop, and after a step that of any worker
 
     def memory(self, name: str, shape: tuple, dtype: str = "", initializer="zeros"):
-        """A variable that training does not touch, but checkpoints hold; the same on every replica."""
+        """Return a new variable that is not trained, is saved in checkpoints and is equal on every replica."""
         return self.add_weight(
             name=name,
             shape=shape,
@@ -79,11 +79,11 @@ class Segmented(keras.Model):
 
     @property
     def progress(self) -> tf.Tensor:
-        """From 0 to 1, scalar."""
+        """Return step / steps, a scalar from 0 to 1."""
         return tf.cast(self.step.value, ops.real()) / self.steps
 
     def agreed(self, shares: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Values over all replicas, of this replica's shares; scalars."""
+        """Return the sums over all replicas of this replica's scalar shares, by name."""
         wish = {} if self._wish is None else {"wish": self._wish.value()}
         values = ops.everywhere(tf.stack([tf.cast(value, ops.real()) for value in {**shares, **wish}.values()]))
         found = dict(zip([*shares, *wish], tf.unstack(values), strict=True))
@@ -92,27 +92,38 @@ class Segmented(keras.Model):
         return found
 
     def note(self, values: dict[str, tf.Tensor]) -> None:
-        """End a step: count it, and put values over all replicas into the meters of their names."""
+        """Count the step, and put values over all replicas into the meters of their names."""
         for name, value in values.items():
             self.meters[name].update_state(value)
         self.step.assign_add(1)
 
     def results(self) -> dict[str, tf.Tensor]:
-        """What `train_step` returns."""
+        """Return the means of all meters, as `train_step` returns them."""
         found = {name: meter.result() for name, meter in self.meters.items()}
         return (
             {n: v[None] for n, v in found.items()} if multi_host.are_several() else found
         )  # Keras reduces axis 0 there
 
     def state(self) -> list[keras.Variable]:
-        """All that a run needs to go on to the same bits: weights, seeds, memories, optimizer, open meters."""
+        """Return all variables that a bitwise identical resumed run needs.
+
+        These are weights, seeds, memories, the optimizer's variables and open meters.
+        """
         return [*self.variables, *self.optimizer.variables, *self.metrics_variables]
 
     def fit(self, streams, callbacks=(), verbose: int | str = "auto", **options) -> keras.callbacks.History:
         """Train from the current step to `steps`; one epoch is one segment.
 
-        streams: `tfuda.build.streams(config, method)`, or a tf.data.Dataset of batches, which Keras's own fit
-        takes as ever. Goes on in mid-segment after a restored checkpoint.
+        Training resumes in mid-segment after a restored checkpoint.
+
+        Args:
+            streams: `tfuda.build.streams(config, method)`, or a tf.data.Dataset of batches for Keras's own fit.
+            callbacks: Keras callbacks.
+            verbose: verbosity of the progress bar.
+            **options: further options of Keras's fit.
+
+        Raises:
+            Diverged: if a term or a gradient is not finite.
         """
         if isinstance(streams, tf.data.Dataset):
             options = {"shuffle": False, **options}
@@ -141,11 +152,11 @@ class Segmented(keras.Model):
         return self.history
 
     def diagnosed(self, streams) -> str:
-        """Why the step after the last that counted was refused."""
+        """Return the reason why the step after the last counted one was refused."""
         return f"training diverged: a term or a gradient is not finite in step {int(self.step.numpy()) + 1}"
 
     def _data(self, streams, start: int, stop: int):
-        """The batches of steps start to stop; a worker of several makes its own rows of them alone."""
+        """Return the batches of steps start to stop; each of several workers makes only its own rows."""
         followed = self._followed()
         if not multi_host.are_several():
             return streams.dataset(start, stop, followed)
@@ -158,11 +169,11 @@ class Segmented(keras.Model):
         return tf.distribute.get_strategy().distribute_datasets_from_function(mine)
 
     def settle(self) -> None:
-        """Give all workers what the first found between steps, and the moving statistics of its first device."""
+        """Copy the first worker's results between steps, and its first device's moving statistics, to all workers."""
         multi_host.share_variables(self.non_trainable_variables)
 
     def stops(self, wish: bool) -> bool:
-        """Is training to stop after this step, as this process wishes? All workers stop after the same step."""
+        """Return True if training stops after this step, given this process's wish; all workers stop together."""
         if self._wish is None:
             return wish
         if float(self._wish.numpy()) > 0:
@@ -172,22 +183,22 @@ class Segmented(keras.Model):
         return False
 
     def _followed(self) -> dict:
-        """Classes for a sampler, by stream."""
+        """Return the classes for a sampler, by stream."""
         return {}
 
     @property
     def looks_first(self) -> bool:
-        """Is `_between` called before the first segment, too?"""
+        """Return True if `_between` is also called before the first segment."""
         return False
 
     def _between(self, streams) -> None:
-        """Before every segment but the first."""
+        """Update the model before every segment but the first; see `looks_first`."""
 
     def reset_metrics(self) -> None:
-        """Not in the middle of a segment, so that a resumed one reports what it would have."""
+        """Reset the meters, but not in mid-segment: a resumed segment reports the same means."""
         if not self._inside:
             super().reset_metrics()
         self._inside = False
 
     def _maybe_symbolic_build(self, *args, **options) -> None:
-        """All is built already, and Keras's attempt fails under several workers."""
+        """Do nothing: all is built already, and Keras's attempt fails under several workers."""

@@ -1,4 +1,4 @@
-"""Record signs of how a step goes: gradient norms of three groups of variables, and the gradient reversal.
+"""Record signs of a step's health: gradient norms of three groups of variables, and the reversal coefficient.
 
 Each is a column of metrics.csv, as the mean over the steps of a segment (tfuda/experiment/diagnostics.py).
 """
@@ -16,7 +16,7 @@ SIGNS = (*NORMS, "reversal")  # what every step notes
 
 
 def signs(method, gradients: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
-    """This replica's shares of SIGNS, of the gradients of all trainable variables; norms are squared."""
+    """Return this replica's shares of SIGNS from the gradients of all trainable variables; norms are squared."""
     groups: dict[str, list[tf.Tensor]] = {name: [] for name in NORMS}
     network = {id(variable) for variable in method.network.trainable_variables}
     for variable, gradient in zip(method.trainable_variables, gradients, strict=True):
@@ -33,5 +33,5 @@ def signs(method, gradients: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
 
 
 def noted(means: dict[str, float]) -> dict[str, float]:
-    """SIGNS of a segment, of the means over its steps."""
+    """Return the SIGNS of a segment from the means over its steps."""
     return {name: float(value) ** (0.5 if name in NORMS else 1) for name, value in means.items()}
