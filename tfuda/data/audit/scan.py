@@ -208,7 +208,7 @@ def wanted(
             raise ValueError(f"--data={data!r} is not in the catalogue{near(data, catalogue.names())}")
         of = catalogue.set_of(data)
         if root and not os.path.isdir(root):
-            raise FileNotFoundError(f"--root={root}: there is no such folder; {of.title} is asked for at {of.ask}")
+            raise FileNotFoundError(f"--root={root}: there is no such folder; {of.title} is requested at {of.ask}")
         root = str(catalogue.folder(of, root))
         return root, of_set(of, root, domains, found)
     if lists:

@@ -27,7 +27,7 @@ class FromCatalogue(tfds.core.GeneratorBasedBuilder, skip_registration=True):  #
                 tfds.core.BuilderConfig(name=entry.name, description=entry.title) for entry in of.domains.values()
             ]
             cls.MANUAL_DOWNLOAD_INSTRUCTIONS = (
-                f"{of.title} is asked for at {of.ask}. Unpack it into the folder {of.name}, "
+                f"{of.title} is requested at {of.ask}. Unpack it into the folder {of.name}, "
                 f"so that it holds\n{of.layout}"
             )
         super().__init_subclass__(**options)
