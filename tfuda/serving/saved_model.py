@@ -17,7 +17,7 @@ CLASSES = "classes.txt"  # in the SavedModel's assets folder
 
 
 def fit_size(picture: tf.Tensor, view: views.View, size: tuple[int, ...]) -> tf.Tensor:
-    """Resize uint8 [h, w, 3] to uint8 `size` [H, W, 3] as evaluation does, through the view's middle if it has one."""
+    """Resize uint8 [h, w, 3] to uint8 `size` [H, W, 3] as evaluation does, through the view's middle if any."""
     if view.size:
         return views.shown_views(picture, tf.constant(views.center(view)[0]), view)
     height, width = size[:2]
