@@ -240,10 +240,8 @@ def measure(
     if not (model or workdir):
         raise ValueError("--what=serving needs --model, --workdir, or both; --help shows an example")
     groups = pictures(SIZES, EACH)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        decodable.hushed(),
-    ):  # of broken pictures
+    # hushed: without the decoders' messages about broken pictures
+    with tempfile.TemporaryDirectory() as folder, decodable.hushed():
         alone, path = None, model or f"{folder}/model"
         if workdir:
             _, task, method = training.load_run(workdir)

@@ -28,9 +28,9 @@ FORWARD = "forward"  # in place of a cell: one pass of a frozen network over as 
 
 
 def one_step(config: ConfigDict, batch: int) -> Callable[[], None]:
-    """Return a compiled training step on one fixed batch, `batch` images in each of two streams.
+    """Return a compiled training step on one fixed batch, with `batch` images in each stream.
 
-    Methods without a target stream get twice as many source images.
+    A method that divides one batch among its streams gets 2 `batch` images in all.
     """
     config.batch = 2 * batch if build.kind(config)._shares else batch
     task, teacher = prerequisites.untaught(config, build.task(config))
