@@ -30,6 +30,7 @@ class Keyed(keras.random.SeedGenerator):
         self.key, self.draws = tf.cast(key % 2**31, tf.int32), 0
 
     def next(self, ordered=True):
+        """Return the next seed, int32 [2]."""
         self.draws += 1
         return self.key + tf.constant([0, 7919 * self.draws])
 

@@ -55,6 +55,7 @@ class Tally:
     faults: list[str] = dataclasses.field(default_factory=list)
 
     def row(self, signature: str, batch: int) -> dict:
+        """Return the row of the table for a signature and a batch size."""
         middle, last = np.percentile(self.milliseconds, [50, 99])
         row = {"signature": signature, "batch": batch, "pictures_per_second": self.pictures / self.seconds}
         row |= {"p50_ms": float(middle), "p99_ms": float(last), "answered": len(self.milliseconds)}

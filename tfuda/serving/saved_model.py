@@ -95,6 +95,7 @@ class Served(tf.Module):
         return {"probabilities": found, "label": label, "class": self.names.lookup(label)}
 
     def fit(self, picture: tf.Tensor) -> tf.Tensor:
+        """Resize uint8 [h, w, 3] to the network's size."""
         return fit_size(picture, self.view, tuple(self.size))
 
     def each(self, work, items: tf.Tensor) -> tf.Tensor:
@@ -103,6 +104,7 @@ class Served(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")])
     def serve(self, images):
+        """Answer images, uint8 [n, h, w, 3]."""
         tf.debugging.assert_positive(tf.shape(images), "no images, or images without rows or columns")
         same = tf.reduce_all(tf.equal(tf.shape(images)[1:], self.size))
         ready = tf.cond(same, lambda: images, lambda: self.each(self.fit, images))
@@ -110,6 +112,7 @@ class Served(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="encoded")])
     def serve_bytes(self, encoded):
+        """Answer encoded pictures, string [n]."""
         tf.debugging.assert_positive(tf.size(encoded), "no images")
         return self.answer(self.each(lambda one: self.fit(views.decode(one)), encoded))
 

@@ -204,6 +204,7 @@ def _pictures(images: np.ndarray) -> bool:
 
 
 def other(direction: str) -> str:
+    """Return the opposite direction."""
     return DIRECTIONS[1 - DIRECTIONS.index(direction)]
 
 

@@ -76,6 +76,7 @@ class Finding(NamedTuple):
 
     @property
     def severity(self) -> str:
+        """Return "error", "warning" or "note"."""
         return KINDS[self.kind][0]
 
 
@@ -186,6 +187,7 @@ class Progress:
         self.out = os.fdopen(os.dup(2), "w")  # decodable.hushed redirects descriptor 2
 
     def step(self) -> None:
+        """Count one picture and print the progress."""
         with self.lock:
             self.done += 1
             now = time.monotonic()
@@ -199,6 +201,7 @@ class Progress:
             self.out.flush()
 
     def close(self) -> None:
+        """End the bar and close the stream."""
         if self.terminal and self.done:
             self.out.write("\n")
         self.out.close()

@@ -40,6 +40,7 @@ class Part:
 
     @property
     def name(self) -> str:
+        """Return the domain's name, with the split if there is one."""
         return f"{self.domain}_{self.split}" if self.split else self.domain
 
     def counts(self) -> np.ndarray:
