@@ -1,4 +1,4 @@
-"""Files that are whole or not there, whatever happens while they are written."""
+"""Write files atomically: a file is complete or absent, even if the process is killed while it writes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
-ENDING = ".tfuda-part"  # of files that are being written
+ENDING = ".tfuda-part"  # suffix of files that are being written
 FULL = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
@@ -23,7 +23,17 @@ FULL = {
 
 @contextlib.contextmanager
 def beside(path: str | os.PathLike) -> Iterator[str]:
-    """An empty file to write to, which takes the name `path` at the end: a kill leaves the old one or the new one."""
+    """Yield the path of an empty temporary file, which is renamed to `path` at the end.
+
+    A kill leaves either the old file or the new file.
+
+    Args:
+        path: final name of the file; its folder must exist.
+
+    Raises:
+        FileNotFoundError: if the folder of `path` does not exist.
+        OSError: if `path` cannot be written; the error names `path`, not the temporary file.
+    """
     path = pathlib.Path(os.path.realpath(path))
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path} could not be written: there is no folder {path.parent}")
@@ -44,8 +54,14 @@ def beside(path: str | os.PathLike) -> Iterator[str]:
 
 @contextlib.contextmanager
 def open_whole(path: str | os.PathLike, mode: str = "wb", **options) -> Iterator[Any]:
-    """The same, open to write into."""
-    if os.path.exists(path) and not os.path.isfile(path):  # /dev/stdout, a pipe: nothing to replace
+    """Open a temporary file that is renamed to `path` at the end, as `beside` does.
+
+    Args:
+        path: final name of the file; a pipe or a device such as /dev/stdout is written to directly.
+        mode: mode of `open`.
+        options: further keyword arguments of `open`.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):  # /dev/stdout or a pipe: there is nothing to replace
         with open(path, mode, **options) as file:
             yield file
         return
@@ -54,7 +70,7 @@ def open_whole(path: str | os.PathLike, mode: str = "wb", **options) -> Iterator
 
 
 def _new(path: pathlib.Path) -> str:
-    """An empty file with the permissions of any new one, which tempfile's do not have."""
+    """Create an empty file with the default permissions, which files of `tempfile` do not have."""
     while True:
         temporary = path.with_name(f".{secrets.token_hex(4)}{ENDING}")
         with contextlib.suppress(FileExistsError):
@@ -63,18 +79,18 @@ def _new(path: pathlib.Path) -> str:
 
 
 def torn(folder: pathlib.Path) -> list[pathlib.Path]:
-    """What killed processes left of files in a folder."""
+    """List the temporary files that killed processes left in a folder."""
     return [path for path in folder.glob(f".{'[0-9a-f]' * 8}{ENDING}") if path.is_file()]
 
 
 def write_whole(path: pathlib.Path, content: str | bytes) -> None:
-    """A file of this content, all or nothing."""
+    """Write a file of this content atomically."""
     with open_whole(path) as file:
         file.write(content if isinstance(content, bytes) else content.encode())
 
 
 def no_room(error: BaseException) -> str:
-    """A sentence for Python's and TensorFlow's errors of a full disk; "" for all others."""
+    """Return one sentence for an error of Python or TensorFlow that a full disk caused, "" for every other error."""
     text, number = str(error), getattr(error, "errno", None)
     for known, what in FULL.items():
         reason = os.strerror(known)
@@ -86,12 +102,20 @@ def no_room(error: BaseException) -> str:
 
 
 def read_json(path: pathlib.Path, *needs: str) -> dict:
-    """An object of a file that may be anybody's; ValueError for what is none, or lacks one of the keys."""
+    """Return the JSON object in a file from an untrusted source.
+
+    Args:
+        path: the file.
+        needs: keys that the object must have.
+
+    Raises:
+        ValueError: if the file holds no JSON object, or the object lacks one of `needs`.
+    """
     try:
         found = json.loads(path.read_text("utf-8"))
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or not {*needs} <= {*found}:
         with_keys = f" with {' and '.join(needs)}" if needs else ""
-        raise ValueError(f"{path} is damaged: no JSON object{with_keys}")
+        raise ValueError(f"{path} is damaged: it holds no JSON object{with_keys}")
     return found

@@ -1,4 +1,4 @@
-"""Say an error in one sentence, for a person who types commands."""
+"""Turn an exception into one sentence for the user of a command."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from tfuda.atomic_files import no_room
 
-EXPECTED = (ValueError, OSError, ImportError, tf.errors.OpError)  # mistakes in what was asked for, or in files
-LONGEST = 2000  # characters of a sentence, which may repeat what was given
+EXPECTED = (ValueError, OSError, ImportError, tf.errors.OpError)  # errors in settings or in files, not in the library
+LONGEST = 2000  # characters; a sentence may quote long user input
 
 
 def sentence(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What all pictures have in common: colours, type, names, and how they reach the disk."""
+"""Define what all figures share: colours, fonts, labels, and how a figure is saved."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ STYLE = {
     "ytick.labelsize": 8,
     "figure.constrained_layout.w_pad": 0.06,
     "figure.constrained_layout.h_pad": 0.06,
-    "text.parse_math": False,  # a class may be named with dollars
+    "text.parse_math": False,  # a class name may contain dollar signs
 }
 
 
@@ -46,13 +46,17 @@ STYLE = {
 def page(
     path: str | os.PathLike, width: float, height: float, layout: Literal["constrained", "compressed"] = "constrained"
 ) -> Iterator[Figure]:
-    """A figure of that many inches that is written to `path` at the end; users' own styles do not count.
+    """Yield a figure that is saved to `path` as PNG at the end; the user's own Matplotlib style is ignored.
 
-    layout: Matplotlib's; "compressed" for a grid of images, of which none is cut or far from the next
+    Args:
+        path: file to write; missing folders are created.
+        width: width in inches.
+        height: height in inches.
+        layout: layout engine of Matplotlib; "compressed" keeps the gaps in a grid of images small.
     """
     path = pathlib.Path(path)
     with matplotlib.style.context(["default", STYLE]), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")  # a class named in a script that the font lacks
+        warnings.filterwarnings("ignore", message="Glyph")  # a class name in a script that the font lacks
         figure = Figure(figsize=(width, height), layout=layout)
         yield figure
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,30 +65,31 @@ def page(
 
 
 def once(paths: Iterable[str]) -> list[str]:
-    """The same folders, one that is named twice only once."""
+    """Return the folders in their order, each real path only once."""
     return [*{os.path.realpath(path): path for path in paths}.values()]
 
 
 def class_colours(count: int) -> list:
-    """One colour for each class."""
+    """Return one colour for each of `count` classes."""
     return list(TEN[:count]) if count <= len(TEN) else list(matplotlib.colormaps["turbo"](np.linspace(0, 1, count)))
 
 
 def run_name(config: ConfigDict) -> str:
-    """dannp+toalign+metaalign; of package.module:Name the last part."""
+    """Return the short name of a run, as "dannp+toalign+metaalign"; "package.module:Name" gives "Name"."""
     parts = [config[part] for part in PARTS]
     return "+".join(part.rpartition(":")[2] for part in parts if part)
 
 
 def task_name(task: str) -> str:
-    """H+M-S -> H+M → S."""
+    """Return a task's name with an arrow: "H+M-S" becomes "H+M → S"."""
     return task.replace("-", " → ", 1)
 
 
 def shortened(name: str, most: int = 16) -> str:
-    """A class name that fits under a column."""
+    """Shorten a class name to at most `most` characters."""
     return name if len(name) <= most else name[: most - 1] + "…"
 
 
 def percent(share: float) -> str:
+    """Format a share in [0, 1] as per cent with one decimal."""
     return f"{100 * share:.1f} %"

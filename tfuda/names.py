@@ -1,6 +1,6 @@
-"""What the names in a config mean: modules of the library, or anything that can be imported.
+"""Resolve the names in a config: a module of the library, or an importable object of the user.
 
-"toalign" is tfuda.weighers.toalign, "mypackage.mine:Mine" a user's own.
+"toalign" means tfuda.weighers.toalign; "mypackage.mine:Mine" means a class of the user.
 """
 
 from __future__ import annotations
@@ -14,24 +14,33 @@ from collections.abc import Callable, Iterable, Mapping
 
 SEAMS = ("weigher", "combiner", "regulariser")
 PARTS = ("method", *SEAMS)
-NAMED: set[str] = set()  # packages (of tfuda itself whole names) whose code this process was told to use
+NAMED: set[str] = set()  # packages (whole names in tfuda) whose code this process was told to use
 
 
 def near(name: str, known: Iterable[str]) -> str:
-    """The end of an error sentence: what was probably meant, and what there is."""
+    """Return the end of an error sentence: the most similar known name if there is one, and all known names."""
     known = sorted(known)
     close = difflib.get_close_matches(name, known, 1)
     return (f", did you mean {close[0]!r}?" if close else ";") + f" there are {', '.join(known)}"
 
 
 def modules(package: str) -> list[str]:
-    """Names of the modules in tfuda.<package>."""
+    """List the names of the modules in tfuda.<package>."""
     found = pkgutil.iter_modules(importlib.import_module(f"tfuda.{package}").__path__)
     return [module.name for module in found if not module.ispkg]
 
 
 def resolve(name: str, package: str):
-    """The object that a name of a config means; in module "source_only" it is SourceOnly."""
+    """Return the object that a name in a config refers to.
+
+    Args:
+        name: "module" for the object of the same name in tfuda.<package>.<module> ("source_only" gives SourceOnly),
+            or "package.module:Name".
+        package: the package of tfuda that belongs to the key of the config.
+
+    Raises:
+        ValueError: if the name is unknown, or cannot be imported.
+    """
     module, colon, _ = name.partition(":")
     if not colon:
         if name not in modules(package):
@@ -40,7 +49,7 @@ def resolve(name: str, package: str):
         wanted = name.replace("_", "").lower()
         own = [value for key, value in found.items() if key.replace("_", "").lower() == wanted and callable(value)]
         if not own:
-            raise ValueError(f"tfuda.{package}.{name} is a part of others, and stands for nothing by itself")
+            raise ValueError(f"tfuda.{package}.{name} is a helper of other modules, not a name for a config")
         return own[0]
     package = module.partition(".")[0]
     NAMED.add(name if package == "tfuda" else package)
@@ -48,11 +57,15 @@ def resolve(name: str, package: str):
 
 
 def imported(name: str):
-    """The object that "package.module:Name" means."""
+    """Import the object "package.module:Name".
+
+    Raises:
+        ValueError: if the module cannot be imported, or has no such callable.
+    """
     module, _, attribute = name.partition(":")
     try:
         found = importlib.import_module(module)
-    except Exception as error:  # what a module raises that is run for the first time
+    except Exception as error:  # a module that runs for the first time may raise anything
         raise ValueError(f"cannot import {module!r} of {name!r}: {error or type(error).__name__}") from None
     if not callable(getattr(found, attribute, None)):
         public = [name for name, value in vars(found).items() if callable(value) and not name.startswith("_")]
@@ -61,17 +74,23 @@ def imported(name: str):
 
 
 def trains_source_only(config: Mapping) -> bool:
-    """Is it of source_only, with no regulariser that reads the target?"""
+    """Return True if the run uses source_only without a regulariser that reads the target."""
     return config.get("method") == "source_only" and not config.get("regulariser")
 
 
 def says(thing: Callable, name: str, default):
-    """What the module of a weigher or a regulariser states about it, as STANDS_ON."""
-    plain = getattr(thing, "func", thing)  # of a functools.partial
+    """Return a constant, such as STANDS_ON, from the module that defines a weigher or a regulariser.
+
+    Args:
+        thing: the weigher or regulariser, a function or a functools.partial of one.
+        name: name of the constant.
+        default: value if the module does not define the constant.
+    """
+    plain = getattr(thing, "func", thing)  # unwraps a functools.partial
     return getattr(sys.modules[plain.__module__], name, default)
 
 
 def defaults(function: Callable) -> dict:
-    """Keyword options of a seam or an augmentation, with their defaults."""
+    """Return {option: default} of the keyword options of an extension or an augmentation."""
     parameters = inspect.signature(function).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}

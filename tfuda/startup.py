@@ -1,4 +1,4 @@
-"""What the library runs on, and a quiet start."""
+"""Check the versions that the library needs, and import TensorFlow without its notices."""
 
 from __future__ import annotations
 
@@ -7,23 +7,25 @@ import sys
 import warnings
 from importlib import metadata
 
-VERSION = "0.1.0"  # of the library
+VERSION = "0.1.0"  # the library's own
 NEEDED = {"tensorflow": (2, 18), "keras": (3, 10)}
 PYTHON = (3, 11)
 
-# Messages of Keras, once a step, that say nothing to the user of a command.
+# Messages that Keras repeats at every step and that do not help the user of a command.
 POINTLESS = ("Your input ran out of data", "The structure of `inputs`")
 
 
 def number(version: str) -> tuple[int, ...]:
-    """ "2.18.1rc0" -> (2, 18)."""
+    """Parse the first two parts of a version: "2.18.1rc0" becomes (2, 18)."""
     return tuple(int("".join(filter(str.isdigit, part)) or 0) for part in version.split(".")[:2])
 
 
 def check() -> None:
-    """One sentence where Python, TensorFlow or Keras is too old or missing."""
+    """Raise ImportError with one sentence if the system, Python, TensorFlow or Keras is not supported."""
     if os.name != "posix":
-        raise ImportError("tfuda needs Linux or macOS, for it locks folders as POSIX does: on Windows, run it in WSL")
+        raise ImportError(
+            "tfuda needs Linux or macOS, because it uses POSIX file locks: on Windows, run tfuda in WSL"
+        )
     if sys.version_info < PYTHON:
         raise ImportError(f"tfuda needs Python 3.11 or later, this is {sys.version.split()[0]}")
     for package, needed in NEEDED.items():
@@ -31,15 +33,15 @@ def check() -> None:
         try:
             found = metadata.version(package)
         except metadata.PackageNotFoundError:
-            # builds such as tensorflow-cpu go by another name; the import will tell
+            # builds such as tensorflow-cpu have another name; the import will fail if there is none
             continue
         if number(found) < needed:
             raise ImportError(f"tfuda needs {package} {least} or later, found {found}: upgrade {package}")
 
 
 def import_quietly() -> None:
-    """TensorFlow's C++ notes about the machine stay off stderr; Python's errors are shown."""
-    level = "3" if "TF_CONFIG" in os.environ else "2"  # of a lost worker tfuda.distributed.devices speaks in one line
+    """Import TensorFlow and Keras with the C++ notices kept off stderr; Python's errors are still shown."""
+    level = "3" if "TF_CONFIG" in os.environ else "2"  # tfuda.distributed.devices reports a lost worker in one line
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", level)
     if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
         raise ImportError(f"tfuda needs Keras on TensorFlow: unset KERAS_BACKEND={os.environ['KERAS_BACKEND']}")
@@ -52,7 +54,7 @@ def import_quietly() -> None:
         import keras
         import tensorflow as tf
 
-        tf.config.list_physical_devices()  # where CUDA says that there is no GPU
+        tf.config.list_physical_devices()  # CUDA reports here that there is no GPU
     finally:
         os.dup2(kept, 2)
         os.close(kept)
@@ -62,7 +64,7 @@ def import_quietly() -> None:
 
 
 def silence() -> None:
-    """Keep off stderr what does not help the user of a command."""
+    """Filter warnings and log lines that do not help the user of a command."""
     import tensorflow as tf
     from absl import logging
 
@@ -73,4 +75,4 @@ def silence() -> None:
 
 
 class MissingExtra(ImportError):
-    """A package that only some commands need is not installed."""
+    """Signal that a package is not installed which only some commands need."""

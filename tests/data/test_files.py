@@ -30,9 +30,7 @@ def test_an_empty_class_folder_is_named(tmp_path):
 
 
 def test_a_folder_without_class_folders_is_named(tmp_path):
-    with pytest.raises(
-        ValueError, match="has no class folders: it should hold one folder of pictures for each class"
-    ):
+    with pytest.raises(ValueError, match="has no class folders: it must hold one folder of pictures for each class"):
         files.class_folders(tmp_path)
     with pytest.raises(FileNotFoundError, match="nowhere: there is no such folder"):
         files.class_folders(tmp_path / "nowhere")
@@ -92,7 +90,7 @@ def test_folders_of_the_authors_are_dropped(tmp_path):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("a/a_0.jpg 0\na/a_0.jpg\n", "line 2: 'a/a_0.jpg' should be a path, a blank and a label"),
+        ("a/a_0.jpg 0\na/a_0.jpg\n", "line 2: 'a/a_0.jpg' must be a path, a blank and a label"),
         ("a/a_0.jpg zero\n", "line 1: 'a/a_0.jpg zero' should be"),
         ("a/a_0.jpg 7\n", "line 1: label 7 is not in 0..1"),
         ("a/a_0.jpg -1\n", "line 1: label -1 is not in 0..1"),

@@ -25,8 +25,8 @@ def cluster(*hosts, index=0, **more):
         ('{"task": {"type": "worker", "index": 0}}', "does not name hosts and a place among them"),
         (cluster("host", "other:1"), "does not name hosts and a place among them"),
         (cluster("host:1", "other:1", ps=["third:1"]), "every host is a worker here"),
-        (cluster("host:1", "other:1", index=2), "TF_CONFIG has index 2, and its 2 workers count from 0"),
-        (cluster("host:1", "host:1"), "every worker needs an address of its own"),
+        (cluster("host:1", "other:1", index=2), "TF_CONFIG has index 2, but its 2 workers are numbered from 0"),
+        (cluster("host:1", "host:1"), "every worker needs its own address"),
     ],
 )
 def test_a_bad_cluster_is_named(text, said):

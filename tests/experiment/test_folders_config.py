@@ -171,5 +171,5 @@ def test_a_missing_folder_is_named():
     done = command("train", "--config=configs/folders.py", "--workdir=/tmp/never", "--config.source=/nonexistent")
     assert (done.returncode, done.stderr) == (
         2,
-        "train.py: --config.target is missing: name the folder of target pictures\n",
+        "train.py: --config.target is missing: give the folder of target pictures\n",
     )

@@ -36,7 +36,7 @@ def buildable(cell):
     try:
         return bool(cells.parse_cell(cell))
     except ValueError as error:
-        assert "is a part of others" in str(error) or "is no tfuda.method.Method" in str(error)
+        assert "is a helper of other modules" in str(error) or "is no tfuda.method.Method" in str(error)
         return False
 
 

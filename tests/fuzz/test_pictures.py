@@ -129,8 +129,8 @@ def test_what_can_be_read_for_ever_is_no_file(tmp_path):
     os.symlink("/dev/zero", tmp_path / "zero.jpg")
     with (tmp_path / "hole.jpg").open("wb") as file:
         file.truncate(2**40)
-    assert decodable.readable(str(tmp_path / "pipe.jpg"))[0] == "this is no file"
-    assert decodable.readable(str(tmp_path / "zero.jpg"))[0] == "this is no file"
+    assert decodable.readable(str(tmp_path / "pipe.jpg"))[0] == "not a regular file"
+    assert decodable.readable(str(tmp_path / "zero.jpg"))[0] == "not a regular file"
     assert "too large" in decodable.readable(str(tmp_path / "hole.jpg"))[0]
 
 
@@ -138,7 +138,7 @@ def test_pixels_that_are_no_numbers_are_refused(tmp_path):
     from PIL import Image
 
     Image.fromarray(np.full([4, 4], np.nan, np.float32)).save(tmp_path / "a.tif")
-    assert "no numbers" in decodable.readable(str(tmp_path / "a.tif"))[0]
+    assert "NaN or not finite" in decodable.readable(str(tmp_path / "a.tif"))[0]
 
 
 BAD_ARRAYS = {

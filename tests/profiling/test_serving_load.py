@@ -74,7 +74,7 @@ def test_a_sound_request_that_is_refused_and_a_broken_one_that_is_answered_are_f
 
 
 def test_a_model_that_says_the_same_of_all_is_refused(served):
-    with pytest.raises(ValueError, match="a swap of two would not be seen"):
+    with pytest.raises(ValueError, match="swapped answers would not be seen"):
         serving_load.answers(lambda data: np.ones(3), [[b"1", b"2"]])
 
 

@@ -99,7 +99,7 @@ def test_predict_writes_a_line_per_picture_and_names_the_unreadable(exported, tm
 
 def test_a_model_that_is_none_is_named(tmp_path):
     done = command("predict", f"--model={tmp_path}", tmp_path)
-    assert done.returncode == 2 and "is no SavedModel" in done.stderr and done.stderr.count("\n") == 1
+    assert done.returncode == 2 and "is not a SavedModel" in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_a_tflite_resizes_as_the_savedmodel_does(exported):
@@ -113,7 +113,7 @@ def test_a_tflite_resizes_as_the_savedmodel_does(exported):
 
 def test_a_tflite_that_is_none_is_named(tmp_path):
     (tmp_path / "model.tflite").write_bytes(bytes(100))
-    with pytest.raises(ValueError, match=r"is no \.tflite that run/export.py wrote"):
+    with pytest.raises(ValueError, match=r"is not a \.tflite of run/export.py"):
         export.open_model(tmp_path / "model.tflite")
 
 

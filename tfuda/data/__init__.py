@@ -1,1 +1,1 @@
-"""Domains, protocols, and the pipeline from them to batches."""
+"""Define domains and protocols, and the pipeline that turns them into batches."""

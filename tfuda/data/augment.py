@@ -1,4 +1,4 @@
-"""Augmentations of a whole batch as pure functions of (images, seed): resuming and replicas need no state."""
+"""Augment whole batches by pure functions of (images, seed), so that resuming and replicas need no state."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tensorflow as tf
 
 
 def shift(images: tf.Tensor, seed: tf.Tensor, pixels: int = 2) -> tf.Tensor:
-    """Every image moved by up to `pixels` each way, edges repeated: [B, H, W, 3] -> the same."""
+    """Shift every image by up to `pixels` in each direction, edges repeated: [B, H, W, 3] -> the same shape."""
     count, height, width = tf.shape(images)[0], images.shape[1], images.shape[2]
     by = tf.random.stateless_uniform([2, count], seed, -pixels, pixels + 1, tf.int32)
     rows = tf.clip_by_value(tf.range(height)[None] + by[0][:, None], 0, height - 1)  # [B, H]
@@ -19,27 +19,28 @@ def shift(images: tf.Tensor, seed: tf.Tensor, pixels: int = 2) -> tf.Tensor:
 
 
 def none(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """The images as they are."""
+    """Return the images unchanged."""
     return images
 
 
 class Keyed(keras.random.SeedGenerator):
-    """Seeds that follow from a key and the place of the draw, where Keras's own count on in a variable."""
+    """Generate seeds from a key and the number of the draw, where Keras's generator counts in a variable."""
 
     def __init__(self, key: tf.Tensor):
         self.key, self.draws = tf.cast(key % 2**31, tf.int32), 0
 
     def next(self, ordered=True):
+        """Return the next seed, int32 [2]."""
         self.draws += 1
         return self.key + tf.constant([0, 7919 * self.draws])
 
 
 class RandAugment:
-    """RandAugment (Cubuk et al. 2020) of Keras's operations, with every draw a function of the seed.
+    """Apply RandAugment (Cubuk et al. 2020) with the operations of Keras, every draw a function of the seed.
 
-    An operation is drawn for a whole batch, `operations` times, and how much of it for every image. Keras's own layer
-    computes all and keeps the drawn ones, or (3.10) draws them once for all batches; so only its parts are used.
-    A class, as Keras's layers make variables when they are made, and the graph of a dataset may not.
+    An operation is drawn for a whole batch, `operations` times; its strength is drawn for every image. Keras's own
+    layer computes all operations and keeps the drawn ones, or (3.10) draws once for all batches; so only its parts
+    are used. RandAugment is a class because Keras's layers create variables, which the graph of a dataset may not do.
     """
 
     def __init__(self, operations: int = 2, strength: float = 0.5):
@@ -48,7 +49,7 @@ class RandAugment:
         self.operations = operations
 
     def __call__(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """uint8 [B, H, W, 3] -> uint8, the same shape."""
+        """Augment images: uint8 [B, H, W, 3] -> uint8, the same shape."""
         shape, keys = images.shape, Keyed(seed)
         images = tf.cast(images, tf.float32)
 

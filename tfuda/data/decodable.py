@@ -1,8 +1,8 @@
-"""Before training: can every file be decoded? So that no run dies in the middle of the night.
+"""Check before training that every file can be decoded, so that no run fails hours after its start.
 
-Files that TensorFlow cannot read and Pillow can (TIFF, and WebP before TensorFlow 2.19) get a PNG copy in the cache
-folder, and the copy is read from then on. What was found is remembered with sizes and times of the files, so the
-next start only looks at those.
+Files that Pillow can read and TensorFlow cannot (TIFF, and WebP before TensorFlow 2.19) get a PNG copy in the cache
+folder, and the copy is read from then on. Results are kept with sizes and times of the files, so the next start
+only compares these.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ from tfuda.data import image_headers
 from tfuda.data.files import Files
 from tfuda.data.views import decode, square_part
 
-# Pillow's readers that are asked: of the other ones some start programs (EPS), and none is a picture's ending here.
+# Formats of Pillow in use: some others start programs (EPS), and none of the others has a suffix in files.ENDINGS.
 FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF")
-NAMED = 5  # bad files that a message names; run/verify.py names all
+NAMED = 5  # bad files that an error names; run/verify.py names all
 
 
 def cache_folder() -> pathlib.Path:
-    """$TFUDA_CACHE, $XDG_CACHE_HOME/tfuda or ~/.cache/tfuda."""
+    """Return the cache folder: $TFUDA_CACHE, $XDG_CACHE_HOME/tfuda or ~/.cache/tfuda."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return pathlib.Path(os.path.expanduser(os.environ.get("TFUDA_CACHE") or f"{base}/tfuda"))
 
 
 def cores() -> int:
-    """Processor cores that this process may use."""
+    """Count the processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextlib.contextmanager
 def hushed() -> Iterator[None]:
-    """The decoders' own lines on stderr away: what they complain of is reported by name."""
+    """Keep the decoders' own messages off stderr; bad files are reported by name instead."""
     sys.stderr.flush()
     kept = os.dup(2)
     try:
@@ -59,7 +59,11 @@ def hushed() -> Iterator[None]:
 
 
 def readable(path: str) -> tuple[str, bytes | None]:
-    """("", None) for a file that TensorFlow decodes, ("", its PNG) where only Pillow can, else (the reason, None)."""
+    """Check that a file can be decoded.
+
+    Returns:
+        ("", None) if TensorFlow decodes the file, ("", PNG bytes) if only Pillow does, else (the reason, None).
+    """
     try:
         data = decoded_content(path)
     except (OSError, ValueError) as error:
@@ -78,7 +82,7 @@ def readable(path: str) -> tuple[str, bytes | None]:
 
 
 def picture(path: str) -> Image.Image:
-    """A picture file as Pillow reads it, RGB; ValueError says what is wrong with it."""
+    """Read a picture file with Pillow as RGB; raise ValueError with the reason if the file cannot be read."""
     with hushed():
         reason, copy = readable(path)
     if reason:
@@ -88,10 +92,10 @@ def picture(path: str) -> Image.Image:
 
 
 def decoded_content(path: str) -> bytes:
-    """The bytes of a file; ValueError for what could be read for ever, or is too large to be a picture."""
+    """Read a file's bytes; raise ValueError for a pipe or device, and for a file too large for a picture."""
     about = os.stat(path)
     if not stat.S_ISREG(about.st_mode):
-        raise ValueError("this is no file")
+        raise ValueError("not a regular file")
     if about.st_size > 4 * image_headers.LARGEST:
         raise ValueError(f"too large: {about.st_size} bytes")
     return pathlib.Path(path).read_bytes()
@@ -115,19 +119,26 @@ def _other(data: bytes) -> tuple[str, bytes | None]:
 
 
 def _colours(picture: Image.Image) -> Image.Image:
-    """RGB; of deep greys all 16 bits (of floats their range), where Pillow's convert would cut off at 255."""
+    """Convert to RGB; deep grey keeps all 16 bits (floats their range), where Pillow's convert would clip at 255."""
     if not picture.mode.startswith(("I", "F")):
         return picture.convert("RGB")
     values = np.asarray(picture, np.float64)
     if not np.isfinite(values).all():
-        raise ValueError("pixels that are no numbers")
+        raise ValueError("pixels are NaN or not finite")
     low, high = (values.min(), values.max()) if picture.mode == "F" else (0.0, 65535.0)
     grey = (values - low) * 255 / max(high - low, 1e-12)
     return Image.fromarray(grey.round().clip(0, 255).astype(np.uint8)).convert("RGB")
 
 
 def over(work: Callable, items: Iterable, count: int, say: Callable[[str], None], what: str) -> list:
-    """[work(item)] on all cores, in order, with a line of progress every tenth where it takes long."""
+    """Return [work(item) for item in items], computed on all cores, in order.
+
+    Args:
+        work: function of an item.
+        items: the items, `count` in all.
+        say: called with a line of progress after every tenth, from 2000 items on.
+        what: beginning of these lines.
+    """
     found: list = []
     rest, step = iter(items), max(count // 10, 1) if count >= 2000 else count or 1
     with concurrent.futures.ThreadPoolExecutor(cores()) as pool:
@@ -142,14 +153,17 @@ def over(work: Callable, items: Iterable, count: int, say: Callable[[str], None]
 def readable_pictures(
     files: Files, on_bad: str = "error", say: Callable[[str], None] = print
 ) -> tuple[Files, np.ndarray]:
-    """The files that can be read (copies in the place of foreign ones), and which of the rows they are: int64 [n].
+    """Return the files that can be decoded, and their rows: int64 [n].
 
-    on_bad: "error" raises ValueError, "skip" says what it leaves out; either names the files
+    Args:
+        files: N pictures; a file that only Pillow reads is replaced with a PNG copy.
+        on_bad: "error" raises ValueError for bad files; "skip" leaves them out. Both name the files.
+        say: called with each line of progress.
     """
     if on_bad not in ("error", "skip"):
         raise ValueError(f"on_bad_image={on_bad!r}: choose error or skip")
     verdict = _remembered(files) or _judge(files, say)
-    if not verdict["bad"]:  # what is bad may be mended, or readable tomorrow
+    if not verdict["bad"]:  # a bad file may be repaired before the next start
         _remember(files, verdict)
     bad, copies = verdict["bad"], verdict["copies"]
     if bad:
@@ -188,7 +202,7 @@ def _copy(path: str, png: bytes) -> pathlib.Path:
 
 
 def _mark(path: str, more: str = "") -> str:
-    """Of this file as it is now: its path from the root, size and time."""
+    """Return a hash of a file's absolute path, size and time."""
     found = os.stat(path)
     told = f"{os.path.abspath(path)}\0{found.st_size}\0{found.st_mtime_ns}\0{more}"
     return hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()[:24]
@@ -220,11 +234,17 @@ def _remember(files: Files, verdict: dict) -> None:
 
 
 def shrunk(files: Files, side: int, folder: str | os.PathLike, say: Callable[[str], None]) -> Files:
-    """Copies of side × side pixels, uncompressed (BMP, 192 KB each at 256), made once.
+    """Make copies of side × side pixels once, uncompressed (BMP, 192 KB each at 256).
 
-    It is the view's first step, so a network sees the same pictures; one value in a thousand differs by 1 of 255,
-    because a crop of the whole square rounds otherwise than a crop that is computed alone. A file that has changed
-    gets a new copy.
+    Shrinking is the view's first step, so a network sees the same pictures. One value in a thousand differs by 1 of
+    255, because cropping the whole square rounds differently from computing the crop alone. A changed file gets a
+    new copy.
+
+    Args:
+        files: the pictures.
+        side: height and width of a copy.
+        folder: where the copies are kept.
+        say: called with each line of progress.
     """
     if not side:
         raise ValueError("config.cache needs config.view.resize, the size to shrink to")

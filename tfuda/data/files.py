@@ -1,4 +1,4 @@
-"""Pictures on disk: class folders, image lists, and folders without labels."""
+"""Find pictures on disk: class folders, image lists, and folders without labels."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-MOST = 100_000  # classes, where only the labels of a list tell how many there are
+MOST = 100_000  # classes, where only the labels of a list show the number of classes
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
 
 class Files:
-    """Paths of N pictures, compact: an array of bytes, so that 152,397 of them take some 15 MB."""
+    """Hold the paths of N pictures in an array of bytes, so that 152,397 paths take some 15 MB."""
 
     def __init__(self, paths: Iterable[str | os.PathLike] | np.ndarray):
         self.paths = paths if isinstance(paths, np.ndarray) else np.array([os.fsencode(path) for path in paths], "S")
@@ -31,28 +31,33 @@ class Files:
 
 
 def join(parts: list) -> Files | np.ndarray:
-    """Images of several domains as one: all files, or arrays uint8 [N, H, W, 3] of one size."""
+    """Concatenate the images of several domains: all files, or arrays uint8 [N, H, W, 3] of one size."""
     if all(isinstance(part, Files) for part in parts):
         width = max(part.paths.dtype.itemsize for part in parts)
         return Files(np.concatenate([part.paths.astype(f"S{width}") for part in parts]))
     if any(isinstance(part, Files) for part in parts):
-        raise ValueError("several sources have to be all files or all arrays")
+        raise ValueError("several sources must be all files or all arrays")
     if len({part.shape[1:] for part in parts}) > 1:
         raise ValueError(f"several sources of different sizes: {', '.join(str(part.shape[1:3]) for part in parts)}")
     return np.concatenate(parts)
 
 
 def same(a: Files | np.ndarray, b: Files | np.ndarray) -> bool:
-    """Are these the same pictures? Of arrays only the very same one is."""
+    """Return True if both are the same pictures; arrays are compared by identity, not by their values."""
     return np.array_equal(a.paths, b.paths) if isinstance(a, Files) and isinstance(b, Files) else a is b
 
 
 def is_picture(name: str) -> bool:
+    """Return True if a file name has the suffix of a picture and is not hidden."""
     return name.lower().endswith(ENDINGS) and not name.startswith(".")
 
 
 def listed(folder: str | os.PathLike[str]) -> list[os.DirEntry]:
-    """What a folder holds, by name, without hidden entries; an error says what is wrong with it."""
+    """List a folder's entries by name, without hidden ones.
+
+    Raises:
+        FileNotFoundError, ValueError, OSError: if the folder is absent, a file, or unreadable.
+    """
     try:
         with os.scandir(os.fspath(folder)) as entries:
             return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda e: e.name)
@@ -65,7 +70,12 @@ def listed(folder: str | os.PathLike[str]) -> list[os.DirEntry]:
 
 
 def pictures_below(folder: str | os.PathLike, seen: tuple[str, ...] = ()) -> list[str]:
-    """Every picture in a folder and its folders, in order of their names; symbolic links are followed."""
+    """List every picture below a folder in the order of names; symbolic links are followed.
+
+    Args:
+        folder: the folder.
+        seen: real paths of the folders that contain `folder`, to detect loops of links.
+    """
     real = os.path.realpath(folder)
     if real in seen:
         raise ValueError(f"{folder} is a symbolic link back to {real}, a folder that it lies in: remove it")
@@ -90,13 +100,18 @@ def _is_folder(entry: os.DirEntry) -> bool:
 def class_folders(
     folder: str | os.PathLike, classes: tuple[str, ...] = ()
 ) -> tuple[tuple[str, ...], Files, np.ndarray]:
-    """Class names, pictures and labels (int32 [N]) of a folder with one folder of pictures for each class.
+    """Read a folder that has one folder of pictures for each class.
 
-    classes: what the folders may be called, in the order of the labels; () takes what is there, by name
+    Args:
+        folder: the folder.
+        classes: allowed folder names in the order of the labels; () takes all folders by name.
+
+    Returns:
+        Class names, pictures, and labels int32 [N].
     """
     folders = {entry.name: entry.path for entry in listed(folder) if _is_folder(entry)}
     if not folders:
-        raise ValueError(f"{folder} has no class folders: it should hold one folder of pictures for each class")
+        raise ValueError(f"{folder} has no class folders: it must hold one folder of pictures for each class")
     if classes and (strange := [name for name in folders if name not in classes]):
         raise ValueError(f"{folder} has the folder {strange[0]!r}, which is none of the {len(classes)} classes")
     names = classes or tuple(folders)
@@ -116,13 +131,21 @@ def class_folders(
 def image_list(
     path: str | os.PathLike, root: str | os.PathLike, classes: tuple[str, ...], homes: Iterable[pathlib.Path] = ()
 ) -> tuple[Files, np.ndarray]:
-    """Pictures and labels (int32 [N]) of a list with `path label` in each line, paths relative to `root`.
+    """Read a list with `path label` in each line.
 
-    Released lists often carry the authors' own folders before the path: if the first picture is not under
-    root, leading folders are dropped until it is, and the same number from every line. So is the / of a path from
-    the root of the disk; a path with .. is refused: a list names pictures below its root, whoever wrote it.
-    homes: folders that hold the class folders, for lists of a data set whose class folders are known: pictures may
-        lie there by CLASS/FILE, and where a folder bears a class's name it decides (lists number differently)
+    Released lists often begin paths with the authors' own folders. If the first picture is not below `root`,
+    leading folders are dropped until the picture is found, and the same number is dropped in every line. The leading
+    / of an absolute path is dropped too. A path with .. is refused, because every picture must lie below `root`.
+
+    Args:
+        path: the list.
+        root: folder that the paths are relative to.
+        classes: names of the classes.
+        homes: folders with the class folders of a known data set. Pictures may lie there as CLASS/FILE, and a folder
+            named as a class decides the label, because lists number the classes differently.
+
+    Returns:
+        Pictures, and labels int32 [N].
     """
     homes, places = list(homes), {name.lower(): k for k, name in enumerate(classes)}
     paths, labels = [], []
@@ -131,11 +154,11 @@ def image_list(
             continue
         name, _, label = line.rstrip().rpartition(" ")
         if not name.strip() or not re.fullmatch(r"-?[0-9]{1,18}", label) or "\0" in name:
-            raise ValueError(f"{path}, line {number}: {line.strip()!r} should be a path, a blank and a label")
+            raise ValueError(f"{path}, line {number}: {line.strip()!r} must be a path, a blank and a label")
         if not 0 <= int(label) < len(classes):
             raise ValueError(f"{path}, line {number}: label {label} is not in 0..{len(classes) - 1}")
         if path_outside(name):
-            raise ValueError(f"{path}, line {number}: {name.strip()!r} leads out of the root by ..")
+            raise ValueError(f"{path}, line {number}: {name.strip()!r} leads out of the root by ..; remove the ..")
         folder = pathlib.PurePosixPath(name).parent.name.lower()
         paths.append(name.strip())
         labels.append(places.get(folder, int(label)) if homes else int(label))
@@ -145,7 +168,7 @@ def image_list(
 
 
 def _resolved(paths: list[str], root: pathlib.Path, homes: list[pathlib.Path], listed: str | os.PathLike) -> list:
-    """Where the listed pictures are: as the first one is found, so are all."""
+    """Locate the listed pictures; the first picture determines the rule for all."""
     if (drop := strangers(paths[0], root)) is not None:
         return [os.path.join(root, *path_within(name)[drop:]) for name in paths]
     for home in homes:
@@ -156,6 +179,7 @@ def _resolved(paths: list[str], root: pathlib.Path, homes: list[pathlib.Path], l
 
 
 def lines_of(path: str | os.PathLike) -> list[str]:
+    """Read the lines of a list in UTF-8."""
     try:
         return pathlib.Path(path).read_text("utf-8-sig").split("\n")
     except IsADirectoryError:
@@ -163,20 +187,20 @@ def lines_of(path: str | os.PathLike) -> list[str]:
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: there is no such list") from None
     except UnicodeDecodeError:
-        raise ValueError(f"{path} is no text in UTF-8") from None
+        raise ValueError(f"{path} is not text in UTF-8") from None
 
 
 def path_within(name: str) -> tuple[str, ...]:
-    """The folders and the file of a listed path, without the / of one from the root of the disk."""
+    """Split a listed path into folders and file, without the leading / of an absolute path."""
     return tuple(part for part in pathlib.PurePosixPath(name).parts if not part.startswith("/"))
 
 
 def path_outside(name: str) -> bool:
-    """Does a listed path lead out of the folder that it begins in?"""
+    """Return True if a listed path contains .. and so may leave its root."""
     return ".." in pathlib.PurePosixPath(name).parts
 
 
 def strangers(name: str, root: pathlib.Path) -> int | None:
-    """How many leading folders of a listed path are the authors' own."""
+    """Count the leading folders of a listed path that do not exist below `root`; None if the picture is not found."""
     parts = path_within(name)
     return next((i for i in range(len(parts)) if root.joinpath(*parts[i:]).is_file()), None)

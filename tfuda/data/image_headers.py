@@ -1,39 +1,48 @@
-"""How much work a picture asks for, by its header: before it is decoded, as a small file can ask for gigabytes.
+"""Read from a picture's header how much work decoding takes, because a small file can ask for gigabytes.
 
-All in TensorFlow ops, so that an exported model looks too. A picture has LARGEST pixels at most; of an animation
-those of all frames count, as decoders unpack them all. Each pass of a progressive JPEG costs a few bytes of the file
-and the time of all pixels, so there is a limit to these as well.
+All functions are TensorFlow ops, so that an exported model checks its input too. A picture may have at most LARGEST
+pixels, summed over the frames of an animation, because decoders unpack all frames. Each pass of a progressive JPEG
+costs a few bytes of the file and the time of all pixels, so the passes are limited as well.
 """
 
 from __future__ import annotations
 
 import tensorflow as tf
 
-LARGEST = 1024**3 // 4 // 3  # pixels: 256 MB in memory; where Pillow begins to warn
-PASSES = 64  # over that many pixels; a progressive JPEG makes some ten
+LARGEST = 1024**3 // 4 // 3  # pixels: 256 MB in memory; Pillow warns above this size
+PASSES = 64  # passes over LARGEST pixels; a progressive JPEG has some ten
 SCAN = 10  # bytes of a scan's header
 REFUSED = f"1 to {LARGEST} pixels are allowed, and its header says (pixels, passes over them):"
 
 
 def check_allowed(data: tf.Tensor, pixels: tf.Tensor, passes: tf.Tensor | int = 1) -> tf.Tensor:
-    """The bytes as they are, or InvalidArgumentError; pixels, passes: int64 scalars."""
+    """Return the bytes, or raise InvalidArgumentError if a picture is too large.
+
+    Args:
+        data: the file, string scalar.
+        pixels: int64 scalar.
+        passes: passes over the pixels, int64 scalar.
+    """
     fits = (pixels > 0) & (pixels <= LARGEST) & (pixels * passes <= LARGEST * PASSES)
     with tf.control_dependencies(told_size(fits, REFUSED, pixels, tf.cast(passes, tf.int64))):
         return tf.identity(data)
 
 
 def told_size(condition: tf.Tensor, *words) -> list[tf.Operation]:
-    """An assertion without the branch that tf.debugging.Assert makes of it, which takes longer than all the rest."""
+    """Assert `condition`, with `words` as the message.
+
+    tf.debugging.Assert would add a branch that takes longer than the rest of the check.
+    """
     operation = tf.raw_ops.Assert(condition=condition, data=[tf.convert_to_tensor(word) for word in words])
-    return [] if operation is None else [operation]  # None where it has been looked at already
+    return [] if operation is None else [operation]  # None in eager mode: it has been checked already
 
 
 def jpeg(data: tf.Tensor) -> tf.Tensor:
-    """The bytes (string scalar) of a JPEG file as they are, if it asks for no more than is allowed."""
+    """Return the bytes (string scalar) of a JPEG file, if its size and its passes are allowed."""
     shape = tf.io.extract_jpeg_shape(data, tf.int64)
     pixels, most = shape[0] * shape[1], tf.strings.length(data) // SCAN
 
-    def scans():  # by their marker and the upper byte of their length
+    def scans():  # counted by the marker and the upper byte of the length
         return tf.size(tf.strings.split(data, b"\xff\xda\x00"), tf.int64)
 
     few = pixels * tf.cast(most, tf.int64) <= LARGEST * PASSES
@@ -42,12 +51,12 @@ def jpeg(data: tf.Tensor) -> tf.Tensor:
 
 @tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
 def other(data: tf.Tensor) -> tf.Tensor:
-    """The same of a PNG, BMP, GIF or WebP file; all others are refused."""
+    """Return the bytes (string scalar) of a PNG, BMP, GIF or WebP file, if its size is allowed; refuse others."""
     start = tf.strings.join([tf.strings.substr(data, 0, 32), b"\0" * 32])
     byte = tf.cast(tf.io.decode_raw(start, tf.uint8), tf.int64)  # [32..64]
 
     def number(*places: int) -> tf.Tensor:
-        """Of some bytes, the lowest first."""
+        """Read an integer from bytes, lowest byte first."""
         return tf.add_n([byte[at] * 256**i for i, at in enumerate(places)])
 
     def begins(word: bytes, at: int = 0) -> tf.Tensor:
@@ -55,12 +64,12 @@ def other(data: tf.Tensor) -> tf.Tensor:
 
     def unknown() -> tf.Tensor:
         no = tf.constant(False)
-        with tf.control_dependencies(told_size(no, "this is no JPEG, PNG, BMP, GIF or WebP picture")):
+        with tf.control_dependencies(told_size(no, "the file is not a JPEG, PNG, BMP, GIF or WebP picture")):
             return tf.zeros([], tf.int64)
 
     def bmp() -> tf.Tensor:
         height = number(22, 23, 24, 25)
-        height = tf.minimum(height, 2**32 - height)  # below 0 where the first row is at the top
+        height = tf.minimum(height, 2**32 - height)  # negative if the first row is at the top
         return number(18, 19, 20, 21) * height
 
     def webp() -> tf.Tensor:
@@ -87,20 +96,23 @@ def other(data: tf.Tensor) -> tf.Tensor:
 
 
 def gif(data: tf.Tensor) -> tf.Tensor:
-    """Pixels of the screen and of all frames of a GIF, int64 scalar: block by block, up to the end or LARGEST."""
-    # behind the end stand blocks of nothing, in which the walk ends
+    """Count the pixels of a GIF's screen and all frames, int64 scalar, block by block up to the end or LARGEST."""
+    # zeros after the end are empty blocks, in which the walk ends
     byte, end = tf.io.decode_raw(tf.strings.join([data, b"\0" * 1024]), tf.uint8), tf.strings.length(data)
 
     def number(at: tf.Tensor) -> tf.Tensor:
         return tf.cast(byte[at], tf.int64) + 256 * tf.cast(byte[at + 1], tf.int64)
 
     def table(at: tf.Tensor) -> tf.Tensor:
-        """Bytes of the colours that a byte of flags announces."""
+        """Return the size in bytes of the colour table that a byte of flags announces."""
         flags = tf.cast(byte[at], tf.int32)
         return tf.where(flags >= 128, 3 * 2 ** (flags % 8 + 1), 0)
 
     def step(at, inside, pixels):
-        """inside: are these parts of a block, each behind its length? Most have 255 bytes, so 64 go at a time."""
+        """Read the next block, or 64 parts of a block at a time, because most parts have 255 bytes.
+
+        inside: True if `at` is at the length byte of a block's part
+        """
         kind = tf.cast(byte[at], tf.int32)
         ahead = tf.gather(byte, tf.minimum(at + 256 * tf.range(64), end))
         full = tf.reduce_sum(tf.math.cumprod(tf.cast(ahead == 255, tf.int32)))

@@ -1,4 +1,4 @@
-"""Arrays of .npy and .npz files that may be anybody's: numbers only, and no more of them than was asked for."""
+"""Read arrays of .npy and .npz files from untrusted sources: numbers only, and no more than requested."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ import numpy as np
 
 
 def read_arrays(path: str | os.PathLike, names: Iterable[str], most: int) -> dict[str, np.ndarray]:
-    """Some arrays of a .npz file, each of `most` bytes at most; ValueError for a file that is none or lacks one."""
+    """Read some arrays of a .npz file.
+
+    Args:
+        path: the file.
+        names: names of the arrays.
+        most: largest size of each array in bytes.
+
+    Raises:
+        ValueError: if the file is not a .npz file, or lacks one of the arrays.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             for name in names:
@@ -20,12 +29,12 @@ def read_arrays(path: str | os.PathLike, names: Iterable[str], most: int) -> dic
             return {name: file[name] for name in names}
     except (FileNotFoundError, IsADirectoryError, PermissionError):
         raise
-    except Exception as error:  # damaged bytes can raise about anything inside a zip or NumPy's header
+    except Exception as error:  # damaged bytes can raise almost anything in zipfile and NumPy
         raise ValueError(f"{path} is no .npz file of {', '.join(names)}, or damaged ({_said(error)})") from None
 
 
 def read_array(path: str | os.PathLike) -> np.ndarray:
-    """The array of a .npy file, which has no more numbers than the file bytes."""
+    """Read the array of a .npy file, which cannot hold more numbers than the file has bytes."""
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)[...].copy()
     except FileNotFoundError:

@@ -1,13 +1,13 @@
-"""From domains to finite segments of batches {stream: {image, pair?, label?, index, domain?}}, or to pictures.
+"""Turn domains into finite segments of batches {stream: {image, pair?, label?, index, domain?}}, or into pictures.
 
 Training batches of one stream, for pictures on disk:
 
     steps -> plan (rows, labels, boxes of a whole batch) -> one by one, on all cores: read, decode, resize what the
     box shows -> batch -> augment
 
-Everything drawn is a function of (seed, stream, step, position), so a run that resumes at a step continues with
-that step's batch. There is no Python and no state in the graph of a dataset: with either, TensorFlow would
-make a deterministic pipeline sequential.
+Every draw is a function of (seed, stream, step, position), so a run that resumes at a step continues with that
+step's batch. The graph of a dataset contains no Python and no state: with either, TensorFlow would make a
+deterministic pipeline sequential.
 """
 
 from __future__ import annotations
@@ -27,18 +27,20 @@ from tfuda.data.samplers import uniform, usable
 from tfuda.data.tasks import Domain
 
 Batch = dict[str, tf.Tensor]
-SEEN = ("image", "pair")  # what crops and augments change, both of a sample alike
-AUGMENT = 64  # added to a key: what augments draws otherwise than what crops, and what picks sources
+SEEN = ("image", "pair")  # keys that crops and augmentations change, in the same way for both
+AUGMENT = 64  # added to a key, so that augmentations draw other numbers than crops and the choice of sources
 
 
 class Streams:
-    """What a method trains on.
+    """Hold what a method trains on.
 
-    domains: {stream name: Domain}; a stream has labels only where its Domain has
-    batch: {stream name: images in the global batch}
-    view: how a picture becomes an image of the network's size
-    augment: (images [B, H, W, 3], seed [2]) -> images, after the view
-    samplers: {stream name: one of tfuda.data.samplers}, `uniform` for the others
+    Args:
+        domains: {stream name: Domain}; a stream has labels only if its Domain has labels.
+        batch: {stream name: images in the global batch}.
+        seed: seed of all draws.
+        augment: (images [B, H, W, 3], seed [2]) -> images, applied after the view.
+        view: how a picture becomes an image of the network's size.
+        samplers: {stream name: one of tfuda.data.samplers}; other streams use `uniform`.
     """
 
     def __init__(
@@ -58,13 +60,15 @@ class Streams:
                 raise ValueError(
                     f"batch {batch[name]} does not fit stream {name!r}: domain {domain.name} has {len(domain)} images"
                 )
-        with tf.device("cpu:0"):  # once, and not in every graph
+        with tf.device("cpu:0"):  # once, not in every graph
             self.tensors = {name: _tensors(domain, self.view) for name, domain in self.domains.items()}
 
     def plan(self, name: str, labels: np.ndarray | None = None) -> Callable[[tf.Tensor], Batch]:
-        """step (int64 scalar) -> {"index", "label"?, "domain"?, "box"?} of its batch in a stream.
+        """Return a function step (int64 scalar) -> {"index", "label"?, "domain"?, "box"?} of a stream's batch.
 
-        labels: pseudo-labels int32 [N] for the sampler alone, below 0 for none
+        Args:
+            name: name of the stream.
+            labels: pseudo-labels int32 [N] for the sampler alone, below 0 for none.
         """
         size, kind = self.batch[name], self.samplers.get(name, uniform)
         rows = _sampler(kind, self.domains[name], size, self.seeds[name], labels)
@@ -80,7 +84,7 @@ class Streams:
         return batch
 
     def load(self, step: int) -> dict[str, Batch]:
-        """The batch of a step."""
+        """Return the batch of a step."""
         return next(iter(self.dataset(int(step), int(step) + 1)))
 
     def dataset(
@@ -90,9 +94,13 @@ class Streams:
         labels: Mapping[str, np.ndarray] | None = None,
         share: tuple[int, int, int] = (0, 1, 1),
     ) -> tf.data.Dataset:
-        """The batches of steps start to stop; labels: see `plan`, by stream.
+        """Return a dataset of the batches of steps `start` to `stop` (exclusive).
 
-        share: (i, N, n) for the rows of worker i of N, cut into a batch for each of its n devices
+        Args:
+            start: first step.
+            stop: step after the last one.
+            labels: {stream name: pseudo-labels}, as in `plan`.
+            share: (i, N, n) for the rows of worker i of N, split into one batch for each of its n devices.
         """
         place, count, devices = share
         steps = tf.data.Dataset.range(start, stop)
@@ -104,7 +112,7 @@ class Streams:
         return data.prefetch(2).apply(tf.data.experimental.assert_cardinality((stop - start) * devices))
 
     def _stream(self, name: str, steps: tf.data.Dataset, labels, place: int, count: int) -> tf.data.Dataset:
-        """place, count: of the worker whose rows they are, and of all workers."""
+        """Return the dataset of one stream for worker `place` of `count` workers."""
         plan, size = self.plan(name, labels), self.batch[name] // count
         rows = slice(place * size, (place + 1) * size)
         seen = {key: self.tensors[name][key] for key in SEEN if key in self.tensors[name]}
@@ -125,7 +133,7 @@ class Streams:
 
         def augmented(images, step):
             rest = [[rows.start, self.batch[name] - rows.stop], [0, 0], [0, 0], [0, 0]]
-            images = tf.pad(images, rest) if count > 1 else images  # an augmentation draws for the whole batch
+            images = tf.pad(images, rest) if count > 1 else images  # an augmentation draws for the whole global batch
             assert self.augment is not None  # only then is `augmented` mapped
             return self.augment(images, self._key(name, step) + AUGMENT)[rows]
 
@@ -140,12 +148,12 @@ class Streams:
         return tf.data.Dataset.zip(data.batch(size, drop_remainder=True), steps).map(finish)
 
     def _key(self, name: str, step: tf.Tensor) -> tf.Tensor:
-        """Seed of all that is drawn for a stream in a step: int64 [2]."""
+        """Return the seed of all draws for a stream in a step: int64 [2]."""
         seed, stream = self.seeds[name]
         return tf.stack([tf.constant(seed * 2**32 + stream, tf.int64), step])
 
     def clean(self, name: str) -> tf.data.Dataset:
-        """All images of a stream once, in order, as a test sees them in its middle: uint8 [<= 256, H, W, 3]."""
+        """Return all images of a stream once, in order, in the middle view of a test: uint8 [<= 256, H, W, 3]."""
         middle = dataclasses.replace(self.view, test="center")
         return pictures(self.domains[name].images, middle).map(lambda seen: seen[:, 0])
 
@@ -153,14 +161,14 @@ class Streams:
 def _sampler(kind: Callable, domain: Domain, batch: int, seed, labels: np.ndarray | None):
     if labels is not None:
         labels = usable(labels, batch)
-        if (labels < 0).all():  # before the first look at them, or when no class is large enough
+        if (labels < 0).all():  # before the first pseudo-labels, or if no class is large enough
             return uniform(domain, batch, seed)
         domain = Domain(domain.name, domain.classes, domain.images, labels, domain.origin)
     return kind(domain, batch, seed)
 
 
 def _tensors(domain: Domain, view: views.View) -> Batch:
-    """What a dataset looks up by row: images (or paths), labels and origins."""
+    """Return the tensors that a dataset reads by row: images (or paths), labels and origins."""
     arrays: dict[str, Any] = {
         "label": domain.labels,
         "domain": domain.origin,
@@ -176,13 +184,13 @@ def _tensors(domain: Domain, view: views.View) -> Batch:
 
 
 def fetch(images: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
-    """One picture, uint8 [h, w, 3], of paths (string [N]) or arrays (uint8 [N, h, w, 3])."""
+    """Return one picture, uint8 [h, w, 3], from paths (string [N]) or arrays (uint8 [N, h, w, 3])."""
     found = tf.gather(images, row)
     return views.decode(tf.io.read_file(found)) if images.dtype == tf.string else found
 
 
 def pictures(images: np.ndarray | Files, view: views.View, batch: int = 256) -> tf.data.Dataset:
-    """All of N pictures in order, as a test sees them: batches uint8 [<= batch, V, H, W, 3] of V views of each."""
+    """Return N pictures in order as a test sees them, in batches uint8 [<= batch, V, H, W, 3] of V views each."""
     if not view.size:
         if isinstance(images, Files):
             raise ValueError("pictures in files need view.resize and view.size, as 256 and 224")
@@ -197,12 +205,12 @@ def pictures(images: np.ndarray | Files, view: views.View, batch: int = 256) -> 
 
 
 def each_picture(images: np.ndarray | Files, view: views.View) -> Iterator[np.ndarray]:
-    """One picture after another, as a test sees it in its middle: uint8 [H, W, 3]."""
+    """Yield one picture after another in the middle view of a test: uint8 [H, W, 3]."""
     middle = dataclasses.replace(view, test="center")
     for seen in pictures(images, middle).as_numpy_iterator():
         yield from seen[:, 0]
 
 
 def read_pictures(images: np.ndarray | Files, view: views.View) -> np.ndarray:
-    """A few pictures as a test sees them in their middle: uint8 [N, H, W, 3]."""
+    """Read a few pictures in the middle view of a test: uint8 [N, H, W, 3]."""
     return np.stack(list(each_picture(images, view)))

@@ -1,12 +1,13 @@
-"""Which images make a batch: pure functions of (seed, step), so a resumed run needs no state and no skipping.
+"""Choose the images of each batch by pure functions of (seed, step), so that resuming needs no state and no skipping.
 
-Each takes (domain, batch, seed) and gives step (int64 scalar) -> rows int64 [batch]; a config names them.
+Each sampler takes (domain, batch, seed) and returns a function step (int64 scalar) -> rows int64 [batch]. A config
+names the sampler:
 
     uniform     every image once in each pass over the domain
     balanced    class after class in a new order each turn (BIWAA, docs/methods/biwaa.md#biwaa-recipe),
-                for labels, or for pseudo-labels
-    oracle      balanced by the target's true labels: an upper line, not a result (BIWAA, Figure 5)
-    per_domain  of several sources one at random for every image (HDA)
+                by labels or by pseudo-labels
+    oracle      balanced by the target's true labels: an upper bound, not a result (BIWAA, Figure 5)
+    per_domain  one of several sources at random for every image (HDA)
     padded      several sources repeated to the length of the longest, then shuffled together (ToAlign)
 """
 
@@ -24,20 +25,27 @@ Sampler = Callable[[tf.Tensor], tf.Tensor]
 
 
 def shuffled(index: tf.Tensor, count, seed: Seed, *turn: tf.Tensor) -> tf.Tensor:
-    """The place of `index` in a permutation of range(count) that (seed, turns) draw: int64 [n], one turn or two."""
-    first = turn[0] if len(turn) == 1 else turn[0] * 65599 + turn[1]  # the op keeps 32 bits of a seed
+    """Return the place of `index` in a random permutation of range(count): int64 [n].
+
+    Args:
+        index: int64 [n].
+        count: length of the permutation, int or int64 [n].
+        seed: two integers.
+        turn: one or two tensors int64 [n]; with `seed` they determine the permutation.
+    """
+    first = turn[0] if len(turn) == 1 else turn[0] * 65599 + turn[1]  # the op uses only 32 bits of a seed
     keys = tf.stack([tf.fill(tf.shape(index), tf.constant(part, tf.int64)) for part in seed] + [first], 1)
     last = tf.broadcast_to(tf.cast(count, tf.int64) - 1, tf.shape(index))
     return tf.raw_ops.RandomIndexShuffle(index=index, seed=keys, max_index=last, rounds=4)
 
 
 def positions(step: tf.Tensor, batch: int) -> tf.Tensor:
-    """Of a step's images in the endless sequence: int64 [batch]."""
+    """Return the positions of a step's images in the infinite sequence of images: int64 [batch]."""
     return step * batch + tf.range(batch, dtype=tf.int64)
 
 
 def uniform(domain: Domain, batch: int, seed: Seed) -> Sampler:
-    """Without replacement in each pass over the domain."""
+    """Sample without replacement in each pass over the domain."""
     count = len(domain)
 
     def rows(step: tf.Tensor) -> tf.Tensor:
@@ -48,11 +56,16 @@ def uniform(domain: Domain, batch: int, seed: Seed) -> Sampler:
 
 
 def class_rows(labels: np.ndarray, batch: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """Rows of each class that is large enough, padded [K, max]; their counts [K]; batches in a round.
+    """Return rows of each class that is large enough, [K, max] padded with 0; their counts [K]; batches in a round.
 
     See docs/methods/biwaa.md#biwaa-recipe.
 
-    labels: int [N]; below 0 for images that no class may use
+    Args:
+        labels: int [N], below 0 for images that belong to no class.
+        batch: images in a batch.
+
+    Raises:
+        ValueError: if no balanced batch can be made.
     """
     kinds, counts = np.unique(labels[labels >= 0], return_counts=True)
     classes = int(labels.max(initial=-1)) + 1
@@ -75,7 +88,7 @@ def class_rows(labels: np.ndarray, batch: int) -> tuple[np.ndarray, np.ndarray, 
 
 
 def usable(labels: np.ndarray, batch: int) -> np.ndarray:
-    """Pseudo-labels without the classes that leave no balanced batch: int [N], below 0 for none; the smallest go."""
+    """Drop the smallest classes of pseudo-labels until a balanced batch can be made: int [N], below 0 for none."""
     labels = labels.copy()
     while (labels >= 0).any():
         try:
@@ -88,10 +101,17 @@ def usable(labels: np.ndarray, batch: int) -> np.ndarray:
 
 
 def by_turns(step: tf.Tensor, batch: int, table: np.ndarray, length: int, order: Callable, shuffle: Callable):
-    """The balanced loader's rows of a step, int64 [batch], for any source of permutations.
+    """Return the balanced loader's rows of a step, int64 [batch], for any source of permutations.
 
-    A round is `length` batches; in its turn t it takes the t-th image of every class, classes in the turn's order.
-    order: (round, turn, slot) -> class; shuffle: (round, class, t) -> place in the class; all int64 [batch]
+    A round has `length` batches. Turn t of a round takes the t-th image of every class, classes in the turn's order.
+
+    Args:
+        step: int64 scalar.
+        batch: images in a batch.
+        table: rows of each class, int64 [K, max].
+        length: batches in a round.
+        order: (round, turn, slot) -> class, all int64 [batch].
+        shuffle: (round, class, t) -> place in the class, all int64 [batch].
     """
     place = step % length * batch + tf.range(batch, dtype=tf.int64)
     turn, slot = place // len(table), place % len(table)
@@ -101,9 +121,9 @@ def by_turns(step: tf.Tensor, batch: int, table: np.ndarray, length: int, order:
 
 
 def balanced(domain: Domain, batch: int, seed: Seed) -> Sampler:
-    """As many images of one class as of another; small classes drop out, large ones are sub-sampled anew each round.
+    """Sample equally many images of each class; small classes drop out, large ones are sub-sampled in each round.
 
-    Unlike the authors' loader it shuffles before the first round too.
+    Unlike the authors' loader, this sampler shuffles before the first round too.
     """
     table, sizes, length = class_rows(domain.known_labels, batch)
 
@@ -118,25 +138,25 @@ def balanced(domain: Domain, batch: int, seed: Seed) -> Sampler:
 
 
 def oracle(domain: Domain, batch: int, seed: Seed) -> Sampler:
-    """`balanced`, named for what its labels are."""
+    """Sample as `balanced` does, from the target's true labels."""
     return balanced(domain, batch, seed)
 
 
 def _origins(domain: Domain) -> tuple[np.ndarray, np.ndarray]:
-    """Where each source begins in a union, and how many images it has."""
+    """Return the first row of each source in a union, and its number of images."""
     if domain.origin is None:
         return np.zeros(1, np.int64), np.array([len(domain)])
     counts = np.bincount(domain.origin)
-    return np.cumsum(counts) - counts, counts  # a union keeps its sources one after another
+    return np.cumsum(counts) - counts, counts  # a union concatenates its sources
 
 
 def per_domain(domain: Domain, batch: int, seed: Seed) -> Sampler:
-    """For every image a source at random, and of that the next in its own order."""
+    """Draw a source for every image, and take the next image in that source's own order."""
     first, counts = _origins(domain)
 
     def rows(step: tf.Tensor) -> tf.Tensor:
         at = positions(step, batch)
-        key = tf.stack([tf.constant(seed[0] * 2**32 + seed[1], tf.int64), step]) + 32  # not the crops' draw
+        key = tf.stack([tf.constant(seed[0] * 2**32 + seed[1], tf.int64), step]) + 32  # not the crops' seed
         source = tf.random.stateless_uniform([batch], key, 0, len(counts), tf.int64)
         count = tf.gather(tf.constant(counts, tf.int64), source)
         return tf.gather(tf.constant(first, tf.int64), source) + shuffled(
@@ -147,7 +167,7 @@ def per_domain(domain: Domain, batch: int, seed: Seed) -> Sampler:
 
 
 def padded(domain: Domain, batch: int, seed: Seed) -> Sampler:
-    """All sources as long as the longest, by repetition; without replacement over the whole."""
+    """Repeat each source to the length of the longest, then sample without replacement from all together."""
     first, counts = _origins(domain)
     longest, total = int(counts.max()), int(counts.max()) * len(counts)
 

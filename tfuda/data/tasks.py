@@ -1,4 +1,4 @@
-"""What a domain is, and the protocols that make a task out of domains."""
+"""Define domains, and the protocols that make a task from domains."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from tfuda.data.files import Files, join, same
 
 @dataclasses.dataclass(frozen=True)
 class Domain:
-    """Images of one kind with (where they may be known) their labels.
+    """Hold images of one kind, with labels where the method may know them.
 
-    images: uint8 [N, H, W, 3], or the paths of N pictures
-    labels: int32 [N], or None where the protocol hides them or nobody knows them
-    origin: int32 [N], which of several sources an image comes from, or None
-    pairs: of each image one that is seen under the same crop, as images; or None
+    Attributes:
+        images: uint8 [N, H, W, 3], or the paths of N pictures.
+        labels: int32 [N], or None if the protocol hides them or they are unknown.
+        origin: int32 [N], which of several sources an image comes from, or None.
+        pairs: for each image a second one under the same crop, of the type of `images`; or None.
     """
 
     name: str
@@ -32,7 +33,7 @@ class Domain:
         return len(self.images)
 
     def rows(self, keep: np.ndarray) -> Domain:
-        """The domain of these rows (int [n])."""
+        """Return the domain restricted to rows `keep` (int [n])."""
 
         def cut(array):
             return None if array is None else array[keep]
@@ -41,26 +42,28 @@ class Domain:
 
     @property
     def origins(self) -> int:
-        """Of how many domains this is the union."""
+        """Count the domains in this union."""
         return 1 if self.origin is None else int(self.origin.max()) + 1
 
     @property
     def known_labels(self) -> np.ndarray:
-        """labels, where they must be there: int32 [N]."""
+        """Return the labels, int32 [N]; raise ValueError if there are none."""
         if self.labels is None:
             raise ValueError(f"domain {self.name} has no labels")
         return self.labels
 
     def unlabelled(self) -> Domain:
+        """Return the domain without labels."""
         return dataclasses.replace(self, labels=None)
 
 
 class Task(NamedTuple):
-    """What a method may train on, and what it is measured on.
+    """Hold what a method may train on, and what evaluation measures.
 
-    streams: "source", "target" (never with labels), and "target_labelled" where the protocol gives shots
-    tests, trains: "source" and "target", held-out and training images with labels where there are any; read by
-        evaluation alone
+    Attributes:
+        streams: "source", "target" (never with labels), and "target_labelled" if the protocol gives shots.
+        tests: "source" and "target", held-out images with labels where known; read by evaluation alone.
+        trains: "source" and "target", training images with labels where known; read by evaluation alone.
     """
 
     name: str
@@ -71,7 +74,7 @@ class Task(NamedTuple):
 
 
 def first_classes(domain: Domain, count: int) -> Domain:
-    """The part of a domain in its first `count` classes; 0 for all."""
+    """Return the part of a domain in its first `count` classes; 0 keeps all."""
     if count == 0:
         return domain
     if not 0 < count <= len(domain.classes):
@@ -81,7 +84,7 @@ def first_classes(domain: Domain, count: int) -> Domain:
 
 
 def named_classes(domain: Domain, names: tuple[str, ...]) -> Domain:
-    """The part of a domain in the classes of these names; () for all."""
+    """Return the part of a domain in the named classes; () keeps all."""
     if not names:
         return domain
     place = np.array([names.index(name) if name in names else -1 for name in domain.classes])
@@ -90,14 +93,14 @@ def named_classes(domain: Domain, names: tuple[str, ...]) -> Domain:
 
 
 def some(domain: Domain, count: int, seed: int) -> Domain:
-    """At most `count` rows, drawn by the seed; 0 for all."""
+    """Return at most `count` rows, drawn by the seed; 0 keeps all."""
     if not 0 < count < len(domain):
         return domain
     return domain.rows(np.sort(np.random.default_rng([seed, 3]).permutation(len(domain))[:count]))
 
 
 def long_tail(domain: Domain, seed: int, ratio: float = 0.1) -> Domain:
-    """Label shift: class k of K keeps the share ratio^(k / (K - 1)) of its images, drawn by the seed."""
+    """Shift the label distribution: class k of K keeps ratio^(k / (K - 1)) of its images, drawn by the seed."""
     rng, last = np.random.default_rng([seed, 1]), max(len(domain.classes) - 1, 1)
     keep = []
     for k in range(len(domain.classes)):
@@ -107,7 +110,7 @@ def long_tail(domain: Domain, seed: int, ratio: float = 0.1) -> Domain:
 
 
 def split_shots(domain: Domain, shots: int, seed: int) -> tuple[Domain, Domain]:
-    """(`shots` images of every class, the rest), drawn by the seed."""
+    """Split a domain into `shots` images of every class, drawn by the seed, and the rest."""
     rng = np.random.default_rng([seed, 2])
     chosen = []
     for k in np.unique(domain.known_labels):
@@ -123,7 +126,7 @@ def split_shots(domain: Domain, shots: int, seed: int) -> tuple[Domain, Domain]:
 
 
 def relabel(domain: Domain, classes: tuple[str, ...]) -> Domain:
-    """The same domain with labels that count in `classes`, the source's."""
+    """Return the same domain with labels numbered as in `classes`, those of the source."""
     if domain.labels is None:
         return dataclasses.replace(domain, classes=classes)
     strange = [name for name in domain.classes if name not in classes]
@@ -140,7 +143,7 @@ def relabel(domain: Domain, classes: tuple[str, ...]) -> Domain:
 
 
 def union(domains: list[Domain]) -> Domain:
-    """Several sources as one, `origin` telling which; one alone stays as it is."""
+    """Concatenate several sources; `origin` holds each image's source. A single domain is returned unchanged."""
     if len(domains) == 1:
         return domains[0]
     domains = [domains[0], *(relabel(domain, domains[0].classes) for domain in domains[1:])]
@@ -168,14 +171,19 @@ def protocol(
     target_names: tuple[str, ...] = (),
     official: bool = False,
 ) -> Task:
-    """A task by name: "R-S", or "H+M+R-S" for three sources and one target.
+    """Make a task from its name: "R-S", or "H+M+R-S" for three sources and one target.
 
-    load: (domain name, split) -> Domain, splits "train" and "test"
-    shots: labelled target images of each class (semi-supervised), taken out of the unlabelled ones
-    source_classes, target_classes: keep the first classes only; fewer in the target is partial adaptation
-    imbalance: "source" or "target" draws that training set with a long tail, of which the last class keeps `tail`
-    target_names: the classes that the target keeps; () for all
-    official: the shots are the loader's own, splits "labelled-3" and "unlabelled-3" for 3
+    Args:
+        load: (domain name, split) -> Domain, splits "train" and "test".
+        task: name of the task.
+        shots: labelled target images of each class (semi-supervised), removed from the unlabelled ones.
+        source_classes: keep the first classes of the source; 0 for all.
+        target_classes: keep the first classes of the target; fewer than in the source is partial adaptation.
+        imbalance: "source" or "target" draws that training set with a long tail; "" draws neither.
+        tail: share that the last class of a long tail keeps.
+        seed: seed of the draws.
+        target_names: classes that the target keeps; () for all.
+        official: use the loader's own shots, splits "labelled-3" and "unlabelled-3" for 3.
     """
     sources, dash, target = task.partition("-")
     if not dash or not sources or not target:
@@ -198,7 +206,7 @@ def protocol(
     streams = {"source": train}
     if shots and official:
         streams["target_labelled"], here = aim(f"labelled-{shots}"), aim(f"unlabelled-{shots}")
-        there = here  # the field tests on what it does not label
+        there = here  # published results test on the unlabelled images
     else:
         here, there = aim("train"), aim("test")
         if shots:

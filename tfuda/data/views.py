@@ -1,6 +1,6 @@
-"""From a picture of any size to what the network sees: the papers' resizing and cropping.
+"""Turn a picture of any size into the network's input by the papers' resizing and cropping.
 
-All of them shrink a picture to resize × resize first, whatever its aspect, and take from that square
+Every kind first shrinks the picture to resize × resize, whatever its aspect, and takes from that square
 
     crop          a random place of size × size (ToAlign, HDA, GVB, MetaAlign)
     resized_crop  a random part, .08 to 1 of the area, 3/4 to 4/3 in aspect, resized to size × size (CDAN, BIWAA)
@@ -8,9 +8,9 @@ All of them shrink a picture to resize × resize first, whatever its aspect, and
     ten           the corners and the middle, each with its mirror image (CDAN, BIWAA; evaluation only)
 
 `flip` mirrors half of the training pictures. Resizing is Pillow's antialiased bilinear one, rounded to uint8 as
-Pillow does, so both resizings of `resized_crop` are really made. Only what a box needs is ever computed.
-The ten crops lie at 0, the middle and resize - size - 1 (31 of 32, as in CDAN's code, not 32); CDAN names 15.5
-for the middle, and Pillow's crop makes 16 of that.
+Pillow does, so `resized_crop` makes both of its resizings. Only what a box needs is computed.
+The ten crops lie at 0, the middle and resize - size - 1 (31 of 32, as in CDAN's code, not 32). CDAN's code gives
+15.5 for the middle, which Pillow's crop rounds to 16.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TEST = ("center", "ten")
 
 @dataclasses.dataclass(frozen=True)
 class View:
-    """Sizes and kinds; size 0 leaves the images as they are, which must then be arrays of one size."""
+    """Hold the sizes and kinds of a view; size 0 leaves images unchanged, which must then be arrays of one size."""
 
     resize: int = 0
     size: int = 0
@@ -44,13 +44,18 @@ class View:
         if self.size and self.resize < self.size:
             raise ValueError(f"view.resize={self.resize} is smaller than view.size={self.size}")
         if self.size and self.test == "ten" and self.resize == self.size:
-            raise ValueError(f"view.test=ten needs view.resize above view.size={self.size}, or all crops are one")
+            raise ValueError(
+                f"view.test=ten needs view.resize above view.size={self.size}, or all ten crops are the same"
+            )
 
 
 def draw(view: View, count: int, seed: tf.Tensor) -> tf.Tensor:
-    """Boxes of a training batch: int32 [count, 5], each top, left, height and width in the square, and flip or not.
+    """Draw the boxes of a training batch: int32 [count, 5], each (top, left, height, width, flip) in the square.
 
-    seed: int64 [2]
+    Args:
+        view: the view.
+        count: images in the batch.
+        seed: int64 [2].
     """
     if view.train == "resized_crop":
         box = _parts(view.resize, count, seed)
@@ -65,7 +70,7 @@ def draw(view: View, count: int, seed: tf.Tensor) -> tf.Tensor:
 
 
 def _parts(side: int, count: int, seed: tf.Tensor, tries: int = 10) -> tf.Tensor:
-    """torchvision's RandomResizedCrop: the first of ten tries that fits, else all; int32 [count, 4]."""
+    """Draw boxes as torchvision's RandomResizedCrop: the first of ten tries that fits, else all; int32 [count, 4]."""
     shape = [count, tries]
     area = side**2 * tf.random.stateless_uniform(shape, seed + 2, 0.08, 1.0)
     aspect = tf.exp(tf.random.stateless_uniform(shape, seed + 3, math.log(3 / 4), math.log(4 / 3)))
@@ -81,32 +86,32 @@ def _parts(side: int, count: int, seed: tf.Tensor, tries: int = 10) -> tf.Tensor
 
 
 def center(view: View) -> np.ndarray:
-    """The one box of the middle: int32 [1, 5]."""
+    """Return the box of the middle: int32 [1, 5]."""
     at = round((view.resize - view.size) / 2)
     return np.array([[at, at, view.size, view.size, 0]], np.int32)
 
 
 def ten(view: View) -> np.ndarray:
-    """Corners and middle, then the same mirrored: int32 [10, 5]."""
+    """Return the boxes of corners and middle, then the same mirrored: int32 [10, 5]."""
     last = view.resize - view.size - 1
-    middle = round(last / 2)  # to even, as Pillow rounds
+    middle = round(last / 2)  # rounds half to even, as Pillow does
     corners = [(0, 0), (0, last), (last, 0), (last, last), (middle, middle)]
     return np.array([(y, x, view.size, view.size, flip) for flip in (0, 1) for y, x in corners], np.int32)
 
 
 def tests(view: View) -> np.ndarray:
-    """The boxes that a test picture is seen through: int32 [V, 5]."""
+    """Return the boxes that show a test picture: int32 [V, 5]."""
     return ten(view) if view.test == "ten" else center(view)
 
 
 def decode(data: tf.Tensor) -> tf.Tensor:
-    """A JPEG, PNG, BMP, GIF or WebP file's bytes (string scalar) -> uint8 [h, w, 3]; of an animation the first frame.
+    """Decode a JPEG, PNG, BMP, GIF or WebP file (string scalar) to uint8 [h, w, 3], the first frame of an animation.
 
-    What is none, or would be too large (tfuda/data/image_headers.py), is an InvalidArgumentError.
+    Any other file, and a picture that is too large (tfuda/data/image_headers.py), raises InvalidArgumentError.
     """
     data = tf.convert_to_tensor(data)
 
-    def jpeg():  # Pillow's way to invert the cosines, which decode_image does not offer
+    def jpeg():  # Pillow's inverse cosine transform, which decode_image does not offer
         return tf.io.decode_jpeg(image_headers.jpeg(data), channels=3, dct_method="INTEGER_ACCURATE")
 
     def other():
@@ -116,10 +121,10 @@ def decode(data: tf.Tensor) -> tf.Tensor:
 
 
 def rows(lines: tf.Tensor, count: tf.Tensor, scale: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
-    """`count` rows of an antialiased resize by `scale`, from row `first` on: [h, n] -> float32 [count, n].
+    """Compute `count` rows of an antialiased resize by `scale`, from row `first` on: [h, n] -> float32 [count, n].
 
-    The op works along whole rows if it is told that they are the channels of an image one pixel wide, and pixel by
-    pixel otherwise, which took three times as long.
+    The op resizes whole rows if the rows are passed as the channels of an image one pixel wide. Resizing pixel by
+    pixel took three times as long.
     """
     return tf.raw_ops.ScaleAndTranslate(
         images=lines[None, :, None, :],
@@ -132,7 +137,7 @@ def rows(lines: tf.Tensor, count: tf.Tensor, scale: tf.Tensor, first: tf.Tensor)
 
 
 def part(picture: tf.Tensor, scale: tf.Tensor, corner: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-    """Pillow's antialiased resize of uint8 [h, w, 3] by `scale`, from `corner` on: uint8 [*size, 3]."""
+    """Resize uint8 [h, w, 3] by `scale` as Pillow does (antialiased); return uint8 [*size, 3] from `corner` on."""
     height, width = tf.unstack(tf.shape(picture)[:2])
     low = rows(tf.reshape(picture, [height, width * 3]), size[0], scale[0], corner[0])  # [size[0], w * 3]
     turned = tf.transpose(tf.reshape(low, [size[0], width, 3]), [1, 0, 2])  # [w, size[0], 3]
@@ -142,7 +147,10 @@ def part(picture: tf.Tensor, scale: tf.Tensor, corner: tf.Tensor, size: tf.Tenso
 
 
 def square_part(picture: tf.Tensor, side: int, corner: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-    """A part of the picture's side × side square: uint8 [h, w, 3] -> uint8 [*size, 3]; cut out, where it is that."""
+    """Return a part of the picture's side × side square: uint8 [h, w, 3] -> uint8 [*size, 3].
+
+    A picture of that size is only cropped.
+    """
     shape = tf.shape(picture)[:2]
 
     def cut():
@@ -156,7 +164,7 @@ def square_part(picture: tf.Tensor, side: int, corner: tf.Tensor, size: tf.Tenso
 
 
 def shown_views(picture: tf.Tensor, box: tf.Tensor, view: View) -> tf.Tensor:
-    """What a box (int32 [5]) shows of a picture: uint8 [h, w, 3] -> uint8 [size, size, 3]."""
+    """Return what a box (int32 [5]) shows of a picture: uint8 [h, w, 3] -> uint8 [size, size, 3]."""
     size = [view.size, view.size]
     seen = square_part(picture, view.resize, box[:2], box[2:4])
     if view.train == "resized_crop":
@@ -168,7 +176,7 @@ def shown_views(picture: tf.Tensor, box: tf.Tensor, view: View) -> tf.Tensor:
 
 
 def example_views(picture: tf.Tensor, view: View) -> tf.Tensor:
-    """A test picture: uint8 [h, w, 3] -> uint8 [V, size, size, 3]."""
+    """Return all views of a test picture: uint8 [h, w, 3] -> uint8 [V, size, size, 3]."""
     boxes = tests(view)
     if len(boxes) == 1:
         return shown_views(picture, tf.constant(boxes[0]), view)[None]

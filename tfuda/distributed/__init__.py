@@ -1,1 +1,1 @@
-"""Devices and hosts that a run computes on."""
+"""Choose the devices and hosts that a run uses."""

@@ -1,4 +1,4 @@
-"""--devices and --strategy: where a run computes."""
+"""Define --devices and --strategy, the devices that a run uses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STRATEGY = flags.DEFINE_enum(
     "strategy", "auto", KINDS, "auto is multiworker where TF_CONFIG names several hosts, and one host otherwise"
 )
 
-# What TensorFlow raises where it waits for a worker in vain.
+# Errors that TensorFlow raises if another worker does not answer.
 GONE = (
     *(tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.InternalError),
     *(tf.errors.DeadlineExceededError, tf.errors.FailedPreconditionError),
@@ -29,14 +29,14 @@ GONE = (
 
 
 def chosen(hosts: bool = False) -> contextlib.AbstractContextManager[bool]:
-    """The scope that the flags ask for; see `strategy`."""
+    """Return the scope that the flags ask for; see `strategy`."""
     return strategy(DEVICES.value, STRATEGY.value, hosts)
 
 
 def shares(devices: str, count: int) -> list[list[int]]:
-    """The GPUs that each of `count` processes takes, of --devices or of all that are there; none for the CPU.
+    """Return the GPUs of each of `count` processes, of --devices or of all GPUs; [] means the CPU.
 
-    Where there are more processes than GPUs, several take the same.
+    With more processes than GPUs, several processes share a GPU.
     """
     names = _names(devices) or [f"gpu:{i}" for i in range(len(tf.config.list_physical_devices("GPU")))]
     gpus = [int(name.partition(":")[2]) for name in names if name.startswith("gpu")]
@@ -47,7 +47,13 @@ def shares(devices: str, count: int) -> list[list[int]]:
 
 
 def share(gpus: list[int], devices: str, kind: str) -> contextlib.AbstractContextManager[bool]:
-    """The scope of a process that sees no GPUs but these, and takes of their memory what it needs."""
+    """Return the scope of a process that sees only these GPUs, and takes their memory as needed.
+
+    Args:
+        gpus: numbers of the GPUs; [] for the CPU.
+        devices: devices to use without GPUs, as in `strategy`.
+        kind: one of KINDS.
+    """
     there = tf.config.list_physical_devices("GPU")
     kept = [there[i] for i in gpus]
     if there:
@@ -59,15 +65,16 @@ def share(gpus: list[int], devices: str, kind: str) -> contextlib.AbstractContex
 
 @contextlib.contextmanager
 def strategy(devices: str = "", kind: str = "auto", hosts: bool = False) -> Iterator[bool]:
-    """The scope to build and train in; gives whether this process is the one that writes.
+    """Enter the scope to build and train in; yield True if this process writes the workdir.
 
-    devices: "" takes every GPU that is there, else the CPU; "gpu:0" one device; "gpu:0,gpu:1" several; "cpu:0,cpu:1"
-        logical CPUs, for trying out replicas
-    kind: one of KINDS; "mirrored" is MirroredStrategy also on one device, and looks at no TF_CONFIG
-    hosts: may this command train on several hosts?
+    Call this function once per process, before any other use of a device. config.batch is the global batch over all
+    devices of all hosts; every replica takes its share.
 
-    Call it before anything else touches a device, once per process. config.batch is the global batch, over all
-    devices of all hosts: every replica takes its share.
+    Args:
+        devices: "" takes every GPU, else the CPU; "gpu:0" one device; "gpu:0,gpu:1" several; "cpu:0,cpu:1" logical
+            CPUs, for tests of replicas.
+        kind: one of KINDS; "mirrored" is MirroredStrategy also on one device, and ignores TF_CONFIG.
+        hosts: True if this command can train on several hosts.
     """
     found = None if kind == "mirrored" else cluster(os.environ.get("TF_CONFIG", ""))
     if kind == "multiworker" and found is None:
@@ -85,14 +92,14 @@ def strategy(devices: str = "", kind: str = "auto", hosts: bool = False) -> Iter
 
 
 class Cluster(NamedTuple):
-    """TF_CONFIG, read: the workers' addresses, and which of them this process is."""
+    """Hold the workers' addresses from TF_CONFIG, and the index of this process."""
 
     hosts: list[str]
     place: int
 
 
 def cluster(text: str) -> Cluster | None:
-    """What TF_CONFIG says; None where it says nothing."""
+    """Parse TF_CONFIG; return None if it is empty."""
     if not text.strip():
         return None
     example = '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", "index": 0}}'
@@ -104,18 +111,16 @@ def cluster(text: str) -> Cluster | None:
     except (ValueError, LookupError, TypeError, AttributeError):
         raise ValueError(f"TF_CONFIG={text} does not name hosts and a place among them, as {example} does") from None
     if [*jobs] != ["worker"] or kind != "worker":
-        raise ValueError(
-            f"TF_CONFIG={text} has other jobs than workers: every host is a worker here, as in {example}"
-        )
+        raise ValueError(f"TF_CONFIG={text} has jobs other than workers: make every host a worker, as in {example}")
     if not 0 <= place < len(hosts):
-        raise ValueError(f"TF_CONFIG has index {place}, and its {len(hosts)} workers count from 0")
+        raise ValueError(f"TF_CONFIG has index {place}, but its {len(hosts)} workers are numbered from 0")
     if len(set(hosts)) != len(hosts) or not all(0 < port < 2**16 for port in ports):
-        raise ValueError(f"TF_CONFIG={text}: every worker needs an address of its own, HOST:PORT")
+        raise ValueError(f"TF_CONFIG={text}: every worker needs its own address, HOST:PORT")
     return Cluster(hosts, place)
 
 
 def meet(found: Cluster, seconds: float) -> None:
-    """Wait until every worker has been started, because TensorFlow would wait for hours, and not say for whom."""
+    """Wait until every worker has started; TensorFlow would wait for hours without naming the missing worker."""
     others = [host for i, host in enumerate(found.hosts) if i != found.place]
     own = int(found.hosts[found.place].rpartition(":")[2])
     end = time.monotonic() + seconds
@@ -140,7 +145,7 @@ def meet(found: Cluster, seconds: float) -> None:
 
 @contextlib.contextmanager
 def _several_hosts(devices: str, found: Cluster) -> Iterator[bool]:
-    """The scope of one worker; the end of another is a mistake that says so."""
+    """Enter the scope of one worker; the loss of another worker becomes a ValueError that says so."""
     _visible(devices)
     place = f"worker {found.place} of {len(found.hosts)}"
     print(f"{place}: waiting for the others", file=sys.stderr, flush=True)
@@ -148,7 +153,7 @@ def _several_hosts(devices: str, found: Cluster) -> Iterator[bool]:
     handler = signal.getsignal(signal.SIGTERM)
     try:
         made = tf.distribute.MultiWorkerMirroredStrategy()
-        signal.signal(signal.SIGTERM, handler)  # TensorFlow's own would swallow it
+        signal.signal(signal.SIGTERM, handler)  # TensorFlow's own handler would ignore the signal
         with made.scope():
             yield made.extended.should_checkpoint
     except GONE as error:
@@ -158,7 +163,7 @@ def _several_hosts(devices: str, found: Cluster) -> Iterator[bool]:
 
 
 def _visible(devices: str) -> None:
-    """A worker takes all GPUs that TensorFlow sees."""
+    """Restrict a worker to the GPUs in --devices, because a worker takes every GPU that TensorFlow sees."""
     names = _names(devices)
     if names and names[0].startswith("gpu"):
         there = tf.config.list_physical_devices("GPU")

@@ -1,8 +1,8 @@
-"""One job on several hosts: the same command on each of them, a worker of MultiWorkerMirroredStrategy.
+"""Run one job on several hosts: the same command on each host, one worker of MultiWorkerMirroredStrategy.
 
-The first worker alone reads and writes the workdir, and measures. What it read or found reaches the others by `asked`
-and `give`, which every worker has to call at the same place, outside of a step. So weights, memories and tables are
-equal on all workers by construction, and not because hosts happen to compute alike.
+Only the first worker reads and writes the workdir, and evaluates. The others receive its results through
+`answer_of_first` and `share_variables`, which every worker must call at the same place, outside of a step. So
+weights, memories and tables are equal on all workers by construction, not because hosts happen to compute alike.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from tfuda.core import ops
 
 
 def are_several() -> bool:
-    """Does this strategy train on several hosts?"""
+    """Return True if the current strategy trains on several hosts."""
     return tf.distribute.get_strategy().extended._in_multi_worker_mode()
 
 
 def is_first() -> bool:
-    """Is this the worker that writes?"""
+    """Return True if this is the worker that writes."""
     return not are_several() or tf.distribute.get_strategy().extended.should_checkpoint
 
 
 def steps_at_once(steps: int) -> int:
-    """Steps that one call makes; one on several hosts, whose collectives fail in Keras's loop of steps."""
+    """Return the steps of one call; 1 on several hosts, whose collectives fail in Keras's loop of steps."""
     return 1 if are_several() else steps
 
 
 @tf.function(reduce_retracing=True)
 def _given(values: tf.Tensor) -> tf.Tensor:
-    """values [n] of the first worker, on every worker; n is the same on all of them."""
+    """Return the first worker's values [n] on every worker; n is equal on all workers."""
 
     def inside():
         return ops.everywhere(tf.where(tf.equal(ops.rank(), 0), values, tf.zeros_like(values)))
@@ -45,14 +45,14 @@ def _given(values: tf.Tensor) -> tf.Tensor:
 
 
 def answer_of_first(ask: Callable[[], Any]) -> Any:
-    """What the first worker answers (of JSON's kinds), or the mistake that it finds: on every worker."""
+    """Return on every worker what `ask` returns (JSON) or raises on the first worker."""
     if not are_several():
         return ask()
     said, mistake = "", None
     if is_first():
         try:
             said = json.dumps({"answer": ask()})
-        except BaseException as error:  # the others wait for an answer, whatever it is
+        except BaseException as error:  # the other workers wait for an answer in any case
             kind = "" if isinstance(error, ValueError | OSError | tf.errors.OpError) else f"{type(error).__name__}: "
             said, mistake = json.dumps({"mistake": f"{kind}{error}"}), error
     text = np.frombuffer(said.encode(), np.uint8).astype(np.int32)
@@ -67,19 +67,19 @@ def answer_of_first(ask: Callable[[], Any]) -> Any:
 
 
 def check_agreement(what: str, value: str) -> None:
-    """Refuse workers that do not all hold the same value."""
+    """Raise ValueError unless all workers hold the same value."""
     theirs = answer_of_first(lambda: value)
     if theirs != value:
         raise ValueError(f"this worker has another {what} than the first: start the same command on all of them")
 
 
 def parts(variable: keras.Variable) -> tuple[tf.Variable, ...]:
-    """A variable on every device of this worker."""
+    """Return the copies of a variable on the devices of this worker."""
     return tf.distribute.get_strategy().experimental_local_results(variable.value)
 
 
 def share_variables(variables: Iterable[keras.Variable]) -> None:
-    """Make variables on all devices what they are on the first device of the first worker."""
+    """Copy variables from the first device of the first worker to all devices."""
     if not are_several():
         return
     kinds: dict[str, list] = {}

@@ -1,1 +1,1 @@
-"""Accuracy on labels, and validators that need none."""
+"""Measure accuracy on labels, and compute validators that need no target labels."""

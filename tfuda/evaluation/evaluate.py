@@ -1,4 +1,4 @@
-"""Measuring: the one place of the library that compares with target labels."""
+"""Measure accuracy; this module is the only one in the library that compares predictions with target labels."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tfuda.networks.base import Network
 
 
 class Seen(NamedTuple):
-    """What a network says of a whole domain, in evaluation mode."""
+    """Hold a network's outputs on a whole domain, in evaluation mode."""
 
     features: np.ndarray  # [N, d]
     logits: np.ndarray  # [N, K]
 
 
 class Score(NamedTuple):
-    """How right the logits are."""
+    """Hold the accuracy of logits against labels."""
 
     accuracy: float  # share of images
     per_class: np.ndarray  # share of each class's images [K], NaN where the domain has none
@@ -29,14 +29,18 @@ class Score(NamedTuple):
 
     @property
     def mean_class(self) -> float:
-        """Mean accuracy over the classes that the domain has."""
+        """Return the mean accuracy over the classes that occur in the domain."""
         return float(np.nanmean(self.per_class))
 
 
 class Observer:
-    """Runs a network over domains, as its view wants; compiles once, so that repeated evaluation is cheap.
+    """Run a network over domains through its view, compiled once so that repeated evaluation is cheap.
 
-    Of several crops the logits are the logarithm of the mean softmax, and the features their mean.
+    With several crops of an image, its logits are the logarithm of the mean softmax, and its features are the mean.
+
+    Args:
+        network: the network to run in evaluation mode.
+        batch: images in a pass.
     """
 
     def __init__(self, network: Network, batch: int = 256):
@@ -56,7 +60,11 @@ class Observer:
         self.run = run
 
     def __call__(self, images: np.ndarray | Files) -> Seen:
-        """images uint8 [N, H, W, 3], or the paths of N pictures."""
+        """Return features [N, d] and logits [N, K].
+
+        Args:
+            images: uint8 [N, H, W, 3], or the paths of N pictures.
+        """
         if self.view.size:
             batches = iter(pipeline.pictures(images, self.view, self.batch))
         else:
@@ -66,7 +74,12 @@ class Observer:
 
 
 def score(labels: np.ndarray, logits: np.ndarray) -> Score:
-    """labels int [N], logits [N, K]."""
+    """Compute accuracy, accuracy per class and the confusion matrix.
+
+    Args:
+        labels: int [N].
+        logits: float [N, K].
+    """
     classes = logits.shape[1]
     confusion = np.zeros([classes, classes], np.int64)
     np.add.at(confusion, (labels, logits.argmax(1)), 1)
@@ -76,12 +89,12 @@ def score(labels: np.ndarray, logits: np.ndarray) -> Score:
 
 
 def evaluate_domain(network: Network, of: Domain) -> Score:
-    """Score of a network on a labelled domain."""
+    """Return the score of a network on a labelled domain."""
     return score(of.known_labels, Observer(network)(of.images).logits)
 
 
 def table(found: Score, classes: tuple[str, ...]) -> str:
-    """The score as lines for a person."""
+    """Format a score as lines of text."""
     width = max(len(name) for name in classes)
     lines = [
         f"accuracy            {100 * found.accuracy:5.1f} %",

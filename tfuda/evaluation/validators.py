@@ -1,7 +1,7 @@
-"""Choosing without target labels: numbers that stand for the accuracy on a target that nobody has labelled.
+"""Select a checkpoint without target labels: each validator estimates how accurate a network is on the target.
 
-Each is a pure function of what a network says of the held-out source (with its labels) and of the unlabelled target,
-in evaluation mode; ALL says which way each is better, and CHEAP which every run writes into metrics.csv.
+Each validator is a pure function of the network's outputs in evaluation mode. Inputs are the held-out source with
+labels and the unlabelled target. ALL states which direction is better; CHEAP lists those in every metrics.csv.
 
     entropy          lower    mean H(p)
     im               higher   H(mean p) - mean H(p)
@@ -9,11 +9,11 @@ in evaluation mode; ALL says which way each is better, and CHEAP which every run
     bnm              higher   |P|_* / sqrt(N min(N, K))
     corrc            higher   cosine of P'P and the identity
     source_accuracy  higher   on the held-out source
-    agreement        higher   share of target images whose class is that of the evaluation before
+    agreement        higher   share of target images with the same class as at the previous evaluation
     iwcv             lower    mean w l on the held-out source,  w = p(target | f) / p(source | f) N_source / N_target
     dev              lower    mean w l + eta (mean w - 1),  eta = -cov(w l, w) / var w
 
-What nobody has without labels of the target is Oracle, which stands apart: it is reported, and never chosen by.
+Oracle needs target labels and stands apart: its number is reported, and never selects a checkpoint.
 """
 
 from __future__ import annotations
@@ -25,53 +25,63 @@ from typing import NamedTuple
 
 import numpy as np
 
-MOST = 2000  # images that the similarities of all pairs and the classifier between domains are of, evenly spread
-DECAYS = (1e-3, 1e-2, 1e-1, 1.0)  # of the classifier between domains, per image
+MOST = 2000  # evenly spaced images for pairwise similarities and the classifier between domains
+DECAYS = (1e-3, 1e-2, 1e-1, 1.0)  # of the classifier between domains, for each image
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """[N, K] -> [N, K] in float64."""
+    """Return the softmax of logits [N, K] in float64 [N, K]."""
     shifted = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
     return shifted / shifted.sum(1, keepdims=True)
 
 
 def evenly(rows, most: int = MOST):
-    """At most so many rows of an array [N, ...] or of Files, evenly spread."""
+    """Return at most `most` evenly spaced rows of an array [N, ...] or of Files."""
     return rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)]
 
 
 def _entropies(p: np.ndarray) -> np.ndarray:
-    """[..., K] -> [...] in nats."""
+    """Return the entropy, in nats, of distributions: [..., K] -> [...]."""
     return -(p * np.log(np.maximum(p, 1e-30))).sum(-1)
 
 
-# ---- of the target alone
+# ---- from the target alone
 
 
 def entropy(logits: np.ndarray) -> float:
-    """Mean entropy of the predictions (Morerio et al., ICLR 2018), in nats; lower is better. logits [N, K].
+    """Return the mean entropy of the predictions in nats (Morerio et al., ICLR 2018); lower is better.
 
-    Fails where the network is sure and wrong, above all where one class has swallowed the target: entropy 0.
+    The validator fails where the network is confident and wrong. The worst case is one predicted class for all
+    target images, whose entropy is 0.
+
+    Args:
+        logits: float [N, K].
     """
     return float(_entropies(softmax(logits)).mean())
 
 
 def im(logits: np.ndarray) -> float:
-    """Information maximisation (Krause et al., NeurIPS 2010): H(mean p) - mean H(p), in nats; higher is better.
+    """Return the information maximisation H(mean p) - mean H(p) (Krause et al., NeurIPS 2010); higher is better.
 
-    High where every prediction is sure and all classes are used. It fails where the target's classes are far from
-    balanced (partial adaptation), and it cannot tell sure and right from sure and wrong. logits [N, K].
+    The value, in nats, is high if every prediction is confident and all classes are used. The validator fails where
+    target classes are unbalanced (partial adaptation). It cannot tell confident and right from confident and wrong.
+
+    Args:
+        logits: float [N, K].
     """
     p = softmax(logits)
     return float(_entropies(p.mean(0)) - _entropies(p).mean())
 
 
 def snd(logits: np.ndarray, temperature: float = 0.05) -> float:
-    """Soft neighbourhood density (Saito et al., ICCV 2021), in nats up to log(N - 1); higher is better.
+    """Return the soft neighbourhood density in nats, at most log(N - 1) (Saito et al., ICCV 2021); higher is better.
 
-    Many images that a network finds equally near to each other make dense neighbourhoods. It fails where one class
-    swallows the target, which is the densest of all, and compares only over the same images. Of more than 2000 images
-    it is that of 2000, which stand evenly apart. logits [N, K].
+    Neighbourhoods are dense if a network finds many images equally similar. The validator fails if all images get one
+    class, which is the densest case. Compare values over the same images only; at most MOST of them are used.
+
+    Args:
+        logits: float [N, K].
+        temperature: divides the cosine similarities.
     """
     q = evenly(softmax(logits))
     q /= np.linalg.norm(q, axis=1, keepdims=True)
@@ -81,10 +91,13 @@ def snd(logits: np.ndarray, temperature: float = 0.05) -> float:
 
 
 def bnm(logits: np.ndarray) -> float:
-    """Nuclear norm of the predictions (Cui et al., CVPR 2020), as a share of the largest; higher is better.
+    """Return the nuclear norm of the predictions as a share of its maximum (Cui et al., CVPR 2020); higher is better.
 
-    Sure and diverse at once, as im is, without an assumption of balance as strong; it fails with im where the network
-    is sure and wrong, and for methods that train on it (`+bnm`, `+mcc`). logits [N, K].
+    The norm rewards confidence and diversity, as `im` does, and assumes balance less strongly. The validator fails
+    where the network is confident and wrong, and for methods that train on the norm (`+bnm`, `+mcc`).
+
+    Args:
+        logits: float [N, K].
     """
     p = softmax(logits)
     singular = np.sqrt(np.maximum(np.linalg.eigvalsh(p.T @ p), 0.0))  # [K, K], for targets of many images
@@ -92,10 +105,13 @@ def bnm(logits: np.ndarray) -> float:
 
 
 def corrc(logits: np.ndarray) -> float:
-    """Class correlation (Tu et al. 2023, SoftmaxCorr): cosine of P'P with the identity, in (0, 1]; higher is better.
+    """Return the cosine of P'P with the identity, in (0, 1] (SoftmaxCorr, Tu et al. 2023); higher is better.
 
-    1 where predictions are sure and as many of each class. It fails as im does, and more where the target's classes
-    are unbalanced. logits [N, K].
+    The value is 1 if predictions are confident and balanced over classes. The validator fails as `im` does, and more
+    where the target's classes are unbalanced.
+
+    Args:
+        logits: float [N, K].
     """
     p = softmax(logits)
     both = p.T @ p  # [K, K]
@@ -103,36 +119,44 @@ def corrc(logits: np.ndarray) -> float:
 
 
 def agreement(classes: np.ndarray, before: np.ndarray | None) -> float:
-    """Share of target images whose predicted class (int [N]) is that of the evaluation or round before.
+    """Return the share of target images whose predicted class equals the one before; higher is better.
 
-    Higher is better; 0 where there is none before. It says that training has come to rest, not where: it fails at the
-    end of every schedule that lets the rate fall, and where one class has swallowed the target.
+    The value says that training has converged, not that the result is good. The validator fails at the end of every
+    schedule with a falling learning rate, and where all images get one class.
+
+    Args:
+        classes: predicted classes, int [N].
+        before: classes of the previous evaluation or round, int [N]; None gives 0.
     """
     return 0.0 if before is None else float((classes == before).mean())
 
 
-# ---- of the held-out source, too
+# ---- from the held-out source, too
 
 
 def source_accuracy(labels: np.ndarray, logits: np.ndarray) -> float:
-    """Share of held-out source images that are right: labels int [N], logits [N, K]; higher is better.
+    """Return the accuracy on held-out source images; higher is better. labels: int [N], logits: float [N, K].
 
-    Sees nothing of the target: it tells a network that has learnt from one that has not, and little more.
+    The validator reads nothing of the target. It separates a trained network from an untrained one, and little more.
     """
     return float((logits.argmax(1) == labels).mean())
 
 
 def errors(labels: np.ndarray, logits: np.ndarray) -> np.ndarray:
-    """0 where an image is right and 1 where it is wrong, as DEV's code has it: [N]."""
+    """Return the 0-1 loss of each image [N], as DEV's code does: 1 where the prediction is wrong."""
     return (logits.argmax(1) != labels).astype(np.float64)
 
 
 def ratio(train: np.ndarray, target: np.ndarray, held_out: np.ndarray) -> np.ndarray:
-    """How much more often a feature occurs in the target than in the source, for held-out source images: [V].
+    """Estimate the density ratio p(target | f) / p(source | f) of held-out source images: [V].
 
-    train [N, d], target [M, d], held_out [V, d]. A ridge logistic regression tells training images of the source from
-    the target's; of its decays that one counts which does best on every fifth image, left out. (DEV's code has a
-    perceptron with a hidden layer in the place of the linear classifier.)
+    A ridge logistic regression separates source training images from target images. Its decay is the one with the
+    lowest loss on every fifth image, left out. (DEV's code has a perceptron with one hidden layer instead.)
+
+    Args:
+        train: features of source training images, [N, d].
+        target: features of target images, [M, d].
+        held_out: features of held-out source images, [V, d].
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -149,7 +173,7 @@ def ratio(train: np.ndarray, target: np.ndarray, held_out: np.ndarray) -> np.nda
     found = []
     for decay in DECAYS:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # near enough after 200
+            warnings.simplefilter("ignore", ConvergenceWarning)  # 200 iterations are close enough
             fit = LogisticRegression(C=1 / (decay * len(x)), max_iter=200, tol=1e-3).fit(x[~left_out], y[~left_out])
         signs = np.where(y[left_out] == 1, 1.0, -1.0)
         loss = np.logaddexp(0, -signs * fit.decision_function(x[left_out])).mean()
@@ -160,19 +184,27 @@ def ratio(train: np.ndarray, target: np.ndarray, held_out: np.ndarray) -> np.nda
 
 
 def iwcv(weights: np.ndarray, losses: np.ndarray) -> float:
-    """Importance-weighted cross-validation (Sugiyama et al., JMLR 2007): mean w l of [V] each; lower is better.
+    """Return importance-weighted cross-validation, mean w l (Sugiyama et al., JMLR 2007); lower is better.
 
-    Unbiased where source and target overlap. It fails where they do not: few images then carry all of the weight.
-    The source has to be held out (where train and test are the same pictures, as in Office-31, losses are near 0).
+    The estimate is unbiased where source and target overlap. Elsewhere it fails, because few images carry all of the
+    weight. The source must be held out: in Office-31 train and test are the same pictures, and losses are near 0.
+
+    Args:
+        weights: w of held-out source images, [V].
+        losses: l of the same images, [V].
     """
     return float((weights * losses).mean())
 
 
 def dev(weights: np.ndarray, losses: np.ndarray) -> float:
-    """Deep embedded validation (You et al., ICML 2019): IWCV with a control variate, of [V] each; lower is better.
+    """Return deep embedded validation, IWCV with a control variate (You et al., ICML 2019); lower is better.
 
-    The features that the network aligns make the ratio, so that weights are smaller; fails as IWCV does, and where
-    alignment is wrong (a class of the source on another of the target), which no ratio shows. May be below 0.
+    The ratio uses the features that the network aligns, so weights are smaller. The validator fails as `iwcv` does,
+    and where a source class is aligned with another target class, which no ratio shows. The value may be negative.
+
+    Args:
+        weights: w of held-out source images, [V].
+        losses: l of the same images, [V].
     """
     weighted = weights * losses
     if len(weights) < 2 or weights.var() == 0:
@@ -185,23 +217,23 @@ def dev(weights: np.ndarray, losses: np.ndarray) -> float:
 
 
 class Evidence(NamedTuple):
-    """What a choice may be made by."""
+    """Hold the outputs and labels that a validator may read."""
 
-    source_logits: np.ndarray  # of held-out source images [V, K]
+    source_logits: np.ndarray  # held-out source images, [V, K]
     source_labels: np.ndarray  # int [V]
-    target_logits: np.ndarray  # of the unlabelled target's images [M, K]
-    weights: np.ndarray | None = None  # of the held-out source images, by `ratio`, for iwcv and dev: [V]
-    before: np.ndarray | None = None  # classes predicted at the evaluation before, int [M]
+    target_logits: np.ndarray  # unlabelled target images, [M, K]
+    weights: np.ndarray | None = None  # `ratio` of the held-out source images, for iwcv and dev: [V]
+    before: np.ndarray | None = None  # classes predicted at the previous evaluation, int [M]
 
 
 class Validator(NamedTuple):
-    """sign: 1 where higher is better, -1 where lower."""
+    """Hold a validator's function `of` and its `sign`: 1 if higher is better, -1 if lower is better."""
 
     of: Callable[[Evidence], float]
     sign: int
 
     def key(self, value: float) -> float:
-        """For `max`; what is no number is worse than any."""
+        """Return a sort key for `max`; NaN ranks below every other value."""
         return -math.inf if math.isnan(value) else self.sign * value
 
 
@@ -223,38 +255,38 @@ CHEAP = {
     "source_accuracy": Validator(lambda seen: source_accuracy(seen.source_labels, seen.source_logits), 1),
     "agreement": Validator(lambda seen: agreement(seen.target_logits.argmax(1), seen.before), 1),
 }
-DEAR = {"iwcv": Validator(_weighed(iwcv), -1), "dev": Validator(_weighed(dev), -1)}  # a pass more, and a classifier
+DEAR = {"iwcv": Validator(_weighed(iwcv), -1), "dev": Validator(_weighed(dev), -1)}  # one more pass, and a classifier
 ALL = {**CHEAP, **DEAR}
-LAST = "last"  # no validator: the end of training
+LAST = "last"  # no validator: the last checkpoint
 SELECTS = (LAST, *ALL)
 
 
 class Oracle:
-    """The best row by target labels: an upper line for what the others choose. No setting leads here."""
+    """Select the best row by target labels, an upper bound for the validators. No setting reaches this class."""
 
     @staticmethod
     def chosen(rows: Sequence[dict[str, float]], metric: str = "accuracy") -> dict[str, float]:
-        """Of rows of metrics.csv; metric: accuracy, or mean_class."""
+        """Return the row of metrics.csv with the highest target accuracy. metric: "accuracy" or "mean_class"."""
         return max(rows, key=lambda row: row[f"target_{metric}"])
 
 
 def wanted(select: str, which: str) -> list[str]:
-    """Names that a run with these settings computes: config.select, and config.validators (cheap or all)."""
+    """List the validators that config.select (`select`) and config.validators (`which`: "cheap" or "all") ask for."""
     names = [*(ALL if which == "all" else CHEAP)]
     return names if select in (LAST, *names) else [*names, select]
 
 
 def column(name: str) -> str:
-    """Of metrics.csv: val_entropy, beside the term of a loss that is called entropy."""
+    """Return a validator's column in metrics.csv, such as "val_entropy"; "entropy" alone is the column of a loss."""
     return f"val_{name}"
 
 
 def values(names: Iterable[str], seen: Evidence) -> dict[str, float]:
-    """{column: value}; NaN, which nothing chooses, where the network's answers are no numbers."""
+    """Return {column: value}; every value is NaN, which is never selected, if an output is NaN or not finite."""
     sound = all(np.isfinite(part).all() for part in seen if part is not None)
     return {column(name): ALL[name].of(seen) if sound else math.nan for name in names}
 
 
 def chosen(rows: Sequence[dict[str, float]], name: str) -> dict[str, float]:
-    """The row of metrics.csv that a validator chooses, the earliest of equals; "last" the last."""
+    """Return the row of metrics.csv that a validator selects, the earliest among equals; "last" gives the last."""
     return rows[-1] if name == LAST else max(rows, key=lambda row: ALL[name].key(row[column(name)]))

@@ -1,1 +1,1 @@
-"""What a step, the input, a bank of discriminators and serving cost."""
+"""Measure what a training step, the input, a bank of discriminators and serving cost."""

@@ -1,4 +1,4 @@
-"""What the input pipeline delivers, beside a loader as PyTorch users write it, on the same generated pictures."""
+"""Compare the input pipeline with a loader in PyTorch's style, on the same generated pictures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MEAN, DEVIATION = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 
 
 
 def generate(folder: pathlib.Path, count: int = PICTURES, quality: int = 90) -> Files:
-    """JPEG files of 600 × 450: noisy parts of scikit-learn's two photographs."""
+    """Generate JPEG files of 600 × 450: noisy parts of scikit-learn's two photographs."""
     photos, rng = [Image.fromarray(photo) for photo in load_sample_images().images], np.random.default_rng(0)
     paths = []
     for i in range(count):
@@ -42,14 +42,14 @@ def generate(folder: pathlib.Path, count: int = PICTURES, quality: int = 90) -> 
 
 
 def ours(files: Files, steps: int) -> Iterator:
-    """Batches of a training stream."""
+    """Iterate over batches of a training stream."""
     labels = np.zeros(len(files), np.int32)
     streams = pipeline.Streams({"source": Domain("generated", ("",), files, labels)}, {"source": BATCH}, view=VIEW)
     return iter(streams.dataset(0, steps))
 
 
 def plain_batch(task: tuple[list[str], int]) -> str:
-    """A worker of the other loader: Pillow's decode, resize, crop and flip, floats, normalised, stacked."""
+    """Make a batch in a worker of the other loader: Pillow's decode, resize, crop, flip; normalise and stack."""
     paths, seed = task
     rng, images = np.random.default_rng(seed), []
     for path in paths:
@@ -69,7 +69,7 @@ def plain_batch(task: tuple[list[str], int]) -> str:
 
 
 def other(files: Files, steps: int, pool) -> Iterator:
-    """The same from as many processes as cores, through shared memory, as PyTorch's DataLoader does it."""
+    """Iterate over batches from one process per core, through shared memory as in PyTorch's DataLoader."""
     rng, paths = np.random.default_rng(0), list(files)
     tasks = [([paths[i] for i in rng.integers(len(files), size=BATCH)], step) for step in range(steps)]
     for name in pool.imap(plain_batch, tasks):
@@ -80,13 +80,13 @@ def other(files: Files, steps: int, pool) -> Iterator:
 
 
 def cut_short(files: Files, steps: int, work: Callable) -> Iterator:
-    """Our pipeline up to some point, to see where its time goes."""
+    """Iterate over our pipeline up to some stage, to see where its time goes."""
     paths = tf.data.Dataset.from_tensor_slices(tf.constant(files.paths)).repeat().take(steps * BATCH)
     return iter(paths.map(work, num_parallel_calls=decodable.cores(), deterministic=True).batch(BATCH).prefetch(2))
 
 
 def speed(begin: Callable[[int], Iterator], steps: int) -> float:
-    """Images per second, from the first batch to the last."""
+    """Return images per second, from the first batch to the last."""
     batches = begin(steps + 1)
     next(batches)
     start = time.perf_counter()
@@ -95,7 +95,7 @@ def speed(begin: Callable[[int], Iterator], steps: int) -> float:
 
 
 def measure(rounds: int, steps: int = 32) -> list[dict]:
-    """Median images per second of every entry, and the ratio to the other loader in the same round with quartiles."""
+    """Return median images per second of every entry, and quartiles of the ratio to the other loader by round."""
     context = multiprocessing.get_context("forkserver")
     with tempfile.TemporaryDirectory() as folder, context.Pool(decodable.cores()) as pool:
         files = generate(pathlib.Path(folder))

@@ -1,7 +1,7 @@
-"""A SavedModel under load: many threads, both signatures, pictures of mixed sizes, and broken ones among them.
+"""Load a SavedModel with many threads, both signatures, pictures of mixed sizes, and broken pictures.
 
-Every answer is held against the one that the picture gets alone from the Keras model, so that an answer that another
-request should have had would be seen; a request with a broken picture has to be refused, and it alone.
+Every answer is compared with the Keras model's answer for the picture alone, so an answer that belongs to another
+request is detected. A request with a broken picture must be refused, and no other request.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from tfuda.serving import export, saved_model
 from tfuda.serving.saved_model import Model
 
 THREADS, BATCHES, SECONDS = 32, (1, 4, 16, 64), 1.0
-TOLERANCE = 1e-5  # of probabilities; a batch's products round otherwise than a single picture's
-APART = 10 * TOLERANCE  # pictures whose answers are nearer to each other are not used
+TOLERANCE = 1e-5  # of probabilities; a batch rounds differently from a single picture
+APART = 10 * TOLERANCE  # pictures with closer answers are not used
 SIZES = ((24, 40), (32, 32), (75, 50), (120, 160), (300, 240))
 EACH = 12  # pictures of a size
 REQUESTS = 12  # of a signature and batch, of which every sixth is broken where files are sent
@@ -37,7 +37,7 @@ PATIENCE = 20.0  # seconds for one request from every thread
 
 @dataclasses.dataclass
 class Request:
-    """What is sent, and the answer: float32 [n, K], or None where it has to be refused."""
+    """Hold what is sent, and the expected answer: float32 [n, K], or None if the request must be refused."""
 
     content: np.ndarray | list[bytes]
     answer: np.ndarray | None
@@ -45,7 +45,7 @@ class Request:
 
 @dataclasses.dataclass
 class Tally:
-    """What a row of the table counts."""
+    """Hold the counts of a row of the table."""
 
     milliseconds: list[float] = dataclasses.field(default_factory=list)
     pictures: int = 0
@@ -55,6 +55,7 @@ class Tally:
     faults: list[str] = dataclasses.field(default_factory=list)
 
     def row(self, signature: str, batch: int) -> dict:
+        """Return the row of the table for a signature and a batch size."""
         middle, last = np.percentile(self.milliseconds, [50, 99])
         row = {"signature": signature, "batch": batch, "pictures_per_second": self.pictures / self.seconds}
         row |= {"p50_ms": float(middle), "p99_ms": float(last), "answered": len(self.milliseconds)}
@@ -62,7 +63,7 @@ class Tally:
 
 
 def pictures(sizes: Sequence[tuple[int, int]], each: int) -> list[list[bytes]]:
-    """Patterns of soft colours, `each` of every size (height, width), as JPEG and PNG in turns."""
+    """Generate patterns of soft colours, `each` of every size (height, width), alternately as JPEG and PNG."""
     rng = np.random.default_rng(0)
     found: list[list[bytes]] = [[] for _ in sizes]
     for group, (height, width) in zip(found, sizes, strict=True):
@@ -75,7 +76,7 @@ def pictures(sizes: Sequence[tuple[int, int]], each: int) -> list[list[bytes]]:
 
 
 def answers(alone: Callable[[bytes], np.ndarray], groups: list[list[bytes]]) -> list[list[tuple[bytes, np.ndarray]]]:
-    """Pictures with their answers [K], without those that another's answer comes too near."""
+    """Pair pictures with their answers [K], without pictures whose answers are too close to another's."""
     kept: list[np.ndarray] = []
     found: list[list[tuple[bytes, np.ndarray]]] = [[] for _ in groups]
     for group, pairs in zip(groups, found, strict=True):
@@ -85,17 +86,22 @@ def answers(alone: Callable[[bytes], np.ndarray], groups: list[list[bytes]]) -> 
                 kept.append(answer)
                 pairs.append((data, answer))
     if len(kept) < 2:
-        raise ValueError("the model gives all pictures the same answer: a swap of two would not be seen")
+        raise ValueError(
+            "the model gives all pictures the same answer, so swapped answers would not be seen: train it first"
+        )
     return [group for group in found if group]
 
 
 def broken(data: bytes) -> tuple[bytes, ...]:
-    """What no decoder takes."""
+    """Return contents that no decoder accepts."""
     return b"no picture", b"", data[: len(data) // 2], data[:2] + bytes(200)
 
 
 def requests(groups: list[list[tuple[bytes, np.ndarray]]], signature: str, batch: int) -> list[Request]:
-    """images: of one size in a request; files: of all sizes, in every sixth request one of them broken."""
+    """Make REQUESTS requests of `batch` pictures.
+
+    signature: "images", of one size in a request; or "files", of all sizes, every sixth request with a broken one
+    """
     rng, made = np.random.default_rng(batch), []
     everything = list(itertools.chain(*groups))
     for i in range(REQUESTS):
@@ -114,7 +120,7 @@ def requests(groups: list[list[tuple[bytes, np.ndarray]]], signature: str, batch
 
 
 def ask(serve: Callable, request: Request, tally: Tally) -> None:
-    """One request, timed and judged."""
+    """Send one request, and record its time and correctness in `tally`."""
     start = time.perf_counter()
     try:
         answer = serve(request.content)
@@ -139,9 +145,17 @@ def ask(serve: Callable, request: Request, tally: Tally) -> None:
 def load(
     serve: Callable, asked: list[Request], tally: Tally, seconds: float, pool: Executor, threads: int = THREADS
 ) -> None:
-    """Every thread of the pool asks, one request after the other, until the time is over.
+    """Send requests from every thread of the pool, one after the other, for `seconds`.
 
-    They are the same threads for all rows, as a server's are: new ones would cost memory of their own.
+    All rows use the same threads, as a server does: new threads would cost additional memory.
+
+    Args:
+        serve: function that answers a request's content.
+        asked: the requests, in rotation.
+        tally: where results are added.
+        seconds: duration.
+        pool: pool of threads.
+        threads: number of threads.
     """
     parts, number = [Tally() for _ in range(threads)], itertools.count()
     start = time.perf_counter()
@@ -150,7 +164,7 @@ def load(
         try:
             while time.perf_counter() < start + seconds:
                 ask(serve, asked[next(number) % len(asked)], part)
-        except Exception as error:  # a thread's own traceback would be lost among the others
+        except Exception as error:  # a thread's traceback would be lost among the others
             part.faults.append(f"{type(error).__name__}: {error}")
 
     list(pool.map(work, parts))
@@ -163,7 +177,10 @@ def load(
 
 
 def bearable(serve: Callable, asked: list[Request], threads: int) -> bool:
-    """Would a request from every thread be done in time? Large batches of a large network take the memory too."""
+    """Return True if one request from every thread would finish within PATIENCE seconds.
+
+    Large batches of a large network would also exhaust the memory.
+    """
     sound = next(request for request in asked if request.answer is not None)
     serve(sound.content)
     start = time.perf_counter()
@@ -172,7 +189,7 @@ def bearable(serve: Callable, asked: list[Request], threads: int) -> bool:
 
 
 def entries(model: Model, groups: list, batches: Sequence[int], threads: int) -> dict:
-    """{(signature, batch): (what serves it, its requests)}."""
+    """Return {(signature, batch): (function that answers, its requests)}."""
     found = {}
     for signature, serve in (("images", model), ("files", model.files)):
         for batch in batches:
@@ -185,7 +202,7 @@ def entries(model: Model, groups: list, batches: Sequence[int], threads: int) ->
 def stress(
     model: Model, groups: list, rounds: int, batches: Sequence[int], seconds: float, threads: int
 ) -> tuple[list[dict], list[float]]:
-    """Rows of the table, and megabytes of RAM after the warm-up and after every round; ValueError on any fault."""
+    """Return rows of the table, and megabytes of RAM after each round; raise ValueError on any fault."""
     turns, start, memory = entries(model, groups, batches, threads), time.perf_counter(), []
     if not turns:
         raise ValueError(f"one picture from each of {threads} threads would take more than {PATIENCE:.0f} s")
@@ -211,15 +228,21 @@ def measure(
     seconds: float = SECONDS,
     threads: int = THREADS,
 ) -> tuple[list[dict], str]:
-    """Rows of the table, and what is to be said of all.
+    """Return rows of the table, and a sentence about all rows.
 
-    model: a SavedModel; "" for one that is made of the run in `workdir`
-    workdir: a run, whose Keras model then gives the expected answers; "" for the SavedModel's own, one at a time
+    Args:
+        model: a SavedModel; "" exports the run in `workdir`.
+        workdir: a run, whose Keras model gives the expected answers; "" takes the SavedModel's own, one at a time.
+        rounds: rounds after the warm-up.
+        batches: sizes of requests.
+        seconds: duration of a row in a round.
+        threads: number of threads.
     """
     if not (model or workdir):
         raise ValueError("--what=serving needs --model, --workdir, or both; --help shows an example")
     groups = pictures(SIZES, EACH)
-    with tempfile.TemporaryDirectory() as folder, decodable.hushed():  # the decoders' complaints of broken pictures
+    # hushed: without the decoders' messages about broken pictures
+    with tempfile.TemporaryDirectory() as folder, decodable.hushed():
         alone, path = None, model or f"{folder}/model"
         if workdir:
             _, task, method = training.load_run(workdir)
@@ -238,7 +261,7 @@ def measure(
 
 
 def by_keras(network: Network) -> Callable[[bytes], np.ndarray]:
-    """A function from a picture's bytes to the network's probabilities [K], one picture at a time."""
+    """Return a function from a picture's bytes to the network's probabilities [K], one picture at a time."""
     answer = saved_model.probabilities(network)
 
     def alone(data):

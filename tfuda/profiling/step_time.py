@@ -1,4 +1,4 @@
-"""What a training step costs, as a ratio to supervised training on the same number of images."""
+"""Measure a training step, as a ratio to supervised training on the same number of images."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ FORWARD = "forward"  # in place of a cell: one pass of a frozen network over as 
 
 
 def one_step(config: ConfigDict, batch: int) -> Callable[[], None]:
-    """A compiled training step on one fixed batch, `batch` images in each stream, or twice as many in all."""
+    """Return a compiled training step on one fixed batch, with `batch` images in each stream.
+
+    A method that divides one batch among its streams gets 2 `batch` images in all.
+    """
     config.batch = 2 * batch if build.kind(config)._shares else batch
     task, teacher = prerequisites.untaught(config, build.task(config))
     method = build.method(config, task, teacher)
@@ -42,7 +45,7 @@ def one_step(config: ConfigDict, batch: int) -> Callable[[], None]:
 
 
 def forward(config: ConfigDict, batch: int) -> Callable[[], None]:
-    """A compiled pass in evaluation mode over the source images of a batch; what DAAA asks of its teacher."""
+    """Return a compiled evaluation pass over the source images of a batch, as DAAA needs it for its teacher."""
     config.batch = batch
     task = build.task(config)
     network, images = build.network(config, task), build.streams(config, task).load(0)["source"]["image"]
@@ -51,7 +54,7 @@ def forward(config: ConfigDict, batch: int) -> Callable[[], None]:
 
 
 def on(config: ConfigDict, network: str, size: int) -> None:
-    """Put another network, and images scaled to another size, into a config."""
+    """Set another network (if named) and another image size (if not 0) in a config."""
     if network:
         config.network.name = network
         config.network_options = ConfigDict()
@@ -60,7 +63,13 @@ def on(config: ConfigDict, network: str, size: int) -> None:
 
 
 def measure(steps: dict[str, Callable[[], None]], rounds: int, each: int = 5) -> dict[str, list[float]]:
-    """Milliseconds per step of every entry, by rounds in which all take their turn, so noise hits them alike."""
+    """Measure milliseconds per step of every entry; entries alternate in each round, so noise hits all alike.
+
+    Args:
+        steps: {name: function that runs one step}.
+        rounds: rounds of timing.
+        each: steps of an entry in a round.
+    """
     for run in steps.values():
         run()
         run()
@@ -75,7 +84,7 @@ def measure(steps: dict[str, Callable[[], None]], rounds: int, each: int = 5) ->
 
 
 def ratios(times: dict[str, list[float]], base: str = SUPERVISED) -> list[dict]:
-    """Median milliseconds, and median and quartiles over rounds of the ratio to `base` in the same round."""
+    """Return median milliseconds, and median and quartiles over rounds of the ratio to `base` in the same round."""
     rows = []
     for name, values in times.items():
         by_round = [value / other for value, other in zip(values, times[base], strict=True)]
@@ -86,17 +95,17 @@ def ratios(times: dict[str, list[float]], base: str = SUPERVISED) -> list[dict]:
 
 
 def entry(name: str, config: ConfigDict, batch: int) -> Callable[[], None]:
-    """What a row of the table repeats: FORWARD's pass, or a step of a cell."""
+    """Return the function that a row of the table repeats: a pass for FORWARD, else a step of a cell."""
     return (forward if name == FORWARD else one_step)(config, batch)
 
 
 def peak(name: str, config: dict, batch: int) -> float:
-    """Megabytes that an entry adds to a process, as `added` says."""
+    """Return the megabytes that an entry adds to a process, as `added` does."""
     return added(lambda: entry(name, ConfigDict(config), batch))
 
 
 def added(make: Callable[[], Callable[[], None]]) -> float:
-    """Megabytes that making and three steps add to a process: of the GPU's memory if there is one, else of RAM."""
+    """Return the megabytes that `make` and three steps add to a process: GPU memory if there is a GPU, else RAM."""
     before = resident()
     run = make()
     for _ in range(3):
@@ -107,28 +116,28 @@ def added(make: Callable[[], Callable[[], None]]) -> float:
 
 
 def resident(what: str = "VmHWM") -> float:
-    """The most RAM that this process has had, in megabytes; with "VmRSS" what it has now, where Linux tells."""
+    """Return the process's largest RAM so far in megabytes; "VmRSS" gives the current RAM on Linux."""
     status = pathlib.Path("/proc/self/status")
-    if status.exists():  # getrusage would give the parent's, if that is more
+    if status.exists():  # getrusage would give the parent's maximum if that is larger
         return int(status.read_text().partition(f"{what}:")[2].split()[0]) / 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # in bytes on macOS
 
 
 def apart(work: Callable[..., float], *given) -> float:
-    """What work gives in a process of its own."""
+    """Return work(*given), computed in a separate process."""
     with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(work, *given).result()
 
 
 def add_peaks(rows: list[dict], configs: dict[str, tuple[ConfigDict, int]]) -> None:
-    """Peak memory of every row, each in a process of its own, which alone can tell."""
+    """Add the peak memory to every row, each measured in a separate process."""
     for row in rows:
         config, batch = configs[row["method"]]
         row["peak_megabytes"] = apart(peak, row["method"], config.to_dict(), batch)
 
 
 def variant(configured: Callable[[str], ConfigDict], name: str) -> ConfigDict:
-    """The config of a cell, or of CELL~WORD with one of VARIANTS."""
+    """Return the config of a cell, or of CELL~WORD with one of VARIANTS."""
     cell, mark, word = name.partition("~")
     config = configured(cell)
     if mark:
@@ -142,7 +151,15 @@ def variant(configured: Callable[[str], ConfigDict], name: str) -> ConfigDict:
 def steps(
     configured: Callable[[str], ConfigDict], cells: Iterable[str], batch: int, rounds: int, memory: bool
 ) -> list[dict]:
-    """Rows of SUPERVISED and of every cell, or FORWARD, for `batch` images of each stream."""
+    """Return rows of SUPERVISED and of every cell or FORWARD.
+
+    Args:
+        configured: function that returns a cell's config.
+        cells: names of cells, CELL~WORD, or FORWARD.
+        batch: images of each stream.
+        rounds: rounds of timing.
+        memory: also measure peaks.
+    """
     plain = configured("source_only"), 2 * batch
     entries = {SUPERVISED: plain} | {
         cell: plain if cell == FORWARD else (variant(configured, cell), batch) for cell in cells
@@ -154,7 +171,7 @@ def steps(
 
 
 def table(rows: list[dict], what: str) -> str:
-    """Rows of `ratios` or others in Markdown: all before the ratio, and if known the ratio and the peak."""
+    """Format rows as Markdown: all keys before the ratio, and ratio and peak if present."""
     keys = list(itertools.takewhile(lambda key: key != "ratio", rows[0]))
     ratio, memory = "ratio" in rows[0], "peak_megabytes" in rows[0]
     head = [key.replace("_", " ") for key in keys]

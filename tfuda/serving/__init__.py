@@ -1,1 +1,1 @@
-"""From a trained network to files that others serve."""
+"""Export a trained network to files for serving, and predict from them."""

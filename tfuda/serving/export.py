@@ -1,4 +1,4 @@
-"""A trained network as a file or folder that others serve, compared with the Keras model before it gets its name."""
+"""Export a trained network as a file or folder, and compare the export with the Keras model before publication."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tfuda.serving.saved_model import Model
 
 SAVEDMODEL, TFLITE = "savedmodel", ".tflite"
 
-# What each format adds to the name of a model.
+# Suffix that each format adds to the name of a model.
 FORMATS = {SAVEDMODEL: "", "savedmodel-float16": "-float16", "tflite": TFLITE, "tflite-float16": f"-float16{TFLITE}"}
 
 
@@ -29,10 +29,14 @@ def export_network(
     probe: np.ndarray | Files,
     form: str = SAVEDMODEL,
 ) -> dict:
-    """Write the network to `out`, whole or not at all, and read it back alone: its row of the table of parity.
+    """Write the network to `out` atomically, load the export alone, and return its row of the parity table.
 
-    probe: images to compare the two on, uint8 [N, H, W, 3] or the paths of N pictures
-    form: one of FORMATS; the -float16 ones keep weights in half precision and compute in float32
+    Args:
+        network: the network.
+        classes: names of the classes.
+        out: path of the export.
+        probe: images for the comparison, uint8 [N, H, W, 3] or the paths of N pictures.
+        form: one of FORMATS; -float16 keeps weights in half precision and computes in float32.
     """
     out = pathlib.Path(os.path.abspath(out))
     writer, half = lite if form.startswith("tflite") else saved_model, form.endswith("float16")
@@ -45,27 +49,31 @@ def export_network(
 
 
 def output_paths(out: str, forms: Iterable[str]) -> dict[str, str]:
-    """{form: the path that it is written to}."""
+    """Return {form: path to write}."""
     if strange := {*forms} - {*FORMATS}:
         raise ValueError(f"--format={min(strange)} is unknown: choose some of {', '.join(FORMATS)}")
     return {form: out.removesuffix(TFLITE) + FORMATS[form] for form in forms}
 
 
 def check_place(out: pathlib.Path, file: bool) -> None:
-    """Refuse to replace what is no model."""
+    """Raise ValueError if `out` exists and is not a model of this kind."""
     if file and out.is_dir():
-        raise ValueError(f"--out={out} is a folder, and a .tflite is a file: choose another name")
+        raise ValueError(f"--out={out} is a folder, but a .tflite is a file: choose another name")
     if not file and out.exists() and not (out / "saved_model.pb").is_file():
-        raise ValueError(f"--out={out} exists and is no SavedModel: choose another folder")
+        raise ValueError(f"--out={out} exists and is not a SavedModel: choose another folder")
 
 
 def open_model(path: str | os.PathLike) -> Model | Lite:
-    """What `export` wrote: a file is a .tflite, anything else should be a SavedModel."""
+    """Load an export: a file as .tflite, anything else as SavedModel."""
     return Lite(path) if os.path.isfile(path) else Model(path)
 
 
 def parity(network: Network, path: pathlib.Path, probe: np.ndarray | Files) -> dict:
-    """Largest difference in probabilities to the network, for images and for files, and the share of equal labels."""
+    """Compare an export with the network on images and on files.
+
+    Returns:
+        The largest difference in probabilities, and the share of equal labels.
+    """
     images, model = pipeline.read_pictures(probe, network.view), open_model(path)  # [N, H, W, 3]
     here = saved_model.probabilities(network)(tf.constant(images)).numpy()
     files = map(tf.io.read_file, probe) if isinstance(probe, Files) else map(tf.io.encode_png, probe)
@@ -75,5 +83,5 @@ def parity(network: Network, path: pathlib.Path, probe: np.ndarray | Files) -> d
 
 
 def megabytes(path: pathlib.Path) -> float:
-    """Of a file, or of all in a folder."""
+    """Return the size of a file, or of all files in a folder."""
     return sum(file.stat().st_size for file in [path, *path.rglob("*")] if file.is_file()) / 2**20

@@ -1,8 +1,8 @@
-"""A .tflite file: uint8 images [n, H, W, 3] of the network's size in, probabilities [n, K] out.
+"""Write and read .tflite files: uint8 images [n, H, W, 3] of the network's size in, probabilities [n, K] out.
 
 Class names and view lie in a zip archive after the model, as TFLite's own metadata do: `unzip -p FILE classes.txt`.
-TFLite cannot run a network with operations outside its built-in ones, or with layers under mixed precision, and
-decodes no files: who calls it gives images of the network's size.
+TFLite cannot run a network with operations outside its built-in ones, or with layers under mixed precision. TFLite
+decodes no files, so a caller passes images of the network's size.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ VIEW = "view.json"
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
-    """Without TFLite's notices: that tf.lite moves to ai_edge_litert, and which delegate it takes."""
+    """Silence TFLite's notices: that tf.lite moves to ai_edge_litert, and which delegate is used."""
     with decodable.hushed(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="(?s).*ai_edge_litert")
         yield
 
 
 def write_model(network: Network, classes: tuple[str, ...], out: pathlib.Path, half: bool = False) -> None:
-    """half: weights in half precision, computed in float32."""
+    """Convert the network and write it to `out`. half: keep weights in half precision, compute in float32."""
     weights = [variable.numpy() for variable in network.variables]  # constants: the converter would drop variables
     images = tf.TensorSpec([None, *network.size], tf.uint8, name="images")
     answer = probabilities(network, weights)
@@ -49,7 +49,7 @@ def write_model(network: Network, classes: tuple[str, ...], out: pathlib.Path, h
     try:
         with quietly():
             out.write_bytes(converter.convert())
-    except Exception as error:  # the converter's own class is not public
+    except Exception as error:  # the converter's exception class is not public
         raise ValueError(f"TFLite cannot run this network ({reason(error)}): --format=savedmodel") from None
     with zipfile.ZipFile(out, "a") as archive:
         archive.writestr(zipfile.ZipInfo(CLASSES), "".join(f"{name}\n" for name in classes))
@@ -57,14 +57,14 @@ def write_model(network: Network, classes: tuple[str, ...], out: pathlib.Path, h
 
 
 def reason(error: Exception) -> str:
-    """What the converter says is missing, or its first line."""
+    """Return what the converter reports as missing, or the first line of its error."""
     text = str(error).strip()
     named = re.search(r"error: ('.*)", text)
     return named[1] if named else text.partition("\n")[0] or type(error).__name__
 
 
 def interpreter(path: pathlib.Path):
-    """LiteRT's, where it is installed, or TensorFlow's own."""
+    """Create the interpreter of LiteRT if that is installed, else TensorFlow's own."""
     if importlib.util.find_spec("ai_edge_litert"):
         from ai_edge_litert.interpreter import Interpreter
     else:
@@ -73,7 +73,7 @@ def interpreter(path: pathlib.Path):
 
 
 class Lite:
-    """A .tflite of `export`, loaded for prediction; one thread at a time may call it."""
+    """Predict with a .tflite of `export`; only one thread at a time may call the object."""
 
     def __init__(self, path: str | os.PathLike):
         path = pathlib.Path(path)
@@ -84,24 +84,24 @@ class Lite:
             with quietly():
                 self.runner = interpreter(path).get_signature_runner()
                 size = tuple(map(int, self.runner.get_input_details()["images"]["shape_signature"][1:]))
-                self.run([np.zeros(size, np.uint8)])  # it chooses its delegate at the first use
+                self.run([np.zeros(size, np.uint8)])  # the first call chooses the delegate
         except (zipfile.BadZipFile, KeyError, ValueError):
-            raise ValueError(f"--model={path} is no .tflite that run/export.py wrote") from None
+            raise ValueError(f"--model={path} is not a .tflite of run/export.py: export the run again") from None
         self.fit = tf.function(
             lambda picture: fit_size(picture, view, size),
             input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)],
         )
 
     def run(self, ready: Sequence[np.ndarray]) -> np.ndarray:
-        """n images of the network's size -> probabilities float32 [n, K]."""
+        """Return probabilities float32 [n, K] of n images of the network's size."""
         if not ready:
             return np.zeros([0, len(self.classes)], np.float32)
         return self.runner(images=np.stack(ready))["probabilities"]
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """images uint8 [n, h, w, 3] -> probabilities float32 [n, K]."""
+        """Return probabilities float32 [n, K] of images uint8 [n, h, w, 3]."""
         return self.run([self.fit(image).numpy() for image in checked_network(images)])
 
     def files(self, encoded: list[bytes]) -> np.ndarray:
-        """Encoded pictures -> probabilities float32 [n, K]."""
+        """Return probabilities float32 [n, K] of encoded pictures."""
         return self.run([self.fit(views.decode(tf.constant(one))).numpy() for one in encoded])

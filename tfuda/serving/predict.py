@@ -1,4 +1,4 @@
-"""Files in, a CSV of predictions out."""
+"""Predict the labels of picture files, and write the predictions to a CSV file."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tfuda.data.files import ENDINGS, pictures_below
 from tfuda.serving.lite import Lite
 from tfuda.serving.saved_model import Model
 
-CSV: dict[str, Any] = {"mode": "w", "newline": "", "encoding": "utf-8", "errors": "surrogateescape"}  # of the file
+CSV: dict[str, Any] = {"mode": "w", "newline": "", "encoding": "utf-8", "errors": "surrogateescape"}  # for open
 
 
 def pictures(paths: Iterable[str]) -> list[pathlib.Path]:
-    """The files that are named, and the pictures in folders that are named, in order of their names."""
+    """List the named files, and the pictures in named folders in the order of their names."""
     found: list[pathlib.Path] = []
     for path in paths:
         inside = pictures_below(path) if os.path.isdir(path) else []
@@ -26,7 +26,7 @@ def pictures(paths: Iterable[str]) -> list[pathlib.Path]:
 
 
 def read_picture(path: pathlib.Path) -> bytes:
-    """The bytes of a picture that can be decoded, as PNG where only Pillow can; ValueError says why not."""
+    """Return a picture's bytes, as PNG if only Pillow can decode it; raise ValueError with the reason otherwise."""
     if path.is_dir():
         raise ValueError(f"the folder holds no picture ({', '.join(ENDINGS)})")
     reason, png = readable(str(path))
@@ -38,7 +38,7 @@ def read_picture(path: pathlib.Path) -> bytes:
 def batches(
     paths: Iterable[pathlib.Path], complain: Callable[[str], None], size: int = 64
 ) -> Iterator[tuple[list[pathlib.Path], list[bytes]]]:
-    """(paths, contents) of up to `size` readable files; each unreadable one is a line to `complain`."""
+    """Yield (paths, contents) of up to `size` readable files; call `complain` with a line for each other file."""
     names: list[pathlib.Path] = []
     contents: list[bytes] = []
     for path in paths:
@@ -56,7 +56,14 @@ def batches(
 
 
 def predict_files(model: Model | Lite, paths: Iterable[str], out: TextIO, complain: Callable[[str], None]) -> int:
-    """Write `file,label,confidence` for every readable picture; returns how many files were unreadable."""
+    """Write `file,label,confidence` for every readable picture; return the number of unreadable files.
+
+    Args:
+        model: the exported model.
+        paths: files and folders.
+        out: the open CSV file.
+        complain: called with a line for each unreadable file.
+    """
     bad = 0
 
     def note(line: str) -> None:

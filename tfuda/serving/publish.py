@@ -1,4 +1,4 @@
-"""All or nothing on disk: a kill leaves the old model or the new one under its name, and nothing else for long."""
+"""Publish a model atomically: a kill leaves the old or the new model, and the next export removes other remains."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ ENDING = ".part"
 
 @contextlib.contextmanager
 def staged_output(out: pathlib.Path) -> Iterator[pathlib.Path]:
-    """The path to write to: of `out`'s name, in a hidden folder beside it that is gone at the end.
+    """Yield a path to write to, in a hidden folder beside `out` that is deleted at the end.
 
-    Such folders of exports that were killed go too; one that is at work holds a lock on its own.
+    Folders of killed exports are deleted too; an active export holds a lock on its folder.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     mark = f".{out.name[:40]}."
@@ -35,7 +35,7 @@ def staged_output(out: pathlib.Path) -> Iterator[pathlib.Path]:
     while True:
         folder = pathlib.Path(tempfile.mkdtemp(dir=out.parent, prefix=mark, suffix=ENDING))
         with _locked(folder) as mine:
-            if mine:  # another export may have taken it for one that was killed
+            if mine:  # another export may have removed the folder as left by a killed process
                 try:
                     yield folder / out.name
                 finally:
@@ -45,7 +45,7 @@ def staged_output(out: pathlib.Path) -> Iterator[pathlib.Path]:
 
 @contextlib.contextmanager
 def _locked(folder: pathlib.Path, more: int = 0) -> Iterator[bool]:
-    """Hold a folder; False if it is gone, or held by another process (with fcntl.LOCK_NB as `more`)."""
+    """Lock a folder; yield False if it is gone, or locked by another process (with fcntl.LOCK_NB as `more`)."""
     with contextlib.ExitStack() as stack:
         try:
             handle = os.open(folder, os.O_RDONLY)
@@ -58,7 +58,7 @@ def _locked(folder: pathlib.Path, more: int = 0) -> Iterator[bool]:
 
 
 def put_in_place(ready: pathlib.Path, out: pathlib.Path) -> None:
-    """Give what is ready its name; what had it stays in the hidden folder."""
+    """Rename `ready` to `out`; the previous model moves to the hidden folder."""
     if not out.is_dir():
         os.replace(ready, out)
     elif not exchange(ready, out):
@@ -67,7 +67,7 @@ def put_in_place(ready: pathlib.Path, out: pathlib.Path) -> None:
 
 
 def exchange(a: pathlib.Path, b: pathlib.Path) -> bool:
-    """Swap two names in one step, where system and file system can: Linux on a disk of its own."""
+    """Swap two names in one step and return True, if system and file system can (Linux on a local disk)."""
     rename = getattr(ctypes.CDLL(None), "renameat2", None)
     here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
     return rename is not None and rename(here, os.fsencode(a.absolute()), here, os.fsencode(b.absolute()), swap) == 0
@@ -78,7 +78,7 @@ def _old(ready: pathlib.Path) -> pathlib.Path:
 
 
 def _recover(folder: pathlib.Path, out: pathlib.Path) -> None:
-    """Finish what was killed between the two steps that `put` takes where it cannot swap."""
+    """Finish a publication that was killed between the two steps of `put_in_place` without a swap."""
     ready = folder / out.name
     if _old(ready).exists() and ready.exists() and not out.exists():
         os.replace(ready, out)

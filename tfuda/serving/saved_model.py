@@ -1,4 +1,4 @@
-"""The SavedModel: what is in it, and how it is read back."""
+"""Define, write and load the SavedModel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CLASSES = "classes.txt"  # in the SavedModel's assets folder
 
 
 def fit_size(picture: tf.Tensor, view: views.View, size: tuple[int, ...]) -> tf.Tensor:
-    """uint8 [h, w, 3] -> uint8 `size` [H, W, 3], as evaluation sees it: resized, or through the view's middle."""
+    """Resize uint8 [h, w, 3] to uint8 `size` [H, W, 3] as evaluation does, through the view's middle if any."""
     if view.size:
         return views.shown_views(picture, tf.constant(views.center(view)[0]), view)
     height, width = size[:2]
@@ -31,7 +31,7 @@ def fit_size(picture: tf.Tensor, view: views.View, size: tuple[int, ...]) -> tf.
 
 
 def probabilities(network: Network, values: Sequence = ()) -> Callable[[tf.Tensor], tf.Tensor]:
-    """A function from uint8 [n, *size] to float32 [n, K]; values: in the place of the network's variables."""
+    """Return a function from uint8 [n, *size] to float32 [n, K]. values: replacements of the network's variables."""
     pairs = list(zip(network.variables, values, strict=True)) if values else []
 
     def work(images):
@@ -43,9 +43,9 @@ def probabilities(network: Network, values: Sequence = ()) -> Callable[[tf.Tenso
 
 
 def halved(variable: keras.Variable) -> np.ndarray:
-    """Its values in half precision, as bits; as they are, where that cannot hold them (a variance above 65504).
+    """Return a variable's values in half precision as bits, or unchanged if half precision overflows (above 65504).
 
-    As bits, because oneDNN complains on stderr of variables in half precision where the CPU has no AVX-512.
+    Bits are used because oneDNN warns on stderr about variables in half precision if the CPU has no AVX-512.
     """
     values = variable.numpy()
     if not np.issubdtype(values.dtype, np.floating):
@@ -56,18 +56,21 @@ def halved(variable: keras.Variable) -> np.ndarray:
 
 
 def whole(value, dtype: str) -> tf.Tensor:
-    """What `halved` made of a value, or a value, as it was."""
+    """Restore a value from `halved`, cast to `dtype`."""
     return tf.cast(tf.bitcast(value, tf.half) if value.dtype == np.uint16 else value, dtype)
 
 
 class Served(tf.Module):
-    """Two signatures, each -> {"probabilities": float32 [n, K], "label": int64 [n], "class": string [n]}.
+    """Serve two signatures, each -> {"probabilities": float32 [n, K], "label": int64 [n], "class": string [n]}.
 
-    serving_default  images: uint8 [n, h, w, 3]; of the network's size they are taken as they are, others resized
+    serving_default  images: uint8 [n, h, w, 3]; images of the network's size are used unchanged, others are resized
     serve_bytes      encoded: string [n], JPEG, PNG, BMP or GIF (its first frame), seen as in evaluation: resized,
-                     and where the network has a view, cropped in the middle
+                     and cropped in the middle if the network has a view
 
-    half: weights are kept in half precision, and become float32 in every call
+    Args:
+        network: the network.
+        classes_file: file with a class name in each line.
+        half: keep weights in half precision; each call converts them to float32.
     """
 
     def __init__(self, network: Network, classes_file: str, half: bool = False):
@@ -86,33 +89,36 @@ class Served(tf.Module):
         self.names = tf.lookup.StaticHashTable(names, "")
 
     def answer(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        """images uint8 [n, H, W, 3] of the network's size."""
+        """Return the answer for images uint8 [n, H, W, 3] of the network's size."""
         found = self.probabilities(images)
         label = tf.argmax(found, -1)
         return {"probabilities": found, "label": label, "class": self.names.lookup(label)}
 
     def fit(self, picture: tf.Tensor) -> tf.Tensor:
+        """Resize uint8 [h, w, 3] to the network's size."""
         return fit_size(picture, self.view, tuple(self.size))
 
     def each(self, work, items: tf.Tensor) -> tf.Tensor:
-        """uint8 [n, *size] of n pictures, one after another."""
+        """Apply `work` to n pictures one after another: uint8 [n, *size]."""
         return tf.map_fn(work, items, fn_output_signature=tf.TensorSpec(self.size, tf.uint8))
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")])
     def serve(self, images):
-        tf.debugging.assert_positive(tf.shape(images), "no images, or such without rows or columns")
+        """Answer images, uint8 [n, h, w, 3]."""
+        tf.debugging.assert_positive(tf.shape(images), "no images, or images without rows or columns")
         same = tf.reduce_all(tf.equal(tf.shape(images)[1:], self.size))
         ready = tf.cond(same, lambda: images, lambda: self.each(self.fit, images))
         return self.answer(tf.ensure_shape(ready, [None, *self.size]))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="encoded")])
     def serve_bytes(self, encoded):
+        """Answer encoded pictures, string [n]."""
         tf.debugging.assert_positive(tf.size(encoded), "no images")
         return self.answer(self.each(lambda one: self.fit(views.decode(one)), encoded))
 
 
 def write_model(network: Network, classes: tuple[str, ...], out: pathlib.Path, half: bool = False) -> None:
-    """The SavedModel, to a path that is not yet there."""
+    """Write the SavedModel to a path that does not exist yet. half: as in `Served`."""
     listed = out.with_name(CLASSES)
     listed.write_text("".join(f"{name}\n" for name in classes), "utf-8")
     served = Served(network, str(listed), half)
@@ -120,7 +126,7 @@ def write_model(network: Network, classes: tuple[str, ...], out: pathlib.Path, h
 
 
 def checked_network(images: np.ndarray) -> np.ndarray:
-    """Images as they are, if they are uint8 [n, h, w, 3]."""
+    """Return the images unchanged if they are uint8 [n, h, w, 3]; raise ValueError otherwise."""
     images = np.asarray(images)
     if images.dtype != np.uint8:
         raise ValueError(f"images are {images.dtype}, not uint8 in 0..255: they would be misread")
@@ -130,12 +136,12 @@ def checked_network(images: np.ndarray) -> np.ndarray:
 
 
 class Model:
-    """A SavedModel of `export`, loaded for prediction; any number of threads may call it."""
+    """Predict with a SavedModel of `export`; any number of threads may call the object."""
 
     def __init__(self, path: str | os.PathLike):
         path = pathlib.Path(path)
         if not (path / "saved_model.pb").is_file():
-            raise FileNotFoundError(f"--model={path} is no SavedModel: {path / 'saved_model.pb'} is missing")
+            raise FileNotFoundError(f"--model={path} is not a SavedModel: {path / 'saved_model.pb'} is missing")
         self.loaded = tf.saved_model.load(str(path))
         try:
             self.plain, self.encoded = (self.loaded.signatures[name] for name in ("serving_default", "serve_bytes"))
@@ -144,18 +150,18 @@ class Model:
         self.classes = (path / "assets" / CLASSES).read_text("utf-8").splitlines()
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """images uint8 [n, h, w, 3] -> probabilities float32 [n, K]."""
+        """Return probabilities float32 [n, K] of images uint8 [n, h, w, 3]."""
         images = checked_network(images)
         if not len(images):
             return np.zeros([0, len(self.classes)], np.float32)
         return self.plain(images=tf.constant(images))["probabilities"].numpy()
 
     def files(self, encoded: list[bytes]) -> np.ndarray:
-        """Encoded pictures -> probabilities float32 [n, K]; ValueError where one of them is none."""
+        """Return probabilities float32 [n, K] of encoded pictures; raise ValueError if one cannot be decoded."""
         if not encoded:
             return np.zeros([0, len(self.classes)], np.float32)
         try:
             return self.encoded(encoded=tf.constant(encoded, tf.string))["probabilities"].numpy()
         except tf.errors.InvalidArgumentError as error:
-            cause = error.message.partition("\n\t [[")[0].splitlines()[-1]  # without where in the graph
+            cause = error.message.partition("\n\t [[")[0].splitlines()[-1]  # without the place in the graph
             raise ValueError(f"a request of {len(encoded)} pictures is refused: {cause}") from None

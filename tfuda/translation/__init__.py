@@ -1,1 +1,1 @@
-"""Pictures of one domain in the style of another: CycleGAN, its training, and what it writes."""
+"""Translate pictures of one domain to the style of another: CycleGAN, its training, and the pairs it writes."""

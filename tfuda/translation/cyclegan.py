@@ -37,35 +37,40 @@ METERS = ("loss", "fool", "cycle", "identity", "judge")
 
 
 def to_unit(images) -> tf.Tensor:
-    """uint8 [...] -> [-1, 1]."""
+    """Scale uint8 [...] to [-1, 1]."""
     return tf.cast(images, ops.real()) / 127.5 - 1.0
 
 
 def to_bytes(images) -> tf.Tensor:
-    """[-1, 1] [...] -> uint8, rounded."""
+    """Scale [-1, 1] [...] to uint8, rounded."""
     return tf.cast(tf.clip_by_value(tf.round((images + 1.0) * 127.5), 0.0, 255.0), tf.uint8)
 
 
 def squares(verdict, wanted: float) -> tf.Tensor:
-    """[B, h, w, 1] -> mean (verdict - wanted)² of each image [B]."""
+    """Return the mean of (verdict - wanted)² for each image: [B, h, w, 1] -> [B]."""
     return tf.reduce_mean(tf.square(verdict - wanted), [1, 2, 3])
 
 
 def distance(a, b) -> tf.Tensor:
-    """[B, H, W, 3] twice -> mean |a - b| of each image [B]."""
+    """Return the mean of |a - b| for each image: [B, H, W, 3] twice -> [B]."""
     return tf.reduce_mean(tf.abs(a - b), [1, 2, 3])
 
 
 class CycleGAN(Segmented):
-    """Two generators and two discriminators in training.
+    """Train two generators and two discriminators.
 
-    side: of the images, which are square
-    width, blocks: of the generators, the discriminators have the same width; blocks 0 for the usual number
-    seeing: do the generators' last convolutions see the image itself?
-    layers: of the discriminators; 0 for the largest patch that fits
-    cycle, identity: weights of these losses; 0 leaves the identity passes out
-    pool: images in each pool, 0 for none
-    seed: of the pools' draws
+    Args:
+        side: height and width of the images.
+        width: channels of the first layer in generators and discriminators.
+        blocks: residual blocks of a generator; 0 for the usual number.
+        seeing: pass the image itself to the generators' last convolutions.
+        layers: strided layers of a discriminator; 0 for the largest patch that fits.
+        cycle: weight of the cycle loss.
+        identity: weight of the identity loss; 0 skips its passes.
+        pool: images in each pool; 0 for no pool.
+        steps: steps of the training.
+        segment: steps of a segment.
+        seed: seed of the pools' draws.
     """
 
     def __init__(
@@ -96,16 +101,16 @@ class CycleGAN(Segmented):
 
     @property
     def makers(self) -> list[keras.Variable]:
-        """Weights of both generators."""
+        """Return the weights of both generators."""
         return [*self.to_target.trainable_variables, *self.to_source.trainable_variables]
 
     @property
     def judges(self) -> list[keras.Variable]:
-        """Weights of both discriminators."""
+        """Return the weights of both discriminators."""
         return [*self.judge_target.trainable_variables, *self.judge_source.trainable_variables]
 
     def compile(self, rate: float = 2e-4, jit_compile: bool = False, **options) -> None:
-        """Both optimizers, Adam with β₁ = .5; Keras's other options as ever."""
+        """Create both optimizers, Adam with β₁ = .5. rate: initial learning rate; options: those of Keras."""
         decay = schedules.linear_decay(rate)
 
         def adam(name: str) -> keras.optimizers.Optimizer:
@@ -119,11 +124,14 @@ class CycleGAN(Segmented):
         self.judging.build(self.judges)
 
     def state(self) -> list[keras.Variable]:
-        """All that a run needs to go on to the same bits."""
+        """Return all variables of a checkpoint from which a run resumes bitwise identically."""
         return [*super().state(), *self.judging.variables]
 
     def making(self, real_source, real_target) -> tuple[dict[str, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-        """This replica's shares of the generators' terms, and (x̃^T, x̃^S), for images in [-1, 1] [B, H, W, 3]."""
+        """Compute this replica's shares of the generators' terms, and the translations (x̃^T, x̃^S).
+
+        real_source, real_target: images in [-1, 1], [B, H, W, 3]
+        """
         as_target, as_source = self.to_target(real_source), self.to_source(real_target)
         fool = ops.mean(squares(self.judge_target(as_target), 1.0))
         fool += ops.mean(squares(self.judge_source(as_source), 1.0))
@@ -137,7 +145,7 @@ class CycleGAN(Segmented):
         return {"loss": loss, "fool": fool, "cycle": cycle, "identity": identity}, (as_target, as_source)
 
     def judging_loss(self, real_source, real_target, as_target, as_source) -> tf.Tensor:
-        """This replica's share of both discriminators' loss, scalar."""
+        """Compute this replica's share of both discriminators' loss, scalar."""
         total = tf.zeros([], ops.real())
         for judge, real, made in (
             (self.judge_target, real_target, as_target),
@@ -147,7 +155,10 @@ class CycleGAN(Segmented):
         return total
 
     def train_step(self, batch: dict[str, dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
-        """batch: {"source" and "target": {"image": uint8 [B, H, W, 3]}}."""
+        """Update the generators, then the discriminators.
+
+        batch: {"source" and "target": {"image": uint8 [B, H, W, 3]}}
+        """
         real = [to_unit(batch[name]["image"]) for name in ("source", "target")]
         with tf.GradientTape() as tape:
             terms, made = self.making(*real)
@@ -156,7 +167,7 @@ class CycleGAN(Segmented):
         terms = self.agreed(terms)
         with tf.control_dependencies(
             [*gradients, self._sound(terms)]
-        ):  # else the call that meets the data's end counts
+        ):  # else the call at the data's end counts as a step
             seen = [
                 pool(tf.stop_gradient(images), self.step.value) for pool, images in zip(self.pools, made, strict=True)
             ]
@@ -172,11 +183,11 @@ class CycleGAN(Segmented):
         return self.results()
 
     def _sound(self, terms: dict[str, tf.Tensor]) -> tf.Operation:
-        """An operation that ends the graph where a term is not finite."""
+        """Return an operation that stops the graph if a term is NaN or not finite."""
         return nonfinite.refuse(nonfinite.finite(terms.values()), self.step.value)
 
     def translator(self, direction: str) -> Callable:
-        """One of DIRECTIONS -> a compiled function, uint8 [B, H, W, 3] -> uint8 in the other domain's style."""
+        """Return a compiled function of a direction: uint8 [B, H, W, 3] -> uint8 in the style of the other domain."""
         if direction not in self.translators:
             made = {"source_as_target": self.to_target, "target_as_source": self.to_source}[direction]
             self.translators[direction] = tf.function(lambda images: to_bytes(made(to_unit(images))))

@@ -36,7 +36,7 @@ SLOPE = 0.2
 
 
 class Reflect(keras.layers.Layer):
-    """Mirrors the border without repeating it: x [B, h, w, C] -> [B, h + 2 width, w + 2 width, C]."""
+    """Pad by reflection without repeating the border: x [B, h, w, C] -> [B, h + 2 width, w + 2 width, C]."""
 
     def __init__(self, width: int, **options):
         super().__init__(**options)
@@ -53,25 +53,26 @@ class Reflect(keras.layers.Layer):
 
 
 def norm(name: str, epsilon: float = 1e-5) -> keras.layers.Layer:
-    """Instance normalisation, in float32 or wider also under mixed precision."""
+    """Create instance normalisation, in float32 or wider also under mixed precision."""
     return keras.layers.GroupNormalization(
         groups=-1, epsilon=epsilon, center=False, scale=False, dtype=ops.real(), name=name
     )
 
 
 def normal() -> keras.Initializer:
+    """Create the initializer N(0, .02)."""
     return keras.initializers.RandomNormal(0.0, 0.02)
 
 
 def convolution(name: str, width: int, size: int, stride: int = 1, **options) -> keras.layers.Layer:
-    """Without padding: [B, h, w, C] -> [B, (h - size) / stride + 1, ..., width]."""
+    """Create a convolution without padding: [B, h, w, C] -> [B, (h - size) / stride + 1, ..., width]."""
     return keras.layers.Conv2D(
         width, size, stride, kernel_initializer=normal(), name=f"convolution_{name}", **options
     )
 
 
 def down(name: str, width: int) -> list[keras.layers.Layer]:
-    """d-k: [B, h, w, C] -> [B, h/2, w/2, width]."""
+    """Create d-k: [B, h, w, C] -> [B, h/2, w/2, width]."""
     return [
         keras.layers.ZeroPadding2D(1, name=f"pad_{name}"),
         convolution(name, width, 3, 2, use_bias=False),
@@ -81,7 +82,7 @@ def down(name: str, width: int) -> list[keras.layers.Layer]:
 
 
 def up(name: str, width: int) -> list[keras.layers.Layer]:
-    """u-k: [B, h, w, C] -> [B, 2h, 2w, width]."""
+    """Create u-k: [B, h, w, C] -> [B, 2h, 2w, width]."""
     return [
         keras.layers.Conv2DTranspose(
             width, 3, 2, use_bias=False, kernel_initializer=normal(), name=f"convolution_{name}"
@@ -93,7 +94,7 @@ def up(name: str, width: int) -> list[keras.layers.Layer]:
 
 
 class Residual(keras.layers.Layer):
-    """R-k: x [B, h, w, width] -> the same shape."""
+    """Apply R-k: x [B, h, w, width] -> the same shape."""
 
     def __init__(self, width: int, **options):
         super().__init__(**options)
@@ -114,7 +115,7 @@ class Residual(keras.layers.Layer):
 
 
 class Beside(keras.layers.Layer):
-    """x [B, h, w, C] and what layers make of it, [B, h, w, D] -> [B, h, w, D + C]."""
+    """Concatenate x [B, h, w, C] to the output [B, h, w, D] of `layers` on x: [B, h, w, D + C]."""
 
     def __init__(self, layers: list[keras.layers.Layer], **options):
         super().__init__(**options)
@@ -135,7 +136,15 @@ class Beside(keras.layers.Layer):
 def generator(
     size: int, width: int = 64, blocks: int = 0, name: str = "generator", seeing: bool = False
 ) -> keras.Sequential:
-    """[B, size, size, 3] in [-1, 1] -> the same; blocks: 0 for 9 from 256 on and 6 below."""
+    """Create a generator: [B, size, size, 3] in [-1, 1] -> the same shape and range.
+
+    Args:
+        size: height and width of the images.
+        width: channels of the first layer.
+        blocks: residual blocks; 0 for 9 from size 256 on and 6 below.
+        name: name of the network.
+        seeing: pass the image itself to the last convolution.
+    """
     check_size(size)
     layers: list[keras.layers.Layer] = [
         Reflect(3, name="pad_first"),
@@ -159,7 +168,10 @@ def generator(
 
 
 def discriminator(size: int, width: int = 64, layers: int = 0, name: str = "discriminator") -> keras.Sequential:
-    """[B, size, size, 3] in [-1, 1] -> verdicts [B, h, w, 1]; layers: 0 for the largest patch that fits."""
+    """Create a discriminator: [B, size, size, 3] in [-1, 1] -> verdicts [B, h, w, 1].
+
+    layers: layers of stride 2; 0 for the largest patch that fits
+    """
     check_size(size)
     count = layers or next(count for count, side in PATCHES.items() if side <= size)
     made = []
@@ -178,12 +190,12 @@ def discriminator(size: int, width: int = 64, layers: int = 0, name: str = "disc
 
 
 def leaky(x) -> tf.Tensor:
-    """LeakyReLU; TensorFlow's own op after a bias makes its graph optimizer complain on stderr."""
+    """Apply LeakyReLU; after a bias TensorFlow's own op makes the graph optimizer print warnings on stderr."""
     return tf.where(x > 0, x, SLOPE * x)
 
 
 def check_size(size: int) -> None:
-    """Refuse images that cannot be halved twice, or are smaller than the smallest patch."""
+    """Raise ValueError if images cannot be halved twice, or are smaller than the smallest patch."""
     if size % 4 or size < min(PATCHES.values()):
         raise ValueError(
             f"images of {size} × {size}: the generators halve them twice, so their side has to be a multiple of 4 "

@@ -1,14 +1,14 @@
-"""The image pool of CycleGAN, Shrivastava et al. 2017 (https://arxiv.org/abs/1612.07828), section 2.3, as released.
+"""Keep CycleGAN's image pool, Shrivastava et al. 2017 (https://arxiv.org/abs/1612.07828), section 2.3, as released.
 
-Discriminators judge earlier translations too. The images of a batch come one after another; each
+Discriminators judge earlier translations too. The images of a batch are handled one after another; each
 
-    while the pool is not full   is stored, and shown
-    after that, at even odds     is stored in a random place, and what was there is shown
-    else                         is shown
+    while the pool is not full      is stored and shown
+    afterwards, with probability ½  is stored in a random place, and the image that was there is shown
+    else                            is shown
 
-All images of a batch in one go: what image i finds in its place is the last earlier image of the batch that was
-stored there, or else what the pool held. Draws are functions of the seed alone, which names the run, the pool and
-the step.
+All images of a batch are exchanged in one operation. Image i finds in its place the last earlier image of the batch
+that was stored there, or else the pool's image. Draws are functions of the seed alone, which identifies the run, the
+pool and the step.
 """
 
 from __future__ import annotations
@@ -22,9 +22,16 @@ from tfuda.core import ops
 
 
 def exchange(stored, count, new, seed) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """What is shown [B, H, W, 3], the new pool [P, H, W, 3], and how many images it holds (int64).
+    """Exchange a batch with the pool.
 
-    stored [P, H, W, 3], count int64: the pool; new [B, H, W, 3]; seed int64 [2]
+    Args:
+        stored: the pool's images, [P, H, W, 3].
+        count: images in the pool, int64.
+        new: the batch, [B, H, W, 3].
+        seed: int64 [2].
+
+    Returns:
+        The images to show [B, H, W, 3], the new pool [P, H, W, 3], and its count (int64).
     """
     size, rows = stored.shape[0], tf.shape(new)[0]
     at = tf.range(tf.cast(rows, tf.int64))  # [B]
@@ -45,20 +52,24 @@ def exchange(stored, count, new, seed) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 
 
 def draw(count, seed, below: int) -> tf.Tensor:
-    """int64 [count]; under XLA whole numbers stay the same, and fractions do not."""
+    """Draw int64 [count] below `below`; under XLA integers stay the same, and fractions do not."""
     return tf.random.stateless_uniform([count], seed, 0, below, tf.int64, alg="philox")
 
 
 def _choose(rows, a, b) -> tf.Tensor:
-    """a or b, row by row: bool [n], [n, H, W, 3]."""
+    """Choose a or b for each row: bool [n], [n, H, W, 3]."""
     return tf.where(rows[:, None, None, None], a, b)
 
 
 class Pool:
-    """One pool, in the checkpoint of the model whose `memory` makes its variables; the same on every replica.
+    """Hold one pool in the checkpoint of the model whose `memory` creates variables; it is equal on every replica.
 
-    size: images that it holds; 0 shows every image as it is
-    side: of the images
+    Args:
+        memory: function that creates a variable of the model.
+        name: name of the pool.
+        size: images in the pool; 0 shows every image unchanged.
+        side: height and width of the images.
+        seed: seed of the draws.
     """
 
     def __init__(self, memory: Callable, name: str, size: int, side: int, seed: int):
@@ -67,7 +78,7 @@ class Pool:
         self.count = memory(f"{name}_count", (), "int64") if size else None
 
     def __call__(self, new: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-        """This replica's new images [B, H, W, 3] -> as many for its discriminator."""
+        """Exchange this replica's new images [B, H, W, 3] for as many to show to its discriminator."""
         if self.images is None or self.count is None:
             return new
         seed = tf.stack([tf.constant(self.key, tf.int64), step])

@@ -1,13 +1,13 @@
-"""Translated pictures on disk, and how they are tied to their originals.
+"""Store translated pictures on disk, and link them to their originals.
 
-    FOLDER/index.json                      task, split; of each direction domain, count, size, hash of the originals
-    FOLDER/source_as_target.npy            uint8 [N, H, W, 3] in the order of the domain's rows, of arrays
-    FOLDER/source_as_target/index.csv      row, original, translated (from FOLDER on), of pictures in files
+    FOLDER/index.json                      task, split; for each direction domain, count, size, hash of the originals
+    FOLDER/source_as_target.npy            uint8 [N, H, W, 3] in the order of the domain's rows, for arrays
+    FOLDER/source_as_target/index.csv      row, original, translated (relative to FOLDER), for pictures in files
     FOLDER/source_as_target/00012_NAME.png
-    FOLDER/target_as_source...             the same of the other direction
+    FOLDER/target_as_source...             the same for the other direction
 
-Row r of either is the picture whose `index` in a batch is r. Every file is written under another name first, and
-index.json comes last, so what is there is whole.
+Row r of either is the picture whose `index` in a batch is r. Every file is written atomically, and index.json comes
+last, so a folder with index.json is complete.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from tfuda.data.tasks import Domain
 from tfuda.data.views import View
 from tfuda.translation.cyclegan import DIRECTIONS
 
-MANY = 2000  # pictures from which on a line tells of every tenth
-PIXELS = 2**18  # in a batch that is translated at once
+MANY = 2000  # from this many pictures on, progress is printed at every tenth
+PIXELS = 2**18  # pixels in a batch that is translated at once
 FIELDS = ("row", "original", "translated")
 
 
 def digest(images: np.ndarray | Files) -> str:
-    """Of the pixels of arrays, or of the paths of files."""
+    """Hash the pixels of arrays, or the paths of files."""
     found = hashlib.sha256()
     if isinstance(images, Files):
         for path in images.paths:
@@ -49,18 +49,18 @@ def digest(images: np.ndarray | Files) -> str:
 
 
 def arrays(domain: Domain) -> np.ndarray:
-    """The images of a domain that has no files: uint8 [N, H, W, 3]."""
+    """Return the images of a domain of arrays: uint8 [N, H, W, 3]."""
     assert isinstance(domain.images, np.ndarray)
     return domain.images
 
 
 def pair_folder(direction: str, domain: Domain) -> str:
-    """What ties the translations of a domain to its rows, from the folder of pairs on."""
+    """Return the file, relative to the folder of pairs, that holds or lists a domain's translations."""
     return f"{direction}/index.csv" if isinstance(domain.images, Files) else f"{direction}.npy"
 
 
 def entry(direction: str, domain: Domain, side: int) -> dict:
-    """What index.json says of a direction."""
+    """Return a direction's entry in index.json."""
     found = {"domain": domain.name, "count": len(domain), "size": [side, side], "originals": digest(domain.images)}
     return found | {"translated": pair_folder(direction, domain)}
 
@@ -77,10 +77,16 @@ def put_pictures(
     say: Callable[[str], None],
     pause: Callable[[str], None],
 ) -> None:
-    """Translate and write every picture of a domain that is not written yet.
+    """Translate and write every picture of a domain that is not yet written.
 
-    view: gives a picture the generators' size; translate: uint8 [B, H, W, 3] -> the same
-    pause: called with how far it is after every batch; may raise to stop
+    Args:
+        folder: folder of the pairs.
+        direction: one of DIRECTIONS.
+        domain: the domain to translate.
+        view: resizes a picture to the generators' size.
+        translate: uint8 [B, H, W, 3] -> the same shape.
+        say: called with each line of progress.
+        pause: called with the progress after every batch; may raise to stop.
     """
     side = view.size or arrays(domain).shape[1]
     batch = max(1, min(256, PIXELS // side**2))
@@ -104,14 +110,14 @@ def put_pictures(
 
 
 def put_array(path: pathlib.Path, images: np.ndarray) -> None:
-    """uint8 [N, H, W, 3] as .npy."""
+    """Write uint8 [N, H, W, 3] as .npy."""
     out = io.BytesIO()
     np.save(out, images)
     write_whole(path, out.getvalue())
 
 
 def _put_files(table: pathlib.Path, files: Files, batch: int, batches: Callable) -> None:
-    """One PNG each, from the first batch on that lacks one; batches are the same in every run, and so their bits."""
+    """Write one PNG each, from the first batch with a missing one on; the batches of every run are equal."""
     home = table.parent
     home.mkdir(exist_ok=True)
     paths = [home / name_of(row, path) for row, path in enumerate(files)]
@@ -127,7 +133,7 @@ def _put_files(table: pathlib.Path, files: Files, batch: int, batches: Callable)
 
 
 def put_table(path: pathlib.Path, files: Files, translated: list[str]) -> None:
-    """index.csv."""
+    """Write index.csv."""
     path.parent.mkdir(exist_ok=True)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -136,12 +142,12 @@ def put_table(path: pathlib.Path, files: Files, translated: list[str]) -> None:
 
 
 def name_of(row: int, path: str) -> str:
-    """00012_cat.png."""
+    """Return a translated picture's file name, such as 00012_cat.png."""
     return f"{row:05d}_{pathlib.PurePath(path).stem[:80]}.png"
 
 
 def finish(folder: pathlib.Path, task: str, entries: dict[str, dict]) -> dict:
-    """Write index.json; from here on `load_pairs` finds the pairs."""
+    """Write index.json; from then on `load_pairs` finds the pairs."""
     index = {"task": task, "split": "train", **entries}
     write_whole(folder / "index.json", json.dumps(index, indent=1) + "\n")
     return index
@@ -151,16 +157,18 @@ def finish(folder: pathlib.Path, task: str, entries: dict[str, dict]) -> dict:
 
 
 def finished(folder: str | os.PathLike) -> dict | None:
-    """index.json, once everything is written."""
+    """Return the content of index.json, or None while pairs are incomplete."""
     path = pathlib.Path(folder, "index.json")
     return read_json(path, *DIRECTIONS) if path.is_file() else None
 
 
 def load_pairs(folder: str | os.PathLike, direction: str, domain: Domain) -> Domain:
-    """The translations of a domain's pictures, row by row, as a domain in the other's style.
+    """Load the translations of a domain's pictures, row by row, as a domain in the style of the other one.
 
-    direction: "source_as_target", with the labels of `domain`, or "target_as_source", without
-    domain: the one that was translated, task.streams["source"] or ["target"]
+    Args:
+        folder: folder of the pairs.
+        direction: "source_as_target", with the labels of `domain`, or "target_as_source", without labels.
+        domain: the domain that was translated, task.streams["source"] or ["target"].
     """
     folder = pathlib.Path(folder)
     if direction not in DIRECTIONS:
@@ -169,14 +177,14 @@ def load_pairs(folder: str | os.PathLike, direction: str, domain: Domain) -> Dom
         raise FileNotFoundError(f"{folder}: there is no such folder of pairs; run/pair.py makes it")
     index = finished(folder)
     if index is None:
-        raise FileNotFoundError(f"{folder} holds no finished pairs: index.json is missing; run/pair.py goes on there")
+        raise FileNotFoundError(f"{folder} holds no finished pairs: index.json is missing; run/pair.py resumes there")
     about = index[direction]
     if lacking := {"domain", "count", "originals"} - {*about} if isinstance(about, dict) else {direction}:
         raise ValueError(f"{folder / 'index.json'} lacks {min(lacking)}: it is not as run/pair.py writes it")
     if about["originals"] != digest(domain.images):
         raise ValueError(
             f"{folder} holds pairs of task {index['task']}, and the {about['count']} pictures of {about['domain']} "
-            f"translated there are not the {len(domain)} of {domain.name} here: run/pair.py makes others elsewhere"
+            f"translated there are not the {len(domain)} of {domain.name} here: run run/pair.py with another folder"
         )
     path = folder / pair_folder(direction, domain)
     if not path.is_file():
@@ -196,6 +204,7 @@ def _pictures(images: np.ndarray) -> bool:
 
 
 def other(direction: str) -> str:
+    """Return the opposite direction."""
     return DIRECTIONS[1 - DIRECTIONS.index(direction)]
 
 

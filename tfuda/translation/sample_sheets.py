@@ -1,4 +1,4 @@
-"""Pictures of two domains, each translated to the other and back."""
+"""Draw pictures of two domains, each translated to the other domain and back."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 
 from tfuda import figure_style
 
-GAP = 0.08  # between images, of their width
+GAP = 0.08  # gap between images, as a share of their width
 
 
 def grid(rows: Sequence[np.ndarray]) -> np.ndarray:
-    """Rows of images, uint8 [n, H, W, 3] each -> one sheet [R, C, 3], white between."""
+    """Arrange rows of images, uint8 [n, H, W, 3] each, on one sheet [R, C, 3] with white gaps."""
     count, height, width = rows[0].shape[:3]
     gap = max(1, round(GAP * width))
     sheet = np.full([len(rows) * (height + gap) - gap, count * (width + gap) - gap, 3], 255, np.uint8)
@@ -26,7 +26,7 @@ def grid(rows: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def panel(axes: Axes, rows: Sequence[np.ndarray], titles: Sequence[str]) -> None:
-    """Rows of images, uint8 [n, H, W, 3] each, with a title left of each."""
+    """Draw rows of images, uint8 [n, H, W, 3] each, with a title to the left of each row."""
     axes.imshow(grid(rows), interpolation="nearest")
     each = rows[0].shape[1] * (1 + GAP)
     axes.set_yticks([(i + 0.5) * each for i in range(len(rows))], [figure_style.shortened(title) for title in titles])
@@ -36,7 +36,13 @@ def panel(axes: Axes, rows: Sequence[np.ndarray], titles: Sequence[str]) -> None
 
 
 def samples(names: Sequence[str], rows: Sequence[tuple[np.ndarray, ...]], out: str | os.PathLike) -> None:
-    """One panel for each of two domains: their names, and (images, translated, back), each uint8 [n, H, W, 3]."""
+    """Save one panel for each of two domains.
+
+    Args:
+        names: names of the two domains.
+        rows: (images, translated, back) of each domain, each uint8 [n, H, W, 3].
+        out: file to write.
+    """
     with figure_style.page(out, 7.2, 4.6) as figure:
         panels = figure.subplots(2, 1)
         for axes, name, there, images in zip(panels, names, reversed(names), rows, strict=True):

@@ -1,1 +1,1 @@
-"""A look through a data folder before training."""
+"""Check a data folder before training."""

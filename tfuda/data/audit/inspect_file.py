@@ -1,6 +1,6 @@
-"""Picture files one by one: can training decode a file, and does it see what a person sees?
+"""Inspect picture files: check that training can decode each one and sees what a person sees.
 
-Whether a file can be decoded is asked of TensorFlow, which training uses; of what it then sees, the header tells.
+TensorFlow, which training uses, decides if a file can be decoded. The header shows how the picture may differ then.
 """
 
 from __future__ import annotations
@@ -21,16 +21,19 @@ from PIL import Image
 from tfuda.data.decodable import FORMATS, decoded_content, over, readable
 from tfuda.data.files import Files
 
-# What can be found, the worst first: how bad it is, and what it means and asks for.
+# Kinds of findings, the worst first: severity, meaning and remedy.
 KINDS = {
     "missing_domain": ("error", "training stops: unpack it, or name the others by --domains"),
-    "unreadable_folder": ("error", "training stops there: give yourself the right to read it"),
+    "unreadable_folder": ("error", "training stops there: make it readable for you"),
     "loop": ("error", "a symbolic link back to itself or a folder around it, training stops there: remove it"),
-    "unknown_class": ("error", "a folder that is none of the set's classes, training stops there: move it away"),
+    "unknown_class": ("error", "a folder that is not a class of the data set, training stops there: move it away"),
     "empty_class": ("error", "a class folder without a picture, training stops there: fill it or remove it"),
-    "count": ("error", "not as many pictures as the set has, results would not compare: unpack it again"),
-    "bad_line": ("error", "a line of a list is no `path label`, training stops there: mend or remove it"),
-    "bad_label": ("error", "a label beyond the classes, training stops there: mend the list"),
+    "count": (
+        "error",
+        "the data set has another number of pictures, results would not be comparable: unpack it again",
+    ),
+    "bad_line": ("error", "a line of a list is not `path label`, training stops there: correct or remove it"),
+    "bad_label": ("error", "a label outside the classes, training stops there: correct the list"),
     "missing": ("error", "no such file, training stops there: put it back, or take the list of --fix_list"),
     "empty_file": ("error", "a file of no bytes, training stops there: fetch it again, or leave it out (--fix_list)"),
     "truncated": ("error", "the end of the file is missing: fetch it again, or leave it out (--fix_list)"),
@@ -38,33 +41,34 @@ KINDS = {
         "error",
         "nothing can decode it: replace it, or leave it out (--fix_list, --config.on_bad_image=skip)",
     ),
-    "contradiction": ("warning", "the same bytes in several classes of a domain: keep the one that is right"),
-    "duplicate": ("warning", "the same bytes in several domains, which helps the transfer unduly: keep one"),
-    "rotated": ("warning", "viewers turn it by its EXIF tag, training and serving do not: turn the pixels"),
-    "animated": ("warning", "only its first frame is used: save that one, or choose another"),
+    "contradiction": ("warning", "the same file in several classes of a domain: keep the right one"),
+    "duplicate": ("warning", "the same file in several domains, which makes the adaptation look better: keep one"),
+    "rotated": ("warning", "viewers rotate it by its EXIF tag, training and serving do not: rotate the pixels"),
+    "animated": ("warning", "only the first frame is used: save that frame, or choose another"),
     "alpha": ("warning", "transparency is dropped and hidden colours show: lay it on a background"),
-    "16_bit": ("warning", "only the upper 8 of 16 bits are used: save it with 8"),
-    "cmyk": ("warning", "colours for print, turned to RGB without a profile: save it as RGB"),
-    "palette": ("warning", "at most 256 colours, turned to RGB: look whether it was meant so"),
-    "greyscale": ("warning", "no colours, the one channel is used three times: look whether it was meant so"),
+    "16_bit": ("warning", "only the upper 8 of 16 bits are used: save it with 8 bits"),
+    "cmyk": ("warning", "colours for print, converted to RGB without a profile: save it as RGB"),
+    "palette": ("warning", "at most 256 colours, converted to RGB: check that this is intended"),
+    "greyscale": ("warning", "no colours, the one channel is used three times: check that this is intended"),
     "loose": ("warning", "a picture beside the class folders, training does not see it: put it into one"),
     "not_a_picture": (
         "warning",
-        "a file in a class folder that is left out for its name's ending: convert or remove it",
+        "a file in a class folder that training ignores because of its suffix: convert or remove it",
     ),
-    "renumbered": ("note", "a list numbers the classes otherwise: training goes by the names of the folders"),
+    "renumbered": ("note", "a list numbers the classes differently: training uses the names of the folders"),
     "foreign": ("note", "TensorFlow cannot read it: training makes a PNG copy in its cache, once"),
 }
 
-# How files begin, how they end, and in how many last bytes that has to be: some programs write a little after it.
+# First bytes of a format: (its end mark, within how many last bytes). Some programs write a few bytes after the mark.
 ENDS = {b"\x89PNG": (b"IEND", 64), b"\xff\xd8": (b"\xff\xd9", 64), b"GIF8": (b";", 1)}
-LENGTHS = {b"RIFF": (4, 8), b"BM": (2, 0)}  # or where they tell their length, and what that does not count
+# Formats that state their length: (its position in the header, bytes that the length does not count).
+LENGTHS = {b"RIFF": (4, 8), b"BM": (2, 0)}
 
-CHUNK = 4096  # files under way at a time
+CHUNK = 4096  # files in progress at a time
 
 
 class Finding(NamedTuple):
-    """One of KINDS, where (a file, a folder, or LIST:LINE), and what exactly."""
+    """Hold one finding: a kind of KINDS, the place (a file, a folder, or LIST:LINE), and the details."""
 
     kind: str
     file: str
@@ -72,11 +76,12 @@ class Finding(NamedTuple):
 
     @property
     def severity(self) -> str:
+        """Return "error", "warning" or "note"."""
         return KINDS[self.kind][0]
 
 
 class Look(NamedTuple):
-    """What there is to find in a file, the first 16 bytes of its SHA-256, and width and height, 0 where unknown."""
+    """Hold what a file shows: findings, the first 16 bytes of the SHA-256, and (width, height), 0 where unknown."""
 
     findings: tuple[Finding, ...] = ()
     digest: bytes = b""
@@ -84,7 +89,7 @@ class Look(NamedTuple):
 
 
 def inspect_picture(path: str) -> Look:
-    """At one file: all of its bytes are read and decoded."""
+    """Read and decode one file completely, and return what is found."""
     try:
         data = decoded_content(path)
     except ValueError as error:
@@ -110,7 +115,10 @@ def inspect_picture(path: str) -> Look:
 
 
 def cut_short(data: bytes, reason: str) -> bool:
-    """Is the end of a file missing that a decoder refuses? By its mark of the end or its length, else the reason."""
+    """Return True if the end of a file that a decoder refuses is missing.
+
+    The format's end mark or length decides; for other formats the decoder's reason does.
+    """
     for start, (end, within) in ENDS.items():
         if data.startswith(start):
             return end not in data[-within:]
@@ -121,16 +129,16 @@ def cut_short(data: bytes, reason: str) -> bool:
 
 
 def header(data: bytes) -> tuple[str, tuple[int, int], dict[str, str]]:
-    """Format, width and height, and {kind: detail} of what the header gives away; nothing is decoded."""
+    """Read format, (width, height) and {kind: detail} from the header, without decoding the pixels."""
     marks: dict[str, str] = {}
     try:
         picture = Image.open(io.BytesIO(data), formats=FORMATS)
-    except Exception:  # Pillow raises many kinds; TensorFlow has read this file, so it is no matter
+    except Exception:  # Pillow raises many kinds; TensorFlow has read this file, so the error does not matter
         return "", (0, 0), marks
     with picture:
         turn = 1
-        with contextlib.suppress(Exception):  # a damaged tag turns nothing
-            # PNG's own getexif would decode everything to look for a tag behind the pixels
+        with contextlib.suppress(Exception):  # a damaged tag rotates nothing
+            # getexif of PNG would decode the whole file to find a tag behind the pixels
             late = picture.format != "PNG" or b"eXIf" in data
             turn = (picture.getexif() if late else Image.Image.getexif(picture)).get(0x0112, 1)
         if turn in range(2, 9):
@@ -144,7 +152,7 @@ def header(data: bytes) -> tuple[str, tuple[int, int], dict[str, str]]:
 
 
 def _mode(picture: Image.Image, data: bytes) -> dict[str, str]:
-    """What of a picture's mode is not 8 bits of red, green and blue."""
+    """Return findings on the mode of a picture that is not 8 bits each of red, green and blue."""
     mode = picture.mode
     marks = {}
     if mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
@@ -153,7 +161,7 @@ def _mode(picture: Image.Image, data: bytes) -> dict[str, str]:
         marks["16_bit"] = f"mode {mode}"
     if marks:
         return marks
-    if mode == "P" and picture.format != "GIF":  # a GIF has always one
+    if mode == "P" and picture.format != "GIF":  # a GIF always has a palette
         return {"palette": "mode P"}
     if mode == "CMYK":
         return {"cmyk": "mode CMYK"}
@@ -161,7 +169,7 @@ def _mode(picture: Image.Image, data: bytes) -> dict[str, str]:
 
 
 def _bits(picture: Image.Image, data: bytes) -> int:
-    """Of a channel; Pillow's mode does not tell for colours."""
+    """Return the bits of a channel; Pillow's mode does not show them for colour pictures."""
     if picture.format == "PNG":
         return data[24]
     if picture.format == "TIFF":
@@ -170,15 +178,16 @@ def _bits(picture: Image.Image, data: bytes) -> int:
 
 
 class Progress:
-    """A bar on a terminal, else ten lines where it takes long; on stderr, past the decoders' silence."""
+    """Print progress to stderr: a bar on a terminal, else ten lines if there are many files."""
 
     def __init__(self, count: int):
         self.count, self.done, self.start, self.shown = count, 0, time.monotonic(), 0.0
         self.terminal = os.isatty(2)
         self.lock = threading.Lock()
-        self.out = os.fdopen(os.dup(2), "w")  # check.hushed leads 2 itself elsewhere
+        self.out = os.fdopen(os.dup(2), "w")  # decodable.hushed redirects descriptor 2
 
     def step(self) -> None:
+        """Count one picture and print the progress."""
         with self.lock:
             self.done += 1
             now = time.monotonic()
@@ -192,13 +201,18 @@ class Progress:
             self.out.flush()
 
     def close(self) -> None:
+        """End the bar and close the stream."""
         if self.terminal and self.done:
             self.out.write("\n")
         self.out.close()
 
 
 def survey(files: Files) -> tuple[list[Finding], np.ndarray, np.ndarray]:
-    """Findings, digests (S16 [N], empty where a file cannot be used) and sizes (int32 [N, 2]) of N files."""
+    """Inspect N files.
+
+    Returns:
+        The findings, digests (S16 [N], empty where a file cannot be used) and sizes (int32 [N, 2]).
+    """
     found: list[Finding] = []
     digests, sizes = np.zeros(len(files), "S16"), np.zeros([len(files), 2], np.int32)
     progress = Progress(len(files))

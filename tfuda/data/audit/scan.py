@@ -1,4 +1,4 @@
-"""What a data folder holds, read as training reads it but without stopping at a mistake: mistakes are collected."""
+"""Scan a data folder as training reads it, but collect mistakes as findings instead of stopping at the first."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from tfuda.data.audit.inspect_file import Finding
 from tfuda.data.files import MOST, Files, is_picture, lines_of, listed, path_outside, path_within, strangers
 from tfuda.names import near
 
-ARRAYS = {("mnist", "mnist")}  # set and domain that come as one file of arrays, not as pictures
+ARRAYS = {("mnist", "mnist")}  # (data set, domain) stored as one file of arrays, not as pictures
 
 
 @dataclasses.dataclass
 class Part:
-    """N pictures that training reads as one domain, or as one split of it where a set has official lists.
+    """Hold N pictures that training reads as one domain, or as one split where a data set has official lists.
 
-    labels: int32 [N], -1 where nobody knows them
-    lines: int32 [N], where each is in the list `place`; [0] where that is a folder
-    expected: in all, and by class; 0 and () where the catalogue does not know
+    labels: int32 [N], -1 where unknown
+    lines: int32 [N], line of each picture in the list `place`; [0] if `place` is a folder
+    expected: number of pictures in all and of each class; 0 and () where the catalogue does not know them
     """
 
     domain: str
@@ -36,14 +36,15 @@ class Part:
     lines: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.int32))
     split: str = ""
     expected: tuple[int, tuple[int, ...]] = (0, ())
-    lists: tuple[str, ...] = ()  # names under which the catalogue's reader would find a list of it
+    lists: tuple[str, ...] = ()  # file names under which the catalogue's reader finds a list of this part
 
     @property
     def name(self) -> str:
+        """Return the domain's name, with the split if there is one."""
         return f"{self.domain}_{self.split}" if self.split else self.domain
 
     def counts(self) -> np.ndarray:
-        """Pictures of each class: int64 [K]."""
+        """Count the pictures of each class: int64 [K]."""
         return np.bincount(self.labels[self.labels >= 0], minlength=len(self.classes))
 
 
@@ -51,7 +52,7 @@ class Part:
 
 
 def entries(folder: str, found: list[Finding], around: tuple[str, ...] = ()) -> Iterator[os.DirEntry]:
-    """What a folder holds and can be looked at; around: the real paths of the folders that it lies in."""
+    """Yield the entries of a folder that can be examined. `around` has the real paths of the folders around it."""
     if (real := os.path.realpath(folder)) in around:
         found.append(Finding("loop", folder, f"leads to {real}"))
         return
@@ -71,7 +72,7 @@ def entries(folder: str, found: list[Finding], around: tuple[str, ...] = ()) -> 
 
 
 def walk(folder: str, found: list[Finding], strict: bool = False, around: tuple[str, ...] = ()) -> list[str]:
-    """Every picture in a folder and its folders; strict: other files are a finding."""
+    """List every picture below a folder; with `strict`, add a finding for every other file."""
     paths: list[str] = []
     for entry in entries(folder, found, around):
         if entry.is_dir():
@@ -84,7 +85,7 @@ def walk(folder: str, found: list[Finding], strict: bool = False, around: tuple[
 
 
 def folder_part(name: str, folder: str, found: list[Finding], classes: tuple[str, ...] = ()) -> Part:
-    """A folder of class folders, called as in `classes` where those are given; else of pictures without labels."""
+    """Read a folder of class folders (named as in `classes`, () for any names), or of pictures without labels."""
     mine: list[Finding] = []
     top = list(entries(folder, mine))
     loose = [entry.path for entry in top if not entry.is_dir() and is_picture(entry.name)]
@@ -115,7 +116,14 @@ def list_part(
     classes: tuple[str, ...] = (),
     homes: Sequence[str] = (),
 ) -> Part:
-    """A list of `path label`; without classes, labels may be any number. homes: as in files.image_list."""
+    """Read a list with `path label` in each line as domain `name`.
+
+    Args:
+        path: the list; `root` is the folder that its paths are relative to.
+        found: list that findings are added to.
+        classes: names of the classes; () allows labels up to MOST.
+        homes: folders with class folders, as in `files.image_list`.
+    """
     names, labels, lines, before = [], [], [], len(found)
     for number, line in enumerate(lines_of(path), 1):
         if not line.strip():
@@ -136,7 +144,7 @@ def list_part(
             labels.append(int(label))
             lines.append(number)
     if not names and len(found) == before:
-        found.append(Finding("bad_line", path, "the list names no picture"))
+        found.append(Finding("bad_line", path, "the list contains no picture"))
     known = classes or tuple(map(str, range(max(labels, default=0) + 1)))
     if homes:
         labels = _by_folder(path, names, labels, known, found)
@@ -145,7 +153,7 @@ def list_part(
 
 
 def _placed(names: list[str], root: str, homes: Sequence[str]) -> list[str]:
-    """Where listed pictures are: as the first that is there is found, so are all."""
+    """Locate the listed pictures; the first picture that exists determines the rule for all."""
     split = [path_within(name) for name in names]
     for name, parts in zip(names, split, strict=True):
         if (drop := strangers(name, pathlib.Path(root))) is not None:
@@ -158,7 +166,7 @@ def _placed(names: list[str], root: str, homes: Sequence[str]) -> list[str]:
 def _by_folder(
     path: str, names: list[str], labels: list[int], classes: tuple[str, ...], found: list[Finding]
 ) -> list[int]:
-    """The labels that training takes: where a picture's folder bears a class's name, that class."""
+    """Return the labels that training uses: a folder named as a class decides, else the number in the list."""
     number = {name.lower(): label for label, name in enumerate(classes)}
     folders = [pathlib.PurePosixPath(name).parent.name.lower() for name in names]
     taken = [number.get(folder, label) for folder, label in zip(folders, labels, strict=True)]
@@ -179,7 +187,18 @@ def wanted(
     classes: int,
     found: list[Finding],
 ) -> tuple[str, list[Part]]:
-    """The folder that everything lies in, and what is in it: of a set, of lists or of folders, one of the three."""
+    """Read what the user named: a data set of the catalogue, lists, or folders (exactly one of them).
+
+    Args:
+        data: name of a data set in the catalogue, and `domains` of it, () for all.
+        lists: image lists, and the number of their `classes`, 0 if unknown.
+        folders: folders of pictures.
+        root: folder of the data set, or folder that the paths in the lists are relative to.
+        found: list that findings are added to.
+
+    Returns:
+        The folder that contains everything, and the parts.
+    """
     if bool(data) + bool(lists) + bool(folders) != 1:
         raise ValueError("name either --data and --root, or --list and --root, or folders; --help shows an example")
     for flag, value, wants in (("domains", domains, data), ("classes", classes, lists), ("root", root, not folders)):
@@ -190,7 +209,7 @@ def wanted(
             raise ValueError(f"--data={data!r} is not in the catalogue{near(data, catalogue.names())}")
         of = catalogue.set_of(data)
         if root and not os.path.isdir(root):
-            raise FileNotFoundError(f"--root={root}: there is no such folder; {of.title} is asked for at {of.ask}")
+            raise FileNotFoundError(f"--root={root}: there is no such folder; {of.title} is requested at {of.ask}")
         root = str(catalogue.folder(of, root))
         return root, of_set(of, root, domains, found)
     if lists:
@@ -200,7 +219,7 @@ def wanted(
 
 
 def of_folders(folders: Sequence[str], found: list[Finding]) -> list[Part]:
-    """Each is a domain; their classes are numbered together."""
+    """Read each folder as a domain; all domains share one numbering of the classes."""
     if len({os.path.realpath(folder) for folder in folders}) < len(folders):
         raise ValueError("the same folder is named twice")
     parts = []
@@ -220,7 +239,7 @@ def of_folders(folders: Sequence[str], found: list[Finding]) -> list[Part]:
 
 
 def of_lists(lists: Sequence[str], root: str, classes: int, found: list[Finding]) -> list[Part]:
-    """Each is a domain; their labels count together."""
+    """Read each list as a domain; all domains share the labels."""
     if not root:
         raise ValueError("--root is missing: the folder that the paths in the list are relative to")
     if not os.path.isdir(root):
@@ -234,7 +253,7 @@ def of_lists(lists: Sequence[str], root: str, classes: int, found: list[Finding]
 
 
 def _short(paths: Sequence[str]) -> list[str]:
-    """The last part of each path, or all of it where two have the same."""
+    """Return the last component of each path, or the whole path where two last components are equal."""
     last = [os.path.basename(os.path.abspath(path)) for path in paths]
     return [
         name if last.count(name) == 1 else path.strip("/").replace("/", "_")
@@ -243,7 +262,7 @@ def _short(paths: Sequence[str]) -> list[str]:
 
 
 def of_set(of: catalogue.Set, root: str, domains: Sequence[str], found: list[Finding]) -> list[Part]:
-    """Domains of a set of the catalogue, () for all: lists go before folders, as in catalogue.load."""
+    """Read domains of a data set in the catalogue, () for all; lists take precedence over folders, as in training."""
     chosen = [catalogue.domain(of, name) for name in domains] or [
         entry for entry in of.domains.values() if (of.name, entry.name) not in ARRAYS
     ]
@@ -254,7 +273,7 @@ def of_set(of: catalogue.Set, root: str, domains: Sequence[str], found: list[Fin
         for split in ("train", "test") if entry.train_lists else ("",):
             if part := _of_entry(of, entry, split, root, found):
                 part.split, part.expected = split, entry.expected(split)
-                # MNIST-M has a reader of its own, which knows the archive's names alone
+                # MNIST-M has its own reader, which accepts only the archive's names
                 part.lists = () if of.name == "mnist" else catalogue.lists(entry, split or "train")
                 parts.append(part)
             else:

@@ -1,4 +1,4 @@
-"""Before training: everything that is wrong with a folder of data, by name; run/verify.py prints it."""
+"""Find everything that is wrong with a data folder before training; run/verify.py prints the report."""
 
 from __future__ import annotations
 
@@ -16,16 +16,22 @@ from tfuda.data.audit.inspect_file import KINDS, Finding, survey
 from tfuda.data.audit.scan import Part
 from tfuda.data.files import Files
 
-NAMED = 10  # files of a kind that the report names unless it is asked for all
-EXPLAIN = ("unreadable_folder", "loop", "empty_class", "unknown_class")  # why a class has not its count
+NAMED = 10  # files of each kind that the report names, unless --all is given
+EXPLAIN = (
+    "unreadable_folder",
+    "loop",
+    "empty_class",
+    "unknown_class",
+)  # findings that explain a wrong count of a class
 
 
 @dataclasses.dataclass
 class Report:
-    """What was found in some parts.
+    """Hold the findings in some parts.
 
-    sizes: median width and height of each part's pictures, (0, 0) where none can be read
-    repeats: by domain, how many pictures are there already in the same class
+    Attributes:
+        sizes: median (width, height) of each part's pictures, (0, 0) if none can be read.
+        repeats: {domain: number of pictures that occur already in the same class}.
     """
 
     parts: list[Part]
@@ -34,12 +40,17 @@ class Report:
     repeats: dict[str, int]
 
     def bad(self) -> bool:
-        """Is there an error or a warning?"""
+        """Return True if there is an error or a warning."""
         return any(one.severity != "note" for one in self.findings)
 
 
 def verify(parts: list[Part], found: list[Finding]) -> Report:
-    """Look at each file once; found: what came up when the parts were read."""
+    """Inspect each file once, and report.
+
+    Args:
+        parts: the parts to check.
+        found: findings made while the parts were read.
+    """
     width = max([part.files.paths.dtype.itemsize for part in parts])
     every = np.concatenate([part.files.paths.astype(f"S{width}") for part in parts])  # [N]
     paths, rows = np.unique(every, return_inverse=True)  # [U], [N]
@@ -53,14 +64,14 @@ def verify(parts: list[Part], found: list[Finding]) -> Report:
 
 
 def _median(sizes: np.ndarray) -> tuple[int, int]:
-    """int [n, 2] -> width and height."""
+    """Return the median (width, height) of int [n, 2], without unknown sizes."""
     known = sizes[sizes.all(1)]
     width, height = np.median(known, 0) if len(known) else (0, 0)
     return int(width), int(height)
 
 
 def counted(parts: Iterable[Part], found: list[Finding]) -> Iterator[Finding]:
-    """Differences to the catalogue that no other finding explains: of each class where it knows them, else in all."""
+    """Yield differences from the catalogue's counts (by class where known) that no other finding explains."""
     explained = [one.file + os.sep for one in found if one.kind in EXPLAIN]
     for part in parts:
         total, by_class = part.expected
@@ -77,7 +88,7 @@ def counted(parts: Iterable[Part], found: list[Finding]) -> Iterator[Finding]:
 
 
 def at_lines(parts: Iterable[Part], seen: list[Finding]) -> Iterator[Finding]:
-    """The same findings, those that stop training with the line of the list that names the file."""
+    """Yield the findings, with the list's line added where an error concerns a listed file."""
     lines = {one.file: "" for one in seen if one.severity == "error"}
     for part in parts:
         for path, line in zip(part.files, part.lines, strict=False):
@@ -91,7 +102,7 @@ def at_lines(parts: Iterable[Part], seen: list[Finding]) -> Iterator[Finding]:
 
 
 class Copy(NamedTuple):
-    """A file in a domain, and its class there."""
+    """Hold a file of a domain, and its class in that domain."""
 
     file: str
     domain: str
@@ -101,9 +112,16 @@ class Copy(NamedTuple):
 def duplicates(
     parts: list[Part], where: list[np.ndarray], files: Files, digests: np.ndarray
 ) -> tuple[list[Finding], dict[str, int]]:
-    """The same bytes in several domains, or classes of a domain; and how many more within a class, by domain.
+    """Find identical files in several domains, or in several classes of a domain.
 
-    where: for each part int [n], which of the U files its pictures are; digests: S16 [U], empty for unusable files
+    Args:
+        parts: the parts.
+        where: for each part int [n], which of the U files its pictures are.
+        files: the U files.
+        digests: S16 [U], empty for unusable files.
+
+    Returns:
+        The findings, and {domain: number of further copies within a class}.
     """
     origin = np.repeat(np.arange(len(parts)), [len(own) for own in where])
     rows = np.stack([np.concatenate(where), origin, np.concatenate([part.labels for part in parts])], 1)  # [N, 3]
@@ -139,23 +157,23 @@ def _class(part: Part, label: int) -> str:
 
 
 def _apart(copies: list[Copy], key: Callable[[Copy], str]) -> Iterator[tuple[Copy, Copy]]:
-    """Each copy with one that has another key, where there are two keys."""
+    """Yield each copy with a copy of another key, if there are two keys."""
     first = copies[0]
     if other := next((copy for copy in copies if key(copy) != key(first)), None):
         for copy in copies:
             yield copy, other if key(copy) == key(first) else first
 
 
-# ---- what a person or a program reads
+# ---- reports for people and for programs
 
 
 def shown(path: str) -> str:
-    """A path for one line of text, whatever bytes are in it."""
+    """Escape a path that cannot be printed on one line."""
     return path if path.isprintable() else path.encode("unicode_escape").decode()
 
 
 def rows(report: Report) -> list[dict]:
-    """The table of parts, ready for JSON."""
+    """Return the table of parts, ready for JSON."""
     table = []
     for part, size in zip(report.parts, report.sizes, strict=True):
         total, by_class = part.expected
@@ -177,7 +195,7 @@ def rows(report: Report) -> list[dict]:
 
 
 def as_json(report: Report) -> dict:
-    """Everything."""
+    """Return the whole report, ready for JSON."""
     findings = [{"severity": one.severity, **one._asdict()} for one in report.findings]
     return {
         "domains": rows(report),
@@ -187,7 +205,7 @@ def as_json(report: Report) -> dict:
 
 
 def text(report: Report, everything: bool = False) -> str:
-    """The table, then the findings by kind, of each the first NAMED files or all."""
+    """Format the table, then the findings by kind: the first NAMED files of each kind, or all with `everything`."""
     lines = [*_table(rows(report)), ""]
     lines += [
         f"{domain}: {count} {'picture is' if count == 1 else 'pictures are'} there already in the same class"
@@ -221,11 +239,20 @@ def _table(table: list[dict]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
 
 
-# ---- a list of what can be used
+# ---- lists of the usable pictures
 
 
 def write_lists(report: Report, file: str, root: str) -> list[dict]:
-    """`path label` of every picture without an error, one list for each part; what was written, and how to use it."""
+    """Write one list of `path label` for each part, with every picture that has no error.
+
+    Args:
+        report: the report on the pictures.
+        file: name of the list; with several parts, the part's name is added.
+        root: folder that the paths are relative to.
+
+    Returns:
+        For each list the path, the number of pictures, and how to train on the list.
+    """
     bad = {one.file for one in report.findings if one.severity == "error"}
     told = []
     for part in report.parts:
@@ -243,7 +270,7 @@ def write_lists(report: Report, file: str, root: str) -> list[dict]:
 
 
 def _can_be_listed(name: str) -> bool:
-    """Would a reader of lists find this name again? Not with line breaks or foreign bytes in it."""
+    """Return True if a reader of lists would find this name again: no line breaks, no bytes outside UTF-8."""
     try:
         return name.encode() != b"" and name.splitlines() == [name] and name == name.strip()
     except UnicodeEncodeError:
@@ -251,7 +278,7 @@ def _can_be_listed(name: str) -> bool:
 
 
 def _use(part: Part, out: pathlib.Path, root: str) -> str:
-    """How to train on a list."""
+    """Say how to train on a list."""
     if part.lists:
         return f"copy it to {os.path.join(root, part.lists[0])}, where training looks first"
     if not part.classes:

@@ -1,6 +1,6 @@
-"""The papers' data sets: what they hold, how they lie on disk, and where to ask for them.
+"""Describe the papers' data sets: their contents, their layout on disk, and where to request them.
 
-One TOML file each beside this one: classes in the order of the labels that released lists use, domains with their
+Each data set has one TOML file in this folder: classes in the order of the labels in released lists, and domains with
 folders, lists and counts. Nothing is downloaded; `config.root` (or $TFUDA_DATA/NAME) is the unpacked archive.
 """
 
@@ -23,16 +23,16 @@ HERE = pathlib.Path(__file__).parent
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """What a TOML file says of one domain."""
+    """Hold what a TOML file says about one domain."""
 
     name: str
     short: str
     title: str
     folders: tuple[str, ...] = ()  # one of them, in the root, holds the class folders
     lists: tuple[str, ...] = ()  # or one of them is an image list of all pictures
-    train_lists: tuple[str, ...] = ()  # official splits, where there are such
+    train_lists: tuple[str, ...] = ()  # official splits, if there are any
     test_lists: tuple[str, ...] = ()
-    labelled_lists: tuple[str, ...] = ()  # official shots, {shots} in their names
+    labelled_lists: tuple[str, ...] = ()  # official shots, with {shots} in the names
     unlabelled_lists: tuple[str, ...] = ()
     count: int = 0
     count_train: int = 0
@@ -42,7 +42,7 @@ class Entry:
     counts_test: tuple[int, ...] = ()
 
     def expected(self, split: str) -> tuple[int, tuple[int, ...]]:
-        """How many pictures, and how many of each class where that is known."""
+        """Return the number of pictures in a split, and the number in each class where known."""
         if not self.train_lists:
             return self.count, self.counts
         train = split == "train"
@@ -51,7 +51,7 @@ class Entry:
 
 @dataclasses.dataclass(frozen=True)
 class Set:
-    """What a TOML file says of one data set."""
+    """Hold what a TOML file says about one data set."""
 
     name: str
     title: str
@@ -67,27 +67,27 @@ class Set:
 
 @functools.cache
 def names() -> tuple[str, ...]:
-    """Of all data sets."""
+    """List the names of all data sets."""
     return tuple(sorted(path.stem for path in HERE.glob("*.toml")))
 
 
 @functools.cache
 def set_of(name: str) -> Set:
-    """A data set by name."""
+    """Return a data set by its name."""
     said = _frozen(tomllib.loads((HERE / f"{name}.toml").read_text("utf-8")))
     entries = {key: Entry(key, **about) for key, about in said.pop("domains").items()}
     return Set(name, domains=entries, partial=said.pop("partial", {}), **said)
 
 
 def _frozen(tree: Any) -> Any:
-    """Lists become tuples."""
+    """Convert lists to tuples, recursively."""
     if isinstance(tree, dict):
         return {key: _frozen(value) for key, value in tree.items()}
     return tuple(tree) if isinstance(tree, list) else tree
 
 
 def domain(of: Set, name: str) -> Entry:
-    """A domain by its name, or by the letter that the papers use."""
+    """Return a domain by its name or by the papers' letter."""
     found = of.domains.get(name) or next((entry for entry in of.domains.values() if entry.short == name), None)
     if found is None:
         known = ", ".join(f"{entry.name} ({entry.short})" for entry in of.domains.values())
@@ -96,7 +96,7 @@ def domain(of: Set, name: str) -> Entry:
 
 
 def part(name: str, kept: str) -> tuple[str, ...]:
-    """The class names of a partial label set."""
+    """Return the class names of a partial label set."""
     known = set_of(name).partial if name in names() else {}
     if kept not in known:
         raise ValueError(f"config.partial={kept!r}: {name or 'the data'} has {', '.join(known) or 'no named part'}")
@@ -104,18 +104,18 @@ def part(name: str, kept: str) -> tuple[str, ...]:
 
 
 def folder(of: Set, root: str) -> pathlib.Path:
-    """Where a data set lies; the error says how to get it."""
+    """Return the folder of a data set; the error says where to request the data set."""
     path = pathlib.Path(root or os.path.join(os.environ.get("TFUDA_DATA", ""), of.name))
     if not path.is_dir():
         said = f"--config.root={path}" if root else "--config.root or $TFUDA_DATA"
         raise FileNotFoundError(
-            f"{said}: {of.title} is not there; it is asked for at {of.ask}, and config.root is its unpacked folder"
+            f"{said}: {of.title} is not there; it is requested at {of.ask}, and config.root is its unpacked folder"
         )
     return path
 
 
 def lists(entry: Entry, split: str) -> tuple[str, ...]:
-    """The lists that a split may be read from: "train", "test", "labelled-3" or "unlabelled-3"."""
+    """Return the names of the lists of a split: "train", "test", "labelled-3" or "unlabelled-3"."""
     kind, _, shots = split.partition("-")
     chosen = {"labelled": entry.labelled_lists, "unlabelled": entry.unlabelled_lists}.get(kind)
     if chosen is None:
@@ -124,9 +124,14 @@ def lists(entry: Entry, split: str) -> tuple[str, ...]:
 
 
 def load_domain(name: str, domain_name: str, split: str, root: str = "") -> Domain:
-    """A domain of a data set: paths, labels int32 [N]. Sets without official splits give all for each.
+    """Load a domain of a data set: paths and labels int32 [N].
 
-    split: "train", "test", or "labelled-3" and "unlabelled-3" where the set has lists of shots
+    Args:
+        name: name of the data set.
+        domain_name: name of the domain, or the papers' letter.
+        split: "train", "test", or "labelled-3" and "unlabelled-3" where the data set has lists of shots. Without
+            official splits, "train" and "test" both give all pictures.
+        root: folder of the data set; "" for $TFUDA_DATA/NAME.
     """
     of = set_of(name)
     entry, path = domain(of, domain_name), folder(of, root)
@@ -146,5 +151,5 @@ def load_domain(name: str, domain_name: str, split: str, root: str = "") -> Doma
 
 
 def shots(name: str, domain_name: str) -> bool:
-    """Has this domain lists of labelled shots of its own?"""
+    """Return True if a domain has official lists of labelled shots."""
     return name in names() and bool(domain_name) and bool(domain(set_of(name), domain_name).labelled_lists)

@@ -1,1 +1,1 @@
-"""One reader for each kind of data set."""
+"""Read domains: one module for each kind of data set."""

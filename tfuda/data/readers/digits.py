@@ -1,22 +1,23 @@
-"""The embedded benchmark: four domains of the ten digits, 32x32x3 uint8, made from what
-scikit-learn and matplotlib ship, so that nothing has to be downloaded.
+"""Draw the embedded benchmark: four domains of the ten digits, 32x32x3 uint8, without any download.
 
-- `H` handwritten: every other of scikit-learn's optical digits, upscaled, white on black, jittered.
+The images are made from what scikit-learn and matplotlib ship:
+
+- `H` handwritten: every second of scikit-learn's optical digits, upscaled, white on black, jittered.
 - `M` handwritten on photographs: the scans that H leaves out, blended with patches of scikit-learn's
   two photographs by the rule of MNIST-M, the absolute difference per channel.
-- `R` rendered: digits of matplotlib's own fonts in two greys, either of which may be the lighter.
+- `R` rendered: digits of matplotlib's own fonts in two greys, either of which may be the lighter one.
 - `S` street-like: digits of other faces in colour, with gradient, blur, noise and cropped neighbours.
 
-H and M, R and S, and the train and test splits of each share nothing:
+H and M are disjoint, R and S are disjoint, and so are the train and test splits of each domain:
 
-- scans: in the order of the data set, the even ones of a class go to H and the odd ones to M; the
-  first 60 of either are for training and the next 27 for testing.
-- photographs: of five upright bands, training patches lie in the odd ones, testing patches in the even.
+- scans: in the order of the data set, the even ones of a class go to H and the odd ones to M. The
+  first 60 of each are for training, the next 27 for testing.
+- photographs: of five vertical bands, training patches lie in bands 0, 2 and 4, testing patches in 1 and 3.
 - font faces: each set takes every family (sans, mono, serif, STIX) and every style (regular, bold,
-  italic, bold italic) once, a diagonal of the table of families by styles; the faces of Computer
-  Modern go to the training sets. `FACES` lists them.
+  italic, bold italic) once, a diagonal of the table of families by styles. The faces of Computer
+  Modern go to the training sets. `FACES` lists all.
 
-With the same library versions a seed always gives the same bits; the user's cache folder keeps them.
+With the same library versions, equal seeds give bitwise identical images; the user's cache folder keeps them.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ CLASSES = tuple("0123456789")
 SPLITS = ("train", "test")
 KEYS = tuple(f"{d}_{s}_{kind}" for d in DOMAINS for s in SPLITS for kind in ("images", "labels"))
 SIZE = 32
-VERSION = 1  # part of the cache file's name: raise it with any change to what is drawn
+VERSION = 1  # part of the cache file's name: raise it with any change of the images
 # Images of each digit in train and test; the rarest digit has 174 scans = 2 x (60 + 27).
 PER_CLASS = {"H": (60, 27), "M": (60, 27), "R": (140, 60), "S": (140, 60)}
 FACES = {
@@ -60,10 +61,12 @@ BAND = 128  # width of a band of a photograph, which is 640 wide; a patch is at 
 
 
 def load_domain(name: str, split: str = "train", data_seed: int = 0) -> Domain:
-    """One of `DOMAINS`: images uint8 [N, 32, 32, 3] and labels int32 [N], shuffled and read-only.
+    """Load one of `DOMAINS`: images uint8 [N, 32, 32, 3] and labels int32 [N], shuffled and read-only.
 
-    split: "train" or "test"
-    data_seed: another one draws other images (from the same scans, photographs and faces)
+    Args:
+        name: one of `DOMAINS`.
+        split: "train" or "test".
+        data_seed: seed of the drawing; scans, photographs and faces are the same for all seeds.
     """
     _check("domain", name, DOMAINS)
     _check("split", split, SPLITS)
@@ -75,7 +78,7 @@ def load_domain(name: str, split: str = "train", data_seed: int = 0) -> Domain:
 
 
 def make(seed: int) -> dict[str, np.ndarray]:
-    """Draw everything: `H_train_images`, uint8 [N, 32, 32, 3], `H_train_labels`, int32 [N], and so on."""
+    """Draw all domains: {"H_train_images": uint8 [N, 32, 32, 3], "H_train_labels": int32 [N], ...}."""
     arrays = {}
     for domain, split in itertools.product(DOMAINS, SPLITS):
         key = f"{domain}_{split}"
@@ -85,7 +88,7 @@ def make(seed: int) -> dict[str, np.ndarray]:
 
 @functools.cache
 def scans(domain: str, split: str) -> np.ndarray:
-    """Which optical digits H or M draws train or test from: indices, int64 [10, n], a row per class."""
+    """Return the indices of the optical digits that H or M uses in a split: int64 [10, n], one row per class."""
     target, (train, test) = load_digits().target, PER_CLASS[domain]
     part = slice(0, train) if split == "train" else slice(train, train + test)
     rows = [np.flatnonzero(target == digit)[DOMAINS.index(domain) :: 2] for digit in range(10)]
@@ -95,7 +98,7 @@ def scans(domain: str, split: str) -> np.ndarray:
 
 
 def faces(domain: str, split: str) -> list[Path]:
-    """The font files that R or S draws train or test with."""
+    """List the font files that R or S uses in a split."""
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     paths = [folder / f"{face}.ttf" for face in FACES[f"{domain}_{split}"].split()]
     if missing := [path.name for path in paths if not path.exists()]:
@@ -104,10 +107,10 @@ def faces(domain: str, split: str) -> list[Path]:
 
 
 def cache_file(seed: int) -> Path:
-    """Where the images of a seed are kept: in $TFUDA_CACHE, $XDG_CACHE_HOME/tfuda or ~/.cache/tfuda."""
+    """Return the file that keeps the images of a seed, in $TFUDA_CACHE, $XDG_CACHE_HOME/tfuda or ~/.cache/tfuda."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     folder = os.environ.get("TFUDA_CACHE") or f"{base}/tfuda"
-    # The versions count, as other ones may draw other bits.
+    # The library versions are part of the name, because other versions may draw other images.
     versions = [VERSION, *(library.__version__ for library in (np, scipy, sklearn, matplotlib, PIL))]
     digest = hashlib.sha256(" ".join(map(str, versions)).encode()).hexdigest()[:12]
     return Path(os.path.expanduser(folder)) / f"digits-{seed}-{digest}.npz"
@@ -125,12 +128,12 @@ def _read(path: Path) -> dict[str, np.ndarray] | None:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {key: file[key] for key in KEYS}
-    except Exception:  # absent, unreadable or damaged in any of many ways: the cure is the same
+    except Exception:  # absent, unreadable or damaged: in every case the images are drawn again
         return None
 
 
 def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write whole or not at all; a folder that cannot be written to costs the cache, not the data."""
+    """Write the cache atomically; in a read-only folder nothing is cached, and the data are still usable."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_files.open_whole(path) as file:
@@ -147,7 +150,7 @@ def _check(what: str, value: str, known: tuple[str, ...]) -> None:
 
 
 def _draw_split(domain: str, split: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Images uint8 [N, 32, 32, 3] and labels int32 [N] of one split, each drawn from its own generator."""
+    """Draw images uint8 [N, 32, 32, 3] and labels int32 [N] of a split, each image from its own generator."""
     draw = {"H": _handwritten, "M": _on_photograph, "R": _rendered, "S": _street}[domain]
     part = SPLITS.index(split)
     key, count = (seed, DOMAINS.index(domain), part), 10 * PER_CLASS[domain][part]
@@ -158,7 +161,7 @@ def _draw_split(domain: str, split: str, seed: int) -> tuple[np.ndarray, np.ndar
     return images[order], (np.arange(count, dtype=np.int32) % 10)[order]
 
 
-# These four draw one image each: float [32, 32, 3], or [32, 32, 1] if grey, which may leave 0..255.
+# Each of these four draws one image, float [32, 32, 3], or [32, 32, 1] if grey; values may leave 0..255.
 
 
 def _handwritten(split: str, rank: int, digit: int, rng: Generator, domain: str = "H") -> np.ndarray:
@@ -193,7 +196,7 @@ def _street(split: str, rank: int, digit: int, rng: Generator) -> np.ndarray:
     face = _one_of(faces("S", split), rng)
     size = int(rng.integers(20, 30))
     ink = _jitter(_glyph(digit, face, size, rng), rng, turn=12, shear=0.25)
-    for side in (-1, 1):  # neighbours, cut off by the frame
+    for side in (-1, 1):  # neighbouring digits, cut off by the frame
         if rng.random() < 0.7:
             other = np.pad(_glyph(int(rng.integers(10)), face, size, rng), ((0, 0), (SIZE, SIZE)))  # [32, 96]
             ink = np.maximum(ink, np.roll(other, side * int(rng.integers(20, 26)), 1)[:, SIZE : 2 * SIZE])
@@ -207,8 +210,8 @@ def _street(split: str, rank: int, digit: int, rng: Generator) -> np.ndarray:
 
 
 def _glyph(digit: int, face: Path, size: int, rng: Generator) -> np.ndarray:
-    """A digit as coverage 0..1, float [32, 32], centred, now and then bolder, narrower or wider."""
-    # The basic layout is the one that every build of pillow has.
+    """Draw a digit as coverage in 0..1, float [32, 32], centred; some are bolder, narrower or wider."""
+    # Every build of Pillow has the basic layout.
     font = ImageFont.truetype(str(face), size, layout_engine=ImageFont.Layout.BASIC)
     left, top, right, bottom = map(int, font.getbbox(str(digit)))
     image = Image.new("L", (right - left + 2, bottom - top + 2))
@@ -222,7 +225,7 @@ def _glyph(digit: int, face: Path, size: int, rng: Generator) -> np.ndarray:
 
 
 def _jitter(gray: np.ndarray, rng: Generator, turn: float = 10, shear: float = 0.15) -> np.ndarray:
-    """Turn (degrees), shear, scale and shift float [32, 32] at random about its centre."""
+    """Rotate (degrees), shear, scale and shift float [32, 32] at random about its centre."""
     angle, slant, scale = rng.uniform([-turn, -shear, 0.85], [turn, shear, 1.1])
     angle = np.deg2rad(angle)
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -232,7 +235,7 @@ def _jitter(gray: np.ndarray, rng: Generator, turn: float = 10, shear: float = 0
 
 
 def _two_shades(rng: Generator, channels: int) -> np.ndarray:
-    """Foreground and background, float [2, channels], far enough apart in brightness to be told apart."""
+    """Draw foreground and background, float [2, channels], with clearly different brightness."""
     while True:
         shades = rng.uniform(0, 255, (2, channels))
         if abs(np.subtract(*shades.mean(1))) > 80:
@@ -241,6 +244,6 @@ def _two_shades(rng: Generator, channels: int) -> np.ndarray:
 
 @functools.cache
 def _sources() -> tuple[np.ndarray, list[Image.Image]]:
-    """The optical digits, uint8 [1797, 8, 8], and the two photographs, 640 wide and 427 high."""
+    """Return the optical digits, uint8 [1797, 8, 8], and the two photographs, 640 wide and 427 high."""
     optical = (load_digits().images * 15.9).astype(np.uint8)  # from 0..16 to 0..254
     return optical, [Image.fromarray(photo) for photo in load_sample_images().images]

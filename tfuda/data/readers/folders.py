@@ -1,10 +1,10 @@
-"""Two folders of your own: the source in class folders, the target as it is.
+"""Read two folders of your own: the source in class folders, the target in any order.
 
     --config.source=photos/ --config.target=scans/ --config.labels=scans_labelled/
 
-Class names are the names of the source's folders. Of every class a share of `holdout` is kept out of training, to
-measure on. The target's pictures are found wherever they lie in its folder. `labels`, with class folders as the
-source has them, is looked at in evaluation alone.
+The source's folder names are the class names. A share `holdout` of each class is kept out of training, for
+evaluation. Target pictures are found at any depth. `labels` has class folders as the source has; only
+evaluation reads the labels.
 """
 
 from __future__ import annotations
@@ -24,12 +24,22 @@ def load_domain(
     holdout: float = 0.2,
     seed: int = 0,
 ) -> Domain:
-    """name: "source" or "target"; split: "train" or "test"."""
+    """Load a domain of pictures from folders.
+
+    Args:
+        name: "source" or "target".
+        split: "train" or "test".
+        source: folder with the source's class folders.
+        target: folder of target pictures.
+        labels: folder with class folders of target pictures, read for the test split only; "" if there is none.
+        holdout: share of each source class for the test split, in [0, 1).
+        seed: seed that draws the test split.
+    """
     if name not in ("source", "target"):
         raise ValueError(f"config.task names {name!r}; with folders it is source-target")
     for flag, folder in (("source", source), ("target", target)):
         if not folder:
-            raise ValueError(f"--config.{flag} is missing: name the folder of {flag} pictures")
+            raise ValueError(f"--config.{flag} is missing: give the folder of {flag} pictures")
     if name == "source":
         return _source(source, split, holdout, seed)
     if split == "test" and labels:
@@ -43,10 +53,10 @@ def load_domain(
 
 def _source(folder: str, split: str, holdout: float, seed: int) -> Domain:
     if not 0 <= holdout < 1:
-        raise ValueError(f"--config.holdout={holdout}: a share from 0 to below 1")
+        raise ValueError(f"--config.holdout={holdout}: choose a share from 0 to below 1")
     names, files, labels = class_folders(folder)
     if len(names) < 2:
-        raise ValueError(f"{folder} has the one class {names[0]!r}: a classifier needs two at least")
+        raise ValueError(f"{folder} has the one class {names[0]!r}: a classifier needs at least two classes")
     rng, kept = np.random.default_rng([seed, 4]), np.zeros(len(files), bool)
     for k in range(len(names)):
         rows = rng.permutation(np.flatnonzero(labels == k))

@@ -1,9 +1,9 @@
-"""MNIST → MNIST-M: MNIST from the disk, and MNIST-M read from its archive or made by its rule.
+"""Read MNIST → MNIST-M: MNIST from the disk, and MNIST-M from its archive or made by the published rule.
 
-`root` holds MNIST as Keras's mnist.npz, as the four idx files of the original (.gz or not), or as a TensorFlow
-Datasets folder (`mnist/3.0.1/`); and MNIST-M as its archive unpacked (mnist_m/mnist_m_train/, ..._labels.txt), or
-the photographs to make it of: with `photographs` every digit is laid over a random patch of one of them by the
-published rule, the absolute difference per channel (Ganin et al. 2016, section 5.2.4; they took BSDS500).
+`root` holds MNIST as Keras's mnist.npz, as the four original idx files (.gz or not), or as a TensorFlow Datasets
+folder (`mnist/3.0.1/`). `root` also holds MNIST-M as the unpacked archive (mnist_m/mnist_m_train/, ..._labels.txt).
+With `photographs`, MNIST-M is made instead: each digit is blended with a random patch of a photograph by the absolute
+difference per channel (Ganin et al. 2016, section 5.2.4; the authors used BSDS500).
 Images are 32 × 32 × 3, digits padded by 2.
 """
 
@@ -23,12 +23,20 @@ from tfuda.data.tasks import Domain
 
 CLASSES = tuple("0123456789")
 SIZE = 32
-MOST = 2**28  # bytes of an unpacked file; MNIST's have a fifth of it
+MOST = 2**28  # bytes of an unpacked file; the largest of MNIST has a fifth of that
 IDX = {"train": "train", "test": "t10k"}
 
 
 def load_domain(name: str, split: str, root: str = "", photographs: str = "", data_seed: int = 0) -> Domain:
-    """name: "mnist" or "mnistm"; images uint8 [N, 32, 32, 3], labels int32 [N]."""
+    """Load MNIST or MNIST-M: images uint8 [N, 32, 32, 3], labels int32 [N].
+
+    Args:
+        name: "mnist" or "mnistm".
+        split: "train" or "test".
+        root: folder of the data; "" for $TFUDA_DATA/mnist.
+        photographs: folder of photographs to make MNIST-M from; "" reads the archive.
+        data_seed: seed of the patches.
+    """
     if name not in ("mnist", "mnistm"):
         raise ValueError(f"config.task names {name!r}: there are mnist and mnistm, as in mnist-mnistm")
     folder = str(catalogue.folder(catalogue.set_of("mnist"), root))
@@ -42,14 +50,14 @@ def load_domain(name: str, split: str, root: str = "", photographs: str = "", da
 
 
 def _framed(images: np.ndarray) -> np.ndarray:
-    """uint8 [N, 28, 28] -> [N, 32, 32]."""
+    """Pad images with a black border: uint8 [N, 28, 28] -> [N, 32, 32]."""
     edge = (SIZE - images.shape[1]) // 2
     return np.pad(images, ((0, 0), (edge, edge), (edge, edge)))
 
 
 @functools.lru_cache(maxsize=2)
 def digits(root: str, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """MNIST: uint8 [N, 28, 28] and int32 [N]."""
+    """Read MNIST: images uint8 [N, 28, 28] and labels int32 [N]."""
     folder = pathlib.Path(root)
     if (file := folder / "mnist.npz").is_file():
         arrays = npz_file.read_arrays(str(file), [f"x_{split}", f"y_{split}"], MOST)
@@ -70,7 +78,7 @@ def digits(root: str, split: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _sound(path: str, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Images and labels int32 [N], if they are what MNIST's are."""
+    """Return images and labels (as int32 [N]); raise ValueError unless shapes and types are those of MNIST."""
     if (
         images.dtype != np.uint8
         or images.shape[1:] != (28, 28)
@@ -85,7 +93,7 @@ def _sound(path: str, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarra
 
 def _labels(path: str, labels: np.ndarray) -> np.ndarray:
     if not np.isin(labels, range(len(CLASSES))).all():
-        raise ValueError(f"{path}: the labels are not all in 0..9")
+        raise ValueError(f"{path} has labels outside 0..9")
     return labels.astype(np.int32)
 
 
@@ -99,11 +107,18 @@ def _idx(path: pathlib.Path) -> np.ndarray:
         shape = np.frombuffer(data, ">i4", rank, 4)
         return np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(shape)
     except (ValueError, EOFError, IndexError, zlib.error, gzip.BadGzipFile) as error:
-        raise ValueError(f"{path} is no idx file of MNIST, or damaged ({error})") from None
+        raise ValueError(f"{path} is not an idx file of MNIST, or is damaged ({error})") from None
 
 
 def blended(ink: np.ndarray, photographs: str, split: str, seed: int) -> np.ndarray:
-    """uint8 [N, 32, 32] of ink on random patches: |patch - ink| per channel, uint8 [N, 32, 32, 3]."""
+    """Blend digits with random patches of photographs: |patch - ink| per channel, uint8 [N, 32, 32, 3].
+
+    Args:
+        ink: digits, uint8 [N, 32, 32].
+        photographs: folder of pictures of at least 32 pixels.
+        split: "train" or "test", which draw different patches.
+        seed: seed of the patches.
+    """
     photos = []
     for path in pictures_below(photographs):
         if min((photo := decodable.picture(path)).size) >= SIZE:
@@ -121,7 +136,7 @@ def blended(ink: np.ndarray, photographs: str, split: str, seed: int) -> np.ndar
 
 
 def archived(root: str, split: str) -> Domain:
-    """MNIST-M from its archive: pictures in one folder, and a list `file label`."""
+    """Read MNIST-M from its archive: pictures in one folder, and a list with `file label` in each line."""
     home = pathlib.Path(root)
     places = [home / place / f"mnist_m_{split}" for place in ("mnist_m", "mnistm", ".")]
     folder = next((place for place in places if place.is_dir()), None)

@@ -1,9 +1,9 @@
-"""Domains from TensorFlow Datasets: a task is BUILDER-BUILDER, as mnist-svhn_cropped.
+"""Read domains from TensorFlow Datasets; a task is BUILDER-BUILDER, as mnist-svhn_cropped.
 
     --config.data=tfds --config.root=/data/tfds --config.task=domainnet/real-domainnet/sketch
 
-`root` is TFDS's data_dir. Nothing is downloaded: a builder has to be prepared before (`tfds build mnist`). What
-TFDS lacks is built from the catalogue (`tfuda.data.readers.tfds_builders`): office31/amazon, office_home/art,
+`root` is the data_dir of TFDS. Nothing is downloaded: prepare a builder first (`tfds build mnist`). Data sets that
+TFDS lacks are built from the catalogue (`tfuda.data.readers.tfds_builders`): office31/amazon, office_home/art,
 visda/train, ... with the unpacked archive in root/downloads/manual/NAME.
 Small images of one size are read into memory; others are unpacked once into files in the cache folder.
 """
@@ -25,7 +25,13 @@ SMALL = 64  # pixels
 
 
 def load_domain(name: str, split: str, root: str = "") -> Domain:
-    """A builder's images, arrays or files, and labels int32 [N]; without a split "test" all are in both."""
+    """Load a builder's images (arrays or files) and labels int32 [N].
+
+    Args:
+        name: BUILDER, or BUILDER/CONFIG.
+        split: "train" or "test"; a builder without this split gives all images for both.
+        root: data_dir of TFDS; "" for its default.
+    """
     builder = prepared(name, root)
     part = split if split in builder.info.splits else "+".join(builder.info.splits)
     features = builder.info.features
@@ -37,7 +43,7 @@ def load_domain(name: str, split: str, root: str = "") -> Domain:
 
 
 def prepared(name: str, root: str):
-    """The builder, ready to read; ours are prepared on the way, from their archive."""
+    """Return a builder that is ready to read; builders of the catalogue are prepared here from their archive."""
     if ":" in name:
         raise ValueError(
             f"config.task names {name!r}: data sets of TFDS's community are code to download, so are refused"
@@ -46,7 +52,7 @@ def prepared(name: str, root: str):
         import tensorflow_datasets as tfds
 
         from tfuda.data.readers import tfds_builders
-    except Exception as error:  # the protocol buffers of its tensorflow-metadata may be too new for TensorFlow's
+    except Exception as error:  # protocol buffers of tensorflow-metadata may be too new for TensorFlow
         raise ImportError(
             f"tensorflow-datasets cannot be imported, which pip install 'tfuda[tfds]' brings ({error}); "
             "with TensorFlow before 2.20 install tensorflow-metadata<1.18"
@@ -70,7 +76,7 @@ def prepared(name: str, root: str):
 
 
 def _arrays(builder, part: str) -> tuple[np.ndarray, np.ndarray]:
-    """uint8 [N, H, W, 3] and int32 [N]."""
+    """Read images uint8 [N, H, W, 3] and labels int32 [N] into memory."""
     data = builder.as_dataset(split=part, shuffle_files=False).as_numpy_iterator()
     rows = [(row["image"], row["label"]) for row in data]
     images = np.stack([image for image, _ in rows])
@@ -80,7 +86,7 @@ def _arrays(builder, part: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _unpacked(builder, part: str) -> tuple[Files, np.ndarray]:
-    """The encoded pictures as files, once; labels int32 [N]."""
+    """Write the encoded pictures as files, once; return the files and labels int32 [N]."""
     import tensorflow_datasets as tfds
 
     made = (pathlib.Path(builder.data_dir) / "dataset_info.json").stat().st_mtime_ns
@@ -94,7 +100,7 @@ def _unpacked(builder, part: str) -> tuple[Files, np.ndarray]:
         for number, row in enumerate(builder.as_dataset(split=part, shuffle_files=False, decoders=skip)):
             (home / f"{number:07d}.jpg").write_bytes(row["image"].numpy())
             labels.append(int(row["label"]))
-        with atomic_files.open_whole(table) as file:  # last, so that a kill leaves no half table
+        with atomic_files.open_whole(table) as file:  # written last, so that a kill leaves no incomplete table
             np.save(file, np.array(labels, np.int32))
     labels = np.load(table, allow_pickle=False)
     return Files([home / f"{number:07d}.jpg" for number in range(len(labels))]), labels

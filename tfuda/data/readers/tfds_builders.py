@@ -1,9 +1,9 @@
-"""TensorFlow Datasets builders for the catalogue's sets that TFDS lacks, one configuration for each domain.
+"""Define TensorFlow Datasets builders for the catalogue's data sets that TFDS lacks, one configuration per domain.
 
     import tfuda.data.readers.tfds_builders
     tfds.load("office31/amazon", data_dir="/data/tfds")
 
-The pictures have to be asked for by hand; MANUAL_DOWNLOAD_INSTRUCTIONS says where and what goes where.
+The pictures must be requested by hand; MANUAL_DOWNLOAD_INSTRUCTIONS says where, and how to unpack them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tfuda.data import catalogue
 
 
 class FromCatalogue(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
-    """A data set of the catalogue; a subclass names it."""
+    """Build a data set of the catalogue; a subclass sets SET to the name of the data set."""
 
     VERSION = tfds.core.Version("1.0.0")
     SET = ""
@@ -27,7 +27,7 @@ class FromCatalogue(tfds.core.GeneratorBasedBuilder, skip_registration=True):  #
                 tfds.core.BuilderConfig(name=entry.name, description=entry.title) for entry in of.domains.values()
             ]
             cls.MANUAL_DOWNLOAD_INSTRUCTIONS = (
-                f"{of.title} is asked for at {of.ask}. Unpack it into the folder {of.name}, "
+                f"{of.title} is requested at {of.ask}. Unpack it into the folder {of.name}, "
                 f"so that it holds\n{of.layout}"
             )
         super().__init_subclass__(**options)
