@@ -1,4 +1,4 @@
-"""Run a grid of methods, tasks and seeds, and print the table; again to resume.
+"""Run a grid of methods, tasks and seeds, and print the table; the same command resumes.
 
 `--help` says all: tfuda/cli/commands/benchmark.py, which is also the command `tfuda benchmark`.
 """

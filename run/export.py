@@ -1,4 +1,4 @@
-"""Write a run's network as a model that serves without this library.
+"""Export a run's network as a model that serves without this library.
 
 `--help` says all: tfuda/cli/commands/export.py, which is also the command `tfuda export`.
 """
