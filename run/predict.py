@@ -1,4 +1,4 @@
-"""Predict the class of pictures with an exported model.
+"""Predict the classes of pictures with an exported model.
 
 `--help` says all: tfuda/cli/commands/predict.py, which is also the command `tfuda predict`.
 """

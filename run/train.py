@@ -1,4 +1,4 @@
-"""Train a method on a task; the same command again resumes it.
+"""Train a method on a task; the same command resumes.
 
 `--help` says all: tfuda/cli/commands/train.py, which is also the command `tfuda train`.
 """

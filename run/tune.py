@@ -1,4 +1,4 @@
-"""Search a config's `sweep` with keras-tuner, on a validator that reads no target label; again to resume.
+"""Search hyper-parameters with keras-tuner, by a validator that reads no target label; the same command resumes.
 
 `--help` says all: tfuda/cli/commands/tune.py, which is also the command `tfuda tune`.
 """

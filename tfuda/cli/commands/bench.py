@@ -24,7 +24,7 @@ from tfuda.profiling import banks, input_speed, serving_load, step_time
 
 CONFIG = launch.config_flag("digits")
 CELLS = "dann,dann+toalign,dannp,dannp+toalign,cdan,cdane,cdane+toalign,hda,hda+toalign,gvb"
-METHODS = flags.DEFINE_list("methods", CELLS, "cells, each as it is or with a changed setting: dann~jit, dann~bfloat16, ...")
+METHODS = flags.DEFINE_list("methods", CELLS, "cells, also with a changed setting: dann~jit, dann~bfloat16, ...")
 WHAT = flags.DEFINE_enum("what", "step", ["step", "input", "bank", "serving"], "what to measure")
 NETWORK = flags.DEFINE_string("network", "", "network in place of the config's, as resnet50")
 SIZE = flags.DEFINE_integer("size", 0, "image size in place of the config's, as 224")
@@ -32,7 +32,7 @@ BATCH = flags.DEFINE_integer("batch", 32, "images of each stream")
 ROUNDS = flags.DEFINE_integer("rounds", 15, "how many turns each entry takes")
 MEMORY = flags.DEFINE_bool("memory", False, "also measure peak memory, each method in its own process")
 JSON = flags.DEFINE_bool("json", False, "print JSON instead of a table")
-WORKDIR = flags.DEFINE_string("workdir", "", "with --what=serving, folder of the run whose Keras model gives the right answers")
+WORKDIR = flags.DEFINE_string("workdir", "", "with --what=serving, folder of a run, whose Keras model is right")
 MODEL = flags.DEFINE_string("model", "", "with --what=serving, a SavedModel of run/export.py")
 
 

@@ -20,7 +20,7 @@ from tfuda.serving import export
 WORKDIR = flags.DEFINE_string("workdir", None, "folder of the run")
 OUT = flags.DEFINE_string("out", None, "folder of the SavedModel; the other formats take their names from this one")
 LAST = flags.DEFINE_bool("last", False, "take the last checkpoint, not the one that config.select chose")
-FORMAT = flags.DEFINE_list("format", export.SAVEDMODEL, f"formats to write, separated by commas: {', '.join(export.FORMATS)}")
+FORMAT = flags.DEFINE_list("format", export.SAVEDMODEL, f"what to write, from {', '.join(export.FORMATS)}")
 
 
 def main(words):

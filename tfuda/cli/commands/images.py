@@ -1,6 +1,6 @@
 """Write a domain's images as PNG files in class folders, to look at or to predict.
 
-    python run/images.py --config=configs/digits.py --domain=S --split=test --count=50 --out=/tmp/street
+python run/images.py --config=configs/digits.py --domain=S --split=test --count=50 --out=/tmp/street
 """
 
 import pathlib
