@@ -84,10 +84,7 @@ def task(config: ConfigDict, say: Callable[[str], None] = notice) -> tasks.Task:
 
 
 def seed(config: ConfigDict) -> int:
-    """Return the seed of weights and batches in this round.
-
-    The draws that make a task depend on config.seed alone, so all rounds have the same task.
-    """
+    """Return the seed of weights and batches in this round; a task's draws depend on config.seed alone."""
     return config.seed + 100 * config.rounds.index
 
 
@@ -117,7 +114,7 @@ def network(config: ConfigDict, of: tasks.Task) -> Network:
     for key in [key for key in options if key not in known]:
         if key in ("depth", "weights") or not _elsewhere(key):
             raise ValueError(f"network {chosen.name} has no option {key!r}{near(key, known)}")
-        del options[key]  # of the network that the config's file names
+        del options[key]  # an option of the network that the config's file names
     images: Any = of.trains["source"].images
     if not seen.size and isinstance(images, Files):
         raise ValueError(
@@ -149,11 +146,8 @@ def passes(text: str, streams: Iterable[str]) -> tuple[tuple[str, ...], ...]:
     """Return the groups of streams that share a pass through the network.
 
     Args:
-        text: "separate", "joint", or groups of streams as "source+target_labelled,target".
+        text: "separate" (no groups), "joint", or groups of streams as "source+target_labelled,target".
         streams: names of all streams.
-
-    Returns:
-        Groups of stream names; () for "separate".
     """
     if text == "separate":
         return ()
@@ -169,10 +163,7 @@ def passes(text: str, streams: Iterable[str]) -> tuple[tuple[str, ...], ...]:
 
 
 def optimizer(config: ConfigDict, method: step.Method) -> keras.optimizers.Optimizer:
-    """Return the optimizer that config.optimizer names.
-
-    "sgd" is the library's SGD with groups; every other name is a Keras optimizer. Both may accumulate gradients.
-    """
+    """Return config.optimizer: "sgd" is the library's own, with groups; all other names are Keras's."""
     chosen = config.optimizer
     gather = optimizers.gathering(chosen.accumulate)
     start = chosen.rate * chosen.by_task.get(config.task, 1.0)
@@ -291,10 +282,7 @@ def sizes(config: ConfigDict, streams: Iterable[str]) -> dict[str, int]:
 
 
 def share_out(batch: int, name: str, domain: tasks.Domain) -> int:
-    """Return the images of a stream in the global batch, a multiple of the replicas.
-
-    The result is `batch`, or for "target_labelled" at most the number of shots.
-    """
+    """Return a stream's images in the global batch: `batch`, for target_labelled at most the shots, in equal shares."""
     replicas = ops.replicas()
     if batch % replicas:
         raise ValueError(f"batch={batch} does not divide into {replicas} equal shares, one for each device")

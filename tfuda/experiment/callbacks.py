@@ -158,7 +158,7 @@ class Rest(keras.callbacks.Callback):
 
 
 class Stoppable(keras.callbacks.Callback):
-    """End the run with a checkpoint after the step in which Ctrl-C or SIGTERM comes; a second Ctrl-C ends it at once."""
+    """End the run with a checkpoint after the step in which Ctrl-C or SIGTERM comes; obey a second Ctrl-C at once."""
 
     def __init__(self, manager: tf.train.CheckpointManager):
         super().__init__()
