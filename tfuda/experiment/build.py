@@ -282,7 +282,7 @@ def sizes(config: ConfigDict, streams: Iterable[str]) -> dict[str, int]:
 
 
 def share_out(batch: int, name: str, domain: tasks.Domain) -> int:
-    """Return a stream's images in the global batch: `batch`, for target_labelled at most the shots, in equal shares."""
+    """Return a stream's images in the global batch: `batch`, at most the shots, in equal shares for all devices."""
     replicas = ops.replicas()
     if batch % replicas:
         raise ValueError(f"batch={batch} does not divide into {replicas} equal shares, one for each device")
