@@ -118,7 +118,7 @@ def unmade(config: ConfigDict, home: pathlib.Path) -> set[str]:
 
 
 def untaught(config: ConfigDict, task: Task) -> Made:
-    """Replace `prepare` where only time and shapes matter: each picture is its own translation, the teacher untrained."""
+    """Replace `prepare` where only time and shapes matter: each picture is its own translation, the teacher new."""
     if not needed(config):
         return Made(task)
     keras.utils.set_random_seed(build.seed(config))

@@ -1,6 +1,4 @@
-"""Set the papers' recipes, which the files of configs/ share. The recipes are those of the released codes.
-
-p is the share of the steps that are done, i the number of steps that are done.
+"""Set the papers' recipes, those of the released codes. p: share of the steps done, i: number of steps done.
 
     toalign   ToAlign's repository (source-only, DANN, DANNP, ToAlign): rate (1 + 10 p)^-0.75 over the run, decay
               5e-4, random crop, one centre crop in evaluation, no bottleneck
@@ -8,12 +6,12 @@ p is the share of the steps that are done, i the number of steps that are done.
               the reversal's ramp over 10000 steps, one ahead
     hda       HDA's: rate, decay and ramp as CDAN's, views and network as ToAlign's
     gvb       GVB's: as HDA's, 8004 steps
-    metaalign MetaAlign's: as GVB's, 10002 steps of 24 images, both domains in one pass, the task loss in another pass
+    metaalign MetaAlign's: as GVB's, 10002 steps of 24 images, both domains in one pass, the task in another
     biwaa     BIWAA's: as CDAN's with a ramp over 20000 steps, 5004 steps, balanced source batches, beliefs at .9
     afn       AFN's: constant rate, the backbone without momentum, 32 images, an embedding of 1000
     gsda      as CDAN's for 10000 steps, balanced batches on both sides, one centre crop; most of it is not stated
     tada      as CDAN's for 10000 steps, momentum .95, rate (1 + 10 p)^-0.75, one centre crop
-    daaa      JAN's rate (1 + 10 p)^-0.75, restarted every 1000 steps, 60 images of 4 kinds; starts from the teacher
+    daaa      JAN's rate (1 + 10 p)^-0.75, restarted every 1000 steps, 60 images of 4 kinds; starts as the teacher
     mada      as CDAN's for 10000 steps, one centre crop, as GSDA (our choice)
     symnets   SymNets': rate (1 + 10 p)^-0.75, decay 1e-4, 128 images of each domain, 200 epochs
     mme       MME's, and ENT's: rate (1 + 0.0001 i)^-0.75, decay 5e-4, 24 images, twice as many unlabelled ones
@@ -63,13 +61,7 @@ def name(cell: str) -> str:
 
 
 def paper(cell: str, data: str, depth: int = 50) -> ConfigDict:
-    """Return a cell's config on a data set of the catalogue, as the method's paper trains a ResNet on crops of 224.
-
-    Args:
-        cell: a cell, or with a recipe: "hda+toalign@hda".
-        data: a data set of the catalogue.
-        depth: the depth of the ResNet.
-    """
+    """Return the config of a cell ("hda+toalign@hda") on a catalogue set: a ResNet on crops of 224, as papers train."""
     text, at, chosen = cell.partition("@")
     config = defaults.default_config(text)
     config.cell += at + chosen  # so that runs of a benchmark have different folders
@@ -222,13 +214,7 @@ def by_steps(config: ConfigDict) -> None:
 
 
 def put(config: ConfigDict, options: dict, place: str = "options") -> None:
-    """Set options of a cell's part, except options that the part lacks or that the cell's brackets set.
-
-    Args:
-        config: the config to change.
-        options: {option: value}, as {"trade_offs.domain": 0.1}.
-        place: "options" for the method's, or "weigher_options" and so on.
-    """
+    """Set options, as "trade_offs.domain", at a place, except those that the part lacks or the cell's brackets set."""
     said = cells.options_in_brackets(config.cell).get(place, ())
     for name, value in options.items():
         tree, last = _at(config, place, name)

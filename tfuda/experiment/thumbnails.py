@@ -39,7 +39,7 @@ def confusion(counts: np.ndarray, classes: Sequence[str]) -> np.ndarray:
     """Draw a confusion matrix.
 
     Args:
-        counts: int [K, K], rows are true classes and columns predicted ones; a darker cell is a larger share of its row.
+        counts: int [K, K], rows are true classes, columns predicted ones; darker is a larger share of the row.
         classes: names of the K classes.
 
     Returns:

@@ -161,7 +161,7 @@ def load_run(path: str | os.PathLike, last: bool = False) -> tuple[ConfigDict, T
     workdir = Workdir(path)
     config = workdir.config()
     validation.check_complete(config, str(workdir.path / "config.json"))
-    # the checkpoint holds the weights, only training needs pseudo-labels, and a foreign config's cache would be written
+    # the checkpoint has the weights, only training needs pseudo-labels, and a foreign config's cache would be filled
     weights, config.weights = config.weights, ""
     config.prior = config.cache = ""
     task = build.task(config, lambda line: None)  # training has reported the files left out
