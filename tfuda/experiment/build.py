@@ -35,7 +35,7 @@ def notice(line: str) -> None:
 def loader(config: ConfigDict, say: Callable[[str], None] = notice) -> Callable[[str, str], tasks.Domain]:
     """Return a function (domain name, split) -> Domain for config.data.
 
-    The reader `load(domain, split, root, ...)` gets each further argument from the config's key of the same name.
+    The reader `load_domain(name, split, ...)` gets each further argument from the config's key of the same name.
     A file that cannot be read is an error, or is left out (config.on_bad_image), before anything is drawn.
     """
     if not config.data:

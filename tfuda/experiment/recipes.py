@@ -19,12 +19,12 @@
 
 A name behind an @ chooses the recipe: "hda+toalign@hda". Otherwise the recipe follows from the method; with
 `+metaalign` the recipe is MetaAlign's, and `dann+biwaa` trains as BIWAA's code. A regulariser brings its own recipe to
-source_only, DANN, CDAN and CDAN+E without a weigher ("mcc", "dann+bsp", "cdane+mcc"). Any other cell keeps its recipe
+source_only, DANN, CDAN, CDAN+E without a weigher ("mcc", "dann+bsp", "cdane+mcc"). Any other cell keeps its recipe
 when a regulariser is added: "hda+toalign+mcc" trains as "hda+toalign". The recipe `pada` is for the method `pada`;
 `dann[pada=True]`, the same adversarial loss, trains as DANN.
 
 HDA and HDA+ToAlign train by default as ToAlign's repository trains both, on equal terms. ToAlign's paper does not say
-whether its rows of HDA were run there or quoted (docs/methods/adversarial.md#hda-in-toalign), except VisDA's row, which
+whether its rows of HDA were run there or quoted (docs/methods/adversarial.md#hda-in-toalign), except VisDA's row: that
 comes from HDA's own code.
 
 A cell's options in brackets take precedence over the recipe and the data set. New layers learn ten times faster than
@@ -61,7 +61,7 @@ def name(cell: str) -> str:
 
 
 def paper(cell: str, data: str, depth: int = 50) -> ConfigDict:
-    """Return the config of a cell ("hda+toalign@hda") on a catalogue set: a ResNet on crops of 224, as papers train."""
+    """Return the config of a cell ("hda+toalign@hda") on a catalogue set: a ResNet on crops of 224, as its paper."""
     text, at, chosen = cell.partition("@")
     config = defaults.default_config(text)
     config.cell += at + chosen  # so that runs of a benchmark have different folders
@@ -214,7 +214,7 @@ def by_steps(config: ConfigDict) -> None:
 
 
 def put(config: ConfigDict, options: dict, place: str = "options") -> None:
-    """Set options, as "trade_offs.domain", at a place, except those that the part lacks or the cell's brackets set."""
+    """Set options, as "trade_offs.domain", at a place, except any that the part lacks or the cell's brackets set."""
     said = cells.options_in_brackets(config.cell).get(place, ())
     for name, value in options.items():
         tree, last = _at(config, place, name)
