@@ -17,8 +17,8 @@ def default_config(text: str) -> ConfigDict:
     config.lists = ""  # folder of image lists, for config.data=lists
     config.task = ""  # SOURCE-TARGET
     config.shots = 0  # labelled target images of each class
-    config.source_classes = 0  # the source has only so many classes; 0 for all
-    config.target_classes = 0  # the target has only so many classes; 0 for all
+    config.source_classes = 0  # the source keeps its first N classes; 0 for all
+    config.target_classes = 0  # the target keeps its first N classes; 0 for all
     config.partial = ""  # name of a part of the classes, from the catalogue; the target has only these classes
     config.imbalance = ""  # source or target: the training set that gets a long tail
     config.tail = 0.1  # share of images that the last class keeps in a long tail

@@ -6,7 +6,7 @@
               the reversal's ramp over 10000 steps, one ahead
     hda       HDA's: rate, decay and ramp as CDAN's, views and network as ToAlign's
     gvb       GVB's: as HDA's, 8004 steps
-    metaalign MetaAlign's: as GVB's, 10002 steps of 24 images, both domains in one pass, the task in another
+    metaalign MetaAlign's: as GVB's, 10002 steps of 24 images, both domains in one pass, the task in its own
     biwaa     BIWAA's: as CDAN's with a ramp over 20000 steps, 5004 steps, balanced source batches, beliefs at .9
     afn       AFN's: constant rate, the backbone without momentum, 32 images, an embedding of 1000
     gsda      as CDAN's for 10000 steps, balanced batches on both sides, one centre crop; most of it is not stated

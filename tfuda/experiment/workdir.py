@@ -204,7 +204,7 @@ class Workdir:
     def checkpoints(self, method: Segmented, keep: int = 2, folder: str = CHECKPOINTS) -> tf.train.CheckpointManager:
         """Return a manager for checkpoints of a method.
 
-        A checkpoint is one flat list of all variables; an object graph or .weights.h5 would lose dropout's seed states.
+        A checkpoint is one flat list of all variables; an object graph or .weights.h5 loses dropout's seed states.
         """
         self._inside(folder)
         several = multi_host.are_several()  # then each worker reads and writes its own parts
