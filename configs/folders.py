@@ -4,8 +4,8 @@
         --workdir=runs/mine
 
 This ends with an exported model and predictions.csv for the target in the workdir. The optional
---config.labels=scans_labelled/ (class folders again) is used in evaluation only. Class names are those of the source's
-folders. A fifth of the source's pictures is held out of training, for evaluation.
+--config.labels=scans_labelled/ (class folders again) is used in evaluation only. Class names are those of the
+source's folders. A fifth of the source's pictures is held out of training, for evaluation.
 
 The command trains a small network from scratch on crops of 64. For ImageNet weights change these flags:
 

@@ -11,8 +11,8 @@ weights 67.3 (`dann+biwaa`), AFN 67.3, AFN with BIWAA's weights 69.6 (`afn+biwaa
 GSDA 70.3 (`gsda`), TADA 67.6 (`tada`).
 
 Further methods to compare with, averages as other papers quote them: DAN 56.3, JAN 58.3 (TADA Table 2, GSDA Table 3),
-MCD 64.1, MDD 68.1 (ToAlign Table 1, BIWAA Table 2), BNM 69.4, SymNets 67.2 (ToAlign Table 1; 67.6 in GSDA Table 3).
-A public toolbox's table has MCC (`mcc`) at 72.4, above the 72.0 of HDA+ToAlign. 'hda+toalign+mcc' has both methods and
+MCD 64.1, MDD 68.1 (ToAlign Table 1, BIWAA Table 2), BNM 69.4, SymNets 67.2 (ToAlign Table 1; 67.6 in GSDA Table 3). A
+public toolbox's table has MCC (`mcc`) at 72.4, above the 72.0 of HDA+ToAlign. 'hda+toalign+mcc' has both methods and
 trains as HDA does. Here the bottlenecks of `mcc`, `bnm` and `mdd` are 2048 wide, and MCD's trade-off is 30.
 
 Partial adaptation to the first 25 classes:

@@ -8,10 +8,10 @@ Mean accuracy over the classes, ResNet-50 (ToAlign Table 7): source-only 55.3, D
 paper ran HDA with HDA's own code, which is `hda@hda`. GSDA 81.5 (GSDA's Table 4). SAFN (`afn`) has two blocks, a step
 of 0.3 and 50 epochs.
 
-Further methods to compare with: DAN 59.8, ResNet-50; with ResNet-101, MCD 71.9 and BSP 75.9 (GSDA Table 4). Methods of
-tllib keep their own rates and train on centre crops; tllib's scripts take --config.network.name=resnet101. `mcc` and
-`bnm` train at 2e-4 with a bottleneck of 256. MCC's temperature is 3, MCD's trade-off 1, PADA's 0.4, MDD's batch 36.
-SymNets' 200 epochs would be 238000 steps; the 10000 steps here are our choice.
+Further methods to compare with: DAN 59.8, ResNet-50; with ResNet-101, MCD 71.9 and BSP 75.9 (GSDA Table 4). Methods
+of tllib keep their own rates and train on centre crops; tllib's scripts take --config.network.name=resnet101. `mcc`
+and `bnm` train at 2e-4 with a bottleneck of 256. MCC's temperature is 3, MCD's trade-off 1, PADA's 0.4, MDD's batch
+36. SymNets' 200 epochs would be 238000 steps; the 10000 steps here are our choice.
 
 Partial adaptation to the first 6 classes:
 

@@ -18,14 +18,14 @@
     dan, jan, adda, mcd, mdd, bsp, mcc, bnm, pada, iwan     tllib's: tfuda/experiment/recipes_tllib.py
 
 A name behind an @ chooses the recipe: "hda+toalign@hda". Otherwise the recipe follows from the method; with
-`+metaalign` the recipe is MetaAlign's, and `dann+biwaa` trains as BIWAA's code. A regulariser brings its own recipe to
-source_only, DANN, CDAN, CDAN+E without a weigher ("mcc", "dann+bsp", "cdane+mcc"). Any other cell keeps its recipe
+`+metaalign` the recipe is MetaAlign's, and `dann+biwaa` trains as BIWAA's code. A regulariser brings its own recipe
+to source_only, DANN, CDAN, CDAN+E without a weigher ("mcc", "dann+bsp", "cdane+mcc"). Any other cell keeps its recipe
 when a regulariser is added: "hda+toalign+mcc" trains as "hda+toalign". The recipe `pada` is for the method `pada`;
 `dann[pada=True]`, the same adversarial loss, trains as DANN.
 
 HDA and HDA+ToAlign train by default as ToAlign's repository trains both, on equal terms. ToAlign's paper does not say
-whether its rows of HDA were run there or quoted (docs/methods/adversarial.md#hda-in-toalign), except VisDA's row: that
-comes from HDA's own code.
+whether its rows of HDA were run there or quoted (docs/methods/adversarial.md#hda-in-toalign), except VisDA's row:
+that comes from HDA's own code.
 
 A cell's options in brackets take precedence over the recipe and the data set. New layers learn ten times faster than
 the backbone, except in the recipes of AFN and MCD.
