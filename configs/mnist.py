@@ -4,8 +4,8 @@
 
 `root` holds mnist.npz (or the idx files, or a TensorFlow Datasets folder) and the archive of MNIST-M;
 --config.photographs=FOLDER instead makes MNIST-M from any photographs, by the published rule. The network is DAAA's:
-four convolutions, of which the last is the classifier, with Adam at 1e-3. DAAA section 4.2 reports 45.6 for the
-source network and 95.6 for DAAA (`daaa`). The number of steps is our choice.
+four convolutions, of which the last is the classifier, with Adam at 1e-3, as in DAAA section 4.2. That section
+reports 45.6 for the source network and 95.6 for DAAA (`daaa`). The number of steps is our choice.
 """
 
 from tfuda.experiment import defaults, recipes
