@@ -1,1 +1,1 @@
-"""What to run: one file for each benchmark; its docstring holds the cells, the papers and the numbers to expect."""
+"""Configure the benchmarks: one file for each, whose docstring names cells, papers and the numbers to expect."""

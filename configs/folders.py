@@ -1,17 +1,17 @@
-"""Two folders of your own pictures: labelled ones in class folders, unlabelled ones as they are.
+"""Adapt to your own pictures: a source folder with class folders, and a target folder without labels.
 
     python run/train.py --config=configs/folders.py:toalign --config.source=photos/ --config.target=scans/ \\
         --workdir=runs/mine
 
-ends with an exported model and predictions.csv for the target in the workdir. --config.labels=scans_labelled/ (class
-folders again) is looked at in evaluation alone. Class names are those of the source's folders; every fifth of their
-pictures is kept out of training, to measure on.
+This ends with an exported model and predictions.csv for the target in the workdir. The optional
+--config.labels=scans_labelled/ (class folders again) is used in evaluation only. Class names are those of the
+source's folders. A fifth of the source's pictures is held out of training, for evaluation.
 
-This trains a small network from scratch on crops of 64. With ImageNet weights do
+The command trains a small network from scratch on crops of 64. For ImageNet weights change these flags:
 
     --config=configs/folders.py:toalign@resnet50 --config.weights=resnet50-0676ba61.pth
 
-which sees crops of 224 and learns slowly, as the papers do; resnet18, 34 and 101 likewise.
+The ResNet sees crops of 224 and has the papers' low rate; resnet18, 34 and 101 work likewise.
 """
 
 from tfuda.experiment import defaults, recipes
@@ -22,6 +22,7 @@ sweep = recipes.sweep
 
 
 def get_config(cell="toalign"):
+    """Return the config of a cell on two folders; CELL@resnet50 takes a pretrained ResNet."""
     cell, at, network = cell.partition("@")
     config = defaults.default_config(cell)
     config.cell += at + network
@@ -31,7 +32,7 @@ def get_config(cell="toalign"):
     config.deliver = True
     config.steps, config.segment, config.batch = 1000, 100, 16
     if config.method == "daaa":
-        config.batch = 60  # of all four streams
+        config.batch = 60  # images of all four streams together
         config.pairs.update(steps=20_000, segment=1000)
     if network:
         pretrained(config, network)
@@ -41,7 +42,7 @@ def get_config(cell="toalign"):
 
 
 def pretrained(config, network):
-    """The papers' view and rates."""
+    """Set the papers' view and rates for a pretrained network."""
     config.view = {"resize": 256, "size": 224, "train": "crop", "flip": True, "test": "center"}
     config.network.name = network
     config.network_options = {"frozen": 0, "unbiased": False}
@@ -52,7 +53,7 @@ def pretrained(config, network):
 
 
 def from_scratch(config):
-    """As configs/digits.py; the slower reversal keeps ToAlign from collapsing without pretrained weights."""
+    """Set a small network as in configs/digits.py; a slower reversal keeps ToAlign from collapsing from scratch."""
     config.view = {"resize": 72, "size": 64, "train": "crop", "flip": True, "test": "center"}
     config.network.name = "small"
     config.network_options = {"widths": (24, 48, 96, 96), "convolutions": 2, "stride": 2, "norm": True}

@@ -1,11 +1,11 @@
-"""MNIST → MNIST-M (Ganin et al. 2016): ten digits, the second laid over photographs.
+"""Configure MNIST → MNIST-M (Ganin et al. 2016): ten digits, in MNIST-M blended with photographs.
 
     python run/train.py --config=configs/mnist.py:dann --config.root=/data/mnist --workdir=runs/mnist
 
 `root` holds mnist.npz (or the idx files, or a TensorFlow Datasets folder) and the archive of MNIST-M;
---config.photographs=FOLDER makes MNIST-M from any photographs instead, by its published rule. The network is DAAA's:
-four convolutions, the last one a classifier; Adam 1e-3 (DAAA section 4.2, which reports 45.6 for the source network
-and 95.6 for DAAA, `daaa`; the number of steps is ours).
+--config.photographs=FOLDER instead makes MNIST-M from any photographs, by the published rule. The network is DAAA's:
+four convolutions, of which the last is the classifier, with Adam at 1e-3, as in DAAA section 4.2. That section
+reports 45.6 for the source network and 95.6 for DAAA (`daaa`). The number of steps is our choice.
 """
 
 from tfuda.experiment import defaults, recipes
@@ -16,6 +16,7 @@ sweep = recipes.sweep
 
 
 def get_config(cell="dann"):
+    """Return the config of a cell on MNIST → MNIST-M."""
     config = defaults.default_config(cell)
     config.data = "mnist"
     config.task = "mnist-mnistm"

@@ -1,24 +1,24 @@
-"""VisDA-2017 (Peng et al. 2017): 152397 synthetic pictures, 55388 real ones, 12 classes.
+"""Configure VisDA-2017 (Peng et al. 2017): 152397 synthetic pictures, 55388 real ones, 12 classes.
 
     python run/train.py --config=configs/visda.py:cdan --config.root=/data/visda \\
         --config.weights=resnet50.weights.h5 --workdir=runs/visda
 
 Mean accuracy over the classes, ResNet-50 (ToAlign Table 7): source-only 55.3, DANN 57.4, CDAN 70.0, HDA 74.6, GVB
-75.3, HDA+ToAlign 75.5. Rate 3e-4 (ToAlign, section 4.1; docs/methods/adversarial.md#hda-recipe). The paper's HDA was
-run with HDA's own code: that is `hda@hda`. GSDA 81.5 (its Table 4). SAFN (`afn`) has two blocks, a step of 0.3 and 50
-epochs.
+75.3, HDA+ToAlign 75.5. The rate is 3e-4 (ToAlign, section 4.1; docs/methods/adversarial.md#hda-recipe). ToAlign's
+paper ran HDA with HDA's own code, which is `hda@hda`. GSDA 81.5 (GSDA's Table 4). SAFN (`afn`) has two blocks, a step
+of 0.3 and 50 epochs.
 
-Further methods to compare with: DAN 59.8, ResNet-50; with ResNet-101, MCD 71.9 and BSP 75.9 (GSDA Table 4). Those of
-tllib keep their own rates and train on centre crops, with --config.network.name=resnet101, as its scripts; `mcc`, and
-`bnm` like it, at 2e-4 with a bottleneck of 256, MCC's temperature 3, MCD's trade-off 1, PADA's 0.4, MDD's batch 36.
-SymNets' 200 epochs would be 238000 steps: here 10000, our number.
+Further methods to compare with: DAN 59.8, ResNet-50; with ResNet-101, MCD 71.9 and BSP 75.9 (GSDA Table 4). Methods
+of tllib keep their own rates and train on centre crops; tllib's scripts take --config.network.name=resnet101. `mcc`
+and `bnm` train at 2e-4 with a bottleneck of 256. MCC's temperature is 3, MCD's trade-off 1, PADA's 0.4, MDD's batch
+36. SymNets' 200 epochs would be 238000 steps; the 10000 steps here are our choice.
 
 Partial adaptation to the first 6 classes:
 
     python run/train.py --config=configs/visda.py:pada --config.partial=first --config.root=/data/visda \\
         --config.weights=resnet50.weights.h5 --workdir=runs/partial
 
-likewise `iwan`, and any other method with pada=True, as 'gsda[pada=True]'.
+`iwan` trains with the same command, and so does any other method with pada=True, as 'gsda[pada=True]'.
 """
 
 from tfuda.experiment import recipes, recipes_tllib
@@ -29,6 +29,7 @@ sweep = recipes.sweep
 
 
 def get_config(cell="toalign"):
+    """Return the config of a cell on VisDA-2017."""
     config = recipes.paper(cell, "visda")
     config.task = "S-R"
     config.mean_class = True

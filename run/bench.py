@@ -1,6 +1,6 @@
-"""Time of a training step of each method, as a ratio to supervised training on the same number of images.
+"""Measure the time of a training step of each method, as a ratio to supervised training on as many images.
 
-`--help` says all: tfuda/cli/commands/bench.py, which is also the command `tfuda bench`.
+`--help` prints the full help from tfuda/cli/commands/bench.py, which is also `tfuda bench`.
 """
 
 from tfuda.cli.main import run_command

@@ -1,6 +1,6 @@
-"""Run a grid of methods, tasks and seeds, and print the table; again to resume.
+"""Run a grid of methods, tasks and seeds, and print the table; the same command resumes.
 
-`--help` says all: tfuda/cli/commands/benchmark.py, which is also the command `tfuda benchmark`.
+`--help` prints the full help from tfuda/cli/commands/benchmark.py, which is also `tfuda benchmark`.
 """
 
 from tfuda.cli.main import run_command

@@ -1,6 +1,6 @@
-"""Run what the five papers claim on the embedded digits and write CLAIMS.md; again to go on.
+"""Test the five papers' claims on the embedded digits and write CLAIMS.md; the same command resumes.
 
-`--help` says all: tfuda/cli/commands/claims.py, which is also the command `tfuda claims`.
+`--help` prints the full help from tfuda/cli/commands/claims.py, which is also `tfuda claims`.
 """
 
 from tfuda.cli.main import run_command

@@ -1,6 +1,6 @@
-"""Write the weights of a torchvision ResNet as a file that holds arrays only, no pickle.
+"""Write the weights of a torchvision ResNet to a file that holds only arrays and no pickle.
 
-`--help` says all: tfuda/cli/commands/convert.py, which is also the command `tfuda convert`.
+`--help` prints the full help from tfuda/cli/commands/convert.py, which is also `tfuda convert`.
 """
 
 from tfuda.cli.main import run_command

@@ -1,6 +1,6 @@
-"""Measure a run on the test images of its target: accuracy, accuracy by class, confusion matrix.
+"""Evaluate a run on the target's test images: accuracy, accuracy by class, confusion matrix.
 
-`--help` says all: tfuda/cli/commands/evaluate.py, which is also the command `tfuda evaluate`.
+`--help` prints the full help from tfuda/cli/commands/evaluate.py, which is also `tfuda evaluate`.
 """
 
 from tfuda.cli.main import run_command

@@ -1,6 +1,6 @@
-"""Write a run's network as a model that serves without this library.
+"""Export a run's network as a model that serves without this library.
 
-`--help` says all: tfuda/cli/commands/export.py, which is also the command `tfuda export`.
+`--help` prints the full help from tfuda/cli/commands/export.py, which is also `tfuda export`.
 """
 
 from tfuda.cli.main import run_command

@@ -1,6 +1,6 @@
-"""Write a domain's images as PNG files in class folders: pictures to look at, or to predict.
+"""Write a domain's images as PNG files in class folders, to look at or to predict.
 
-`--help` says all: tfuda/cli/commands/images.py, which is also the command `tfuda images`.
+`--help` prints the full help from tfuda/cli/commands/images.py, which is also `tfuda images`.
 """
 
 from tfuda.cli.main import run_command

@@ -1,6 +1,6 @@
-"""Pair every training picture of two domains with its translation to the other; the same command again resumes it.
+"""Pair each training picture of two domains with a translation to the other domain; the same command resumes.
 
-`--help` says all: tfuda/cli/commands/pair.py, which is also the command `tfuda pair`.
+`--help` prints the full help from tfuda/cli/commands/pair.py, which is also `tfuda pair`.
 """
 
 from tfuda.cli.main import run_command

@@ -1,6 +1,6 @@
 """Draw a picture of a run, or of several.
 
-`--help` says all: tfuda/cli/commands/plot.py, which is also the command `tfuda plot`.
+`--help` prints the full help from tfuda/cli/commands/plot.py, which is also `tfuda plot`.
 """
 
 from tfuda.cli.main import run_command

@@ -1,6 +1,6 @@
-"""Predict the class of pictures with an exported model.
+"""Predict the classes of pictures with an exported model.
 
-`--help` says all: tfuda/cli/commands/predict.py, which is also the command `tfuda predict`.
+`--help` prints the full help from tfuda/cli/commands/predict.py, which is also `tfuda predict`.
 """
 
 from tfuda.cli.main import run_command

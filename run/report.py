@@ -1,6 +1,6 @@
-"""What runs have shown: pages to read in a browser, tables, and which validator to believe.
+"""Report what runs have shown: pages for a browser, tables, and a comparison of validators.
 
-`--help` says all: tfuda/cli/commands/report.py, which is also the command `tfuda report`.
+`--help` prints the full help from tfuda/cli/commands/report.py, which is also `tfuda report`.
 """
 
 from tfuda.cli.main import run_command

@@ -1,6 +1,6 @@
-"""Train in rounds, each from scratch with what earlier ones predicted (BIWAA-I); the same command again resumes.
+"""Train in rounds, each from scratch with the predictions of earlier rounds (BIWAA-I); the same command resumes.
 
-`--help` says all: tfuda/cli/commands/rounds.py, which is also the command `tfuda rounds`.
+`--help` prints the full help from tfuda/cli/commands/rounds.py, which is also `tfuda rounds`.
 """
 
 from tfuda.cli.main import run_command

@@ -1,6 +1,6 @@
-"""Train a method on a task; the same command again resumes it.
+"""Train a method on a task; the same command resumes.
 
-`--help` says all: tfuda/cli/commands/train.py, which is also the command `tfuda train`.
+`--help` prints the full help from tfuda/cli/commands/train.py, which is also `tfuda train`.
 """
 
 from tfuda.cli.main import run_command

@@ -1,6 +1,6 @@
-"""Search a config's `sweep` with keras-tuner, on a validator that reads no target label; again to resume.
+"""Search hyper-parameters with keras-tuner, by a validator that reads no target label; the same command resumes.
 
-`--help` says all: tfuda/cli/commands/tune.py, which is also the command `tfuda tune`.
+`--help` prints the full help from tfuda/cli/commands/tune.py, which is also `tfuda tune`.
 """
 
 from tfuda.cli.main import run_command

@@ -1,6 +1,6 @@
-"""Look through a data folder before training: what stops it, and what is not what it looks like.
+"""Verify a data folder before training: find what stops a training, and what may be a mistake.
 
-`--help` says all: tfuda/cli/commands/verify.py, which is also the command `tfuda verify`.
+`--help` prints the full help from tfuda/cli/commands/verify.py, which is also `tfuda verify`.
 """
 
 from tfuda.cli.main import run_command

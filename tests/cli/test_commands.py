@@ -97,7 +97,7 @@ def test_a_diverged_run_says_so(tmp_path):
 def test_sigterm_where_there_is_nothing_to_save(capsys):
     with pytest.raises(SystemExit) as ended:
         launch.leave(signal.SIGTERM, None)
-    assert ended.value.code == 143 and "the same command goes on" in capsys.readouterr().err
+    assert ended.value.code == 143 and "the same command resumes" in capsys.readouterr().err
 
 
 def test_a_workdir_that_cannot_be_written_is_named(tmp_path):

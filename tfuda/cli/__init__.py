@@ -1,1 +1,1 @@
-"""The commands, as run/ and `tfuda COMMAND` call them."""
+"""Start the commands for run/ and for `tfuda COMMAND`."""

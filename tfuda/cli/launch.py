@@ -1,4 +1,4 @@
-"""Starting a command: flags, a quiet and deterministic TensorFlow, and errors in one sentence."""
+"""Start a command: flags, a quiet and deterministic TensorFlow, and errors in one sentence."""
 
 from __future__ import annotations
 
@@ -26,29 +26,42 @@ from tfuda.names import PARTS, near
 
 DEBUG = flags.DEFINE_bool("debug", False, "show the traceback of an error")
 
-DEFAULT: list[str] = []  # of --config, as the main's config_flag gave it
+DEFAULT: list[str] = []  # the default of --config, as the command's config_flag gave it
 
-SHARED = ("config", "debug", "devices", "strategy")  # flags that no main defines itself
+SHARED = ("config", "debug", "devices", "strategy")  # flags that no command defines itself
 
-# What of a config follows from the cell's name, and would contradict it.
+# Keys of a config that follow from the cell's name; another value would contradict the cell.
 CELL = ("cell", *PARTS)
 
 
 def config_flag(default: str | None = None):
-    """--config=configs/FILE.py:CELL and --config.KEY=VALUE."""
+    """Define --config=configs/FILE.py:CELL and --config.KEY=VALUE.
+
+    Args:
+        default: the value of --config where the user gives none, as "digits".
+    """
     DEFAULT.append(default or "")
     says = "NAME:CELL of a shipped config or FILE.py:CELL, then --config.KEY=VALUE for any key of it"
     return config_flags.DEFINE_config_file("config", default and located(default), says, lock_config=True)
 
 
 def launch(main: Callable[[list[str]], int | None], needs: Sequence[str] = ()) -> None:
-    """Parse the flags, run `main(the other words)`, exit with what it returns.
+    """Parse the flags, run a command's main, and exit with the code that main returns.
 
-    Exit codes: 0 done, or training stopped by SIGTERM, resumable; 1 done in part; 2 a mistake in what was asked for;
-    3 training diverged; 130 interrupted, resumable; 143 SIGTERM where there was nothing to save.
+    Args:
+        main: takes the words of the command line that are no flags.
+        needs: names of the flags that the command cannot run without.
+
+    Exit codes:
+        0: done, or training was stopped by SIGTERM and can be resumed
+        1: done in part
+        2: a mistake in the command
+        3: training diverged
+        130: interrupted; the same command resumes
+        143: SIGTERM while there was nothing to save
     """
-    sys.path.insert(0, os.getcwd())  # so that mypackage.mine:Mine is found
-    for stream in (sys.stdout, sys.stderr):  # names of files may hold anything
+    sys.path.insert(0, os.getcwd())  # so that mypackage.mine:Mine can be imported
+    for stream in (sys.stdout, sys.stderr):  # file names may hold bytes that are no text
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="surrogateescape")
     startup.silence()
@@ -76,19 +89,27 @@ def launch(main: Callable[[list[str]], int | None], needs: Sequence[str] = ()) -
 
 
 def by_xla() -> bool:
-    """Is anything compiled by XLA, which has no deterministic form of max pooling and other operations?"""
+    """Return whether XLA compiles anything; XLA has no deterministic max pooling, and lacks others."""
     config, cells = (flags.FLAGS[name].value if name in flags.FLAGS else None for name in ("config", "methods"))
     return bool(config and config.get("jit")) or any(cell.endswith("~jit") for cell in cells or ())
 
 
 def leave(number, frame) -> None:
-    """SIGTERM where no training runs that would save a checkpoint: callbacks.Stoppable."""
-    print("\nstopped; the same command goes on", file=sys.stderr)
+    """End the command on SIGTERM while nothing trains; callbacks.Stoppable handles SIGTERM in training."""
+    print("\nstopped; the same command resumes", file=sys.stderr)
     sys.exit(128 + number)
 
 
 def parse(needs: Sequence[str], command: ModuleType) -> list[str]:
-    """absl's parsing, after a look at what it would report less clearly."""
+    """Parse the command line with absl, after checks whose errors are clearer than absl's.
+
+    Args:
+        needs: names of the flags that must be given.
+        command: the module of the command, whose docstring is its help.
+
+    Returns:
+        The words that are no flags; the first is the program's name.
+    """
     if any(word in ("--help", "-help", "-h", "--helpshort", "--helpfull") for word in sys.argv[1:]):
         print(usage(command))
         sys.exit(0)
@@ -104,7 +125,7 @@ def parse(needs: Sequence[str], command: ModuleType) -> list[str]:
 
 
 def _with_located_config(words: Sequence[str]) -> list[str]:
-    """Return the words with the path of a shipped config in place of its name."""
+    """Return the words with a shipped config's path in place of that config's name."""
     found = [*words]
     for i, word in enumerate(found):
         start, equals, value = word.partition("=")
@@ -116,7 +137,7 @@ def _with_located_config(words: Sequence[str]) -> list[str]:
 
 
 def words_of_config() -> tuple[str, list[str]]:
-    """The value of --config, and the keys that --config.KEY=VALUE sets."""
+    """Return the value of --config, and the keys that --config.KEY=VALUE sets."""
     words = [word.lstrip("-") for word in sys.argv[1:] if word.startswith("-")]
     named = [word.partition("=")[2] for word in words if word.startswith("config=")]
     named += [after for word, after in itertools.pairwise(sys.argv[1:]) if word in ("--config", "-config")]
@@ -125,12 +146,12 @@ def words_of_config() -> tuple[str, list[str]]:
 
 
 def config_file() -> dict:
-    """What the file of --config defines."""
+    """Return the names that the file of --config defines, with their values."""
     return contents(words_of_config()[0])
 
 
 def overrides() -> Callable[[ConfigDict], None]:
-    """A function that sets what --config.KEY=VALUE said on another config, where that has the key."""
+    """Return a function that applies every --config.KEY=VALUE to another config that has the key."""
     said = flags.FLAGS["config"].value
     values = {key: functools.reduce(lambda at, part: at[part], key.split("."), said) for key in words_of_config()[1]}
 
@@ -145,7 +166,7 @@ def overrides() -> Callable[[ConfigDict], None]:
 
 
 def check_config() -> None:
-    """Load --config once by hand, so that what its file says and a wrong key are one sentence."""
+    """Load --config once before absl does, so that an error in the file or a wrong key is one sentence."""
     named, keys = words_of_config()
     if not named:
         return
@@ -163,7 +184,15 @@ def check_config() -> None:
 
 
 def check_key(config: ConfigDict, word: str) -> None:
-    """word: "optimizer.rate"."""
+    """Refuse a key that a config lacks.
+
+    Args:
+        config: the config of --config.
+        word: the key with its path, as "optimizer.rate".
+
+    Raises:
+        ValueError: the config has no such key; the sentence suggests a similar one.
+    """
     here, path = config, word.split(".")
     for i, key in enumerate(path):
         if not isinstance(here, ConfigDict) or key not in here:
@@ -174,7 +203,10 @@ def check_key(config: ConfigDict, word: str) -> None:
 
 
 def usage(command: ModuleType) -> str:
-    """Return the help of a command: its docstring, in the words that it was called by, and its flags."""
+    """Return the help of a command: its docstring and its flags.
+
+    The examples show the command as the user called it: `python run/NAME.py` or `tfuda NAME`.
+    """
     text, name = (command.__doc__ or "").strip(), command.__name__.rpartition(".")[2]
     if os.path.basename(sys.argv[0]) == f"tfuda {name}":
         text = re.sub(r"python run/(\w+)\.py", r"tfuda \1", text)

@@ -1,4 +1,4 @@
-"""Run `tfuda COMMAND ...`: the commands of run/ for who installed the library without its checkout."""
+"""Run `tfuda COMMAND ...`: the commands of run/, for an installed library without a checkout."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COMMANDS = pathlib.Path(__file__).with_name("commands")
 
 
 def commands() -> dict[str, str]:
-    """Return {command: the first line of its help}, without importing any."""
+    """Return {command: the first line of the command's help}, without importing any command."""
     found = {}
     for path in sorted(COMMANDS.glob("*.py")):
         if path.stem != "__init__":
@@ -32,7 +32,7 @@ def overview() -> str:
 
 
 def run_command(name: str) -> None:
-    """Run one command on the words of sys.argv, and exit; a missing extra is one sentence."""
+    """Run one command on the words of sys.argv, and exit; report a missing extra in one sentence."""
     try:
         command = importlib.import_module(f"tfuda.cli.commands.{name}")
     except MissingExtra as error:
@@ -42,7 +42,7 @@ def run_command(name: str) -> None:
 
 
 def main() -> None:
-    """Run the command that the first word names, on the others."""
+    """Run the command that the first word names, with the other words."""
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in ("--help", "-h", "help"):
         print(overview())

@@ -1,1 +1,1 @@
-"""One run, from a config to a result."""
+"""Perform one run, from a config to a result."""

@@ -1,4 +1,4 @@
-"""From a config (tfuda/experiment/defaults.py) to objects: data, network, method and streams."""
+"""Build data, network, method and streams from a config (tfuda/experiment/defaults.py)."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from tfuda.networks.layers import synchronised
 
 
 def notice(line: str) -> None:
-    """For what a user should know and no program reads."""
+    """Print a line for the user on stderr, which no program reads."""
     print(line, file=sys.stderr)
 
 
 def loader(config: ConfigDict, say: Callable[[str], None] = notice) -> Callable[[str, str], tasks.Domain]:
-    """(domain name, split) -> Domain, of config.data.
+    """Return a function (domain name, split) -> Domain for config.data.
 
-    A loader `load(domain, split, root, ...)` gets every further argument from the config's key of that name. Files
-    that cannot be read are an error, or left out, before anything is drawn.
+    The reader `load_domain(name, split, ...)` gets each further argument from the config's key of the same name.
+    A file that cannot be read is an error, or is left out (config.on_bad_image), before anything is drawn.
     """
     if not config.data:
         raise ValueError("config.data is empty: name a data set of the catalogue, or package.module:function")
@@ -70,7 +70,7 @@ def loader(config: ConfigDict, say: Callable[[str], None] = notice) -> Callable[
 
 
 def task(config: ConfigDict, say: Callable[[str], None] = notice) -> tasks.Task:
-    """The domains to train on and to measure on."""
+    """Return the task of a config: the domains to train on and to evaluate on."""
     validation.check_config(config)
     keys = ("task", "shots", "source_classes", "target_classes", "imbalance", "tail", "seed")
     made = tasks.protocol(
@@ -84,25 +84,25 @@ def task(config: ConfigDict, say: Callable[[str], None] = notice) -> tasks.Task:
 
 
 def seed(config: ConfigDict) -> int:
-    """Of weights and batches; what is drawn to make a task depends on config.seed alone, the same in every round."""
+    """Return the seed of weights and batches in this round; a task's draws depend on config.seed alone."""
     return config.seed + 100 * config.rounds.index
 
 
 def view(config: ConfigDict) -> views.View:
-    """How a picture becomes an image of the network's size."""
+    """Return the View that makes a picture an image of the network's size."""
     return views.View(**config.view)
 
 
 def kind(config: ConfigDict) -> type[step.Method]:
-    """The class of config.method."""
+    """Return the class of config.method."""
     return resolve(config.method, "methods")
 
 
 @precision.in_precision
 def network(config: ConfigDict, of: tasks.Task) -> Network:
-    """images -> Outputs, untrained but for config.network_options.weights, for the classes of the task.
+    """Return an untrained network (images -> Outputs) for the classes of a task.
 
-    A number at the end of a name is its depth: "resnet50".
+    The backbone starts from config.weights where given. Digits at the end of a name are the depth: "resnet50".
     """
     chosen, seen = config.network, view(config)
     name = chosen.name if ":" in chosen.name else chosen.name.rstrip("0123456789")
@@ -114,7 +114,7 @@ def network(config: ConfigDict, of: tasks.Task) -> Network:
     for key in [key for key in options if key not in known]:
         if key in ("depth", "weights") or not _elsewhere(key):
             raise ValueError(f"network {chosen.name} has no option {key!r}{near(key, known)}")
-        del options[key]  # of the network that the config's file names
+        del options[key]  # an option of the network that the config's file names
     images: Any = of.trains["source"].images
     if not seen.size and isinstance(images, Files):
         raise ValueError(
@@ -132,18 +132,23 @@ def network(config: ConfigDict, of: tasks.Task) -> Network:
 
 
 def _elsewhere(option: str) -> bool:
-    """Does another network of the library have this option?"""
+    """Return whether any network of the library has this option."""
     return any(option in defaults(resolve(name, "networks")) for name in NETWORKS)
 
 
 def untrained(config: ConfigDict) -> bool:
-    """Could the network have started from pretrained weights, and does not?"""
+    """Return whether the network can start from pretrained weights and the config gives none."""
     name = config.network.name.rstrip("0123456789")
     return not config.weights and name in NETWORKS and "weights" in defaults(resolve(name, "networks"))
 
 
 def passes(text: str, streams: Iterable[str]) -> tuple[tuple[str, ...], ...]:
-    """ "separate", "joint", or groups of streams: "source+target_labelled,target"."""
+    """Return the groups of streams that share a pass through the network.
+
+    Args:
+        text: "separate" (no groups), "joint", or groups of streams as "source+target_labelled,target".
+        streams: names of all streams.
+    """
     if text == "separate":
         return ()
     if text == "joint":
@@ -158,7 +163,7 @@ def passes(text: str, streams: Iterable[str]) -> tuple[tuple[str, ...], ...]:
 
 
 def optimizer(config: ConfigDict, method: step.Method) -> keras.optimizers.Optimizer:
-    """By name: "sgd" is ours, with groups; any other is Keras's. Either may gather gradients."""
+    """Return config.optimizer: "sgd" is the library's own, with groups; all other names are Keras's."""
     chosen = config.optimizer
     gather = optimizers.gathering(chosen.accumulate)
     start = chosen.rate * chosen.by_task.get(config.task, 1.0)
@@ -181,9 +186,12 @@ def optimizer(config: ConfigDict, method: step.Method) -> keras.optimizers.Optim
 
 @precision.in_precision
 def method(config: ConfigDict, of: tasks.Task | None = None, teacher: Network | None = None) -> step.Method:
-    """The method, compiled, ready to `fit`; its initial weights follow from config.seed.
+    """Return the compiled method, ready for `fit`; its initial weights follow from config.seed.
 
-    teacher: for a method that trains with one
+    Args:
+        config: the config of the run.
+        of: the task; None to make the config's.
+        teacher: the network of a source_only run, for a method that needs one.
     """
     validation.check_config(config)
     if config.jit and ops.replicas() > 1 and not tf.config.list_physical_devices("GPU"):
@@ -235,7 +243,7 @@ def _known(options: ConfigDict, name: str, package: str) -> dict:
 
 
 def streams(config: ConfigDict, of: tasks.Task | None = None) -> pipeline.Streams:
-    """What `method.fit` takes."""
+    """Return the streams of batches that `method.fit` takes."""
     of = of or task(config)
     options = {key: value for key, value in config.augment.items() if key != "name"}
     found = _of(config.augment.name, "augment")
@@ -255,12 +263,12 @@ def streams(config: ConfigDict, of: tasks.Task | None = None) -> pipeline.Stream
 
 
 def _of(name: str, module: str) -> Callable:
-    """A function of a module of tfuda.data, or package.module:function as it is."""
+    """Return a function of a module of tfuda.data, or the one that package.module:function names."""
     return resolve(name, "data") if ":" in name else imported(f"tfuda.data.{module}:{name}")
 
 
 def sizes(config: ConfigDict, streams: Iterable[str]) -> dict[str, int]:
-    """Images of every stream in a step: config.batch each, or in all, where the method has proportions."""
+    """Return {stream: images in a step}: config.batch each, or in total where the method has proportions."""
     shares, replicas = kind(config)._shares, ops.replicas()
     if not shares:
         return dict.fromkeys(streams, config.batch)
@@ -274,7 +282,7 @@ def sizes(config: ConfigDict, streams: Iterable[str]) -> dict[str, int]:
 
 
 def share_out(batch: int, name: str, domain: tasks.Domain) -> int:
-    """Images of a stream in the global batch: `batch`, or as many shots as there are, in equal shares."""
+    """Return a stream's images in the global batch: `batch`, at most the shots, in equal shares for all devices."""
     replicas = ops.replicas()
     if batch % replicas:
         raise ValueError(f"batch={batch} does not divide into {replicas} equal shares, one for each device")

@@ -1,4 +1,4 @@
-"""What happens between segments: evaluation, metrics.csv, checkpoints, and a stop that can be resumed."""
+"""Run what happens between segments: evaluation, metrics.csv, checkpoints, and a stop that can be resumed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tfuda.experiment.workdir import Workdir
 
 
 class Stopped(BaseException):
-    """The run was asked to stop, by a signal, and can be resumed; like KeyboardInterrupt, no error of the run."""
+    """Report that a signal stopped the run, which can be resumed; like KeyboardInterrupt, no error of the run."""
 
     def __init__(self, text: str, number: int = signal.SIGINT):
         super().__init__(text)
@@ -33,7 +33,7 @@ class Stopped(BaseException):
 
 
 class NoEvents:
-    """Stands for the TensorBoard events of a run where TensorBoard is not installed: writes nothing."""
+    """Replace the TensorBoard events of a run where TensorBoard is not installed, and write nothing."""
 
     def begin(self, config: ConfigDict) -> None:
         """Take the config."""
@@ -42,7 +42,7 @@ class NoEvents:
         """Take the scalars of a segment."""
 
     def end(self, *about) -> None:
-        """Take what the run came to."""
+        """Take the result of the run."""
 
 
 def events(workdir: Workdir, step: int):
@@ -55,10 +55,10 @@ def events(workdir: Workdir, step: int):
 
 
 class Journal(keras.callbacks.Callback):
-    """After each segment: evaluate, append a row to metrics.csv and to the TensorBoard events, save.
+    """Evaluate after each segment, append a row to metrics.csv and to the TensorBoard events, save a checkpoint.
 
-    The row is written before the checkpoint; a resumed run drops the rows that lie after its checkpoint. So the
-    file of a run that was killed is that of one that was not, but for the column `seconds`.
+    The row is written before the checkpoint; a resumed run drops the rows that lie after its checkpoint. So
+    metrics.csv of a run that was killed and resumed equals that of an undisturbed run, except the column `seconds`.
     """
 
     advice = "lower optimizer.rate, or leave such steps out with --on_nan=skip"  # to a run that diverged
@@ -80,7 +80,7 @@ class Journal(keras.callbacks.Callback):
         self.before = self.rows[-1].get("seconds", 0.0) if self.rows else 0.0
         self.start = time.monotonic()
         self.observer: evaluate.Observer | None = None
-        self.tested: evaluate.Seen | None = None  # what the network last said of the target's labelled test images
+        self.tested: evaluate.Seen | None = None  # the last outputs for the target's labelled test images
         self.events = events(workdir, step)
 
     def __enter__(self):
@@ -94,7 +94,7 @@ class Journal(keras.callbacks.Callback):
             raise Diverged(said) from None
 
     def measure(self) -> dict[str, float]:
-        """Accuracies on the test sets; the label-free validators and the vitals on the unlabelled target."""
+        """Return accuracies on the test sets, and label-free validators and vitals on the unlabelled target."""
         self.observer = self.observer or evaluate.Observer(self.model.network)
         found, seen = {}, {}
         for name, domain in self.task.tests.items():
@@ -112,23 +112,23 @@ class Journal(keras.callbacks.Callback):
         return {**found, **step_signs.noted(self.model.noted), **diagnostics.vitals(seen["source"], seen["target"])}
 
     def complaints(self) -> dict[str, str]:
-        """{failure: sentence} of the rows so far."""
+        """Return {failure: sentence} for the rows so far."""
         return diagnostics.complaints(self.rows, len(self.task.classes), self.model.steps)
 
     def on_train_begin(self, logs=None):
         self.said = {*self.complaints()}
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.model.jit_compile and not math.isfinite(logs["loss"]):  # where the graph could not refuse
+        if self.model.jit_compile and not math.isfinite(logs["loss"]):  # where the graph itself cannot check
             step = int(self.model.step.numpy())
             raise Diverged(f"training diverged up to step {step}: the loss is {float(logs['loss'])}")
 
     def on_epoch_end(self, epoch, logs=None):
         step = int(self.model.step.numpy())
         if step % self.model.segment and step < self.model.steps:
-            return  # stopped in mid-segment: no row that an undisturbed run would not have
+            return  # stopped inside a segment: an undisturbed run would have no row here
         if not multi_host.is_first():
-            return  # it waits for the first one at the next step
+            return  # the next step waits for the first worker
         measured = self.measure()
         shown = {k: v for k, v in measured.items() if k not in diagnostics.COLUMNS and not k.startswith("val_")}
         logs.update(shown)
@@ -146,7 +146,7 @@ class Journal(keras.callbacks.Callback):
 
 
 class Rest(keras.callbacks.Callback):
-    """Ends `fit` with the segment that reaches a step."""
+    """End `fit` with the segment that reaches a step."""
 
     def __init__(self, until: int):
         super().__init__()
@@ -158,7 +158,7 @@ class Rest(keras.callbacks.Callback):
 
 
 class Stoppable(keras.callbacks.Callback):
-    """Ctrl-C or SIGTERM ends the run after the current step, with a checkpoint; a second Ctrl-C at once."""
+    """End the run with a checkpoint after the step in which Ctrl-C or SIGTERM comes; obey a second Ctrl-C at once."""
 
     def __init__(self, manager: tf.train.CheckpointManager):
         super().__init__()

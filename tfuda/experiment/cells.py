@@ -1,4 +1,4 @@
-"""A cell of the grid method × weigher × combiner × regulariser, written as a word: "dannp+toalign[scale=16]+mcc"."""
+"""Parse a cell of the grid method × weigher × combiner × regulariser, as "dannp+toalign[scale=16]+mcc"."""
 
 from __future__ import annotations
 
@@ -11,16 +11,22 @@ from ml_collections import ConfigDict
 from tfuda.core import method as step
 from tfuda.names import SEAMS, defaults, modules, near, resolve, says
 
-# Method options that stand at the top of a config, because every benchmark sets them.
+# Method options that are top-level keys of a config, because every benchmark sets them.
 OWN = ("steps", "segment", "passes", "on_nan")
 
 
 def parse_cell(text: str) -> ConfigDict:
-    """ "dannp+toalign+metaalign+mcc" -> method, the three seams, and the options of each with their defaults.
+    """Return the config of a cell: the method, the three seams, and the options of each with their defaults.
 
-    A weigher or a regulariser alone stands on its paper's method: "toalign" is dannp+toalign, "biwaa" mstn+biwaa,
-    "mcc" source_only+mcc. Options may stand in brackets behind a name: "dannp+toalign[scale=16]",
-    "dann[entropic=True;trade_offs.domain=0.1]".
+    A weigher or a regulariser alone takes its paper's method: "toalign" is dannp+toalign, "biwaa" is mstn+biwaa,
+    "mcc" is source_only+mcc.
+
+    Args:
+        text: names joined by +, each with options in brackets or none: "dannp+toalign+metaalign+mcc",
+            "dannp+toalign[scale=16]", "dann[entropic=True;trade_offs.domain=0.1]".
+
+    Raises:
+        ValueError: a name or an option is unknown, or two parts are for the same seam.
     """
     parts = _parts(text)
     first = _name(parts[0]) if parts else text
@@ -43,9 +49,10 @@ def parse_cell(text: str) -> ConfigDict:
 
 
 def options_in_brackets(text: str) -> dict[str, set[str]]:
-    """Options that stand in a cell's brackets, by their place in a config: {"options": {"trade_offs.domain"}, ...}.
+    """Return the options in a cell's brackets by their place: {"options": {"trade_offs.domain"}, ...}.
 
-    text: a cell, or with what a config's file takes behind an @
+    Args:
+        text: a cell, with or without what a config's file takes behind an @.
     """
     first, *others = _parts(text.partition("@")[0])
     places = {"options": first, **{f"{_seam(_name(part))}_options": part for part in others}}
@@ -53,7 +60,7 @@ def options_in_brackets(text: str) -> dict[str, set[str]]:
 
 
 def _parts(text: str) -> list[str]:
-    """A cell's names, each with its brackets; the method comes first."""
+    """Return a cell's names, each with its brackets; the method comes first."""
     parts = [part for part in re.split(r"\+(?![^\[]*\])", text) if part]
     if odd := [part for part in parts if not re.fullmatch(r"[^\[\]]+(\[[^\[\]]*\])?", part)]:
         raise ValueError(
@@ -66,12 +73,12 @@ def _parts(text: str) -> list[str]:
 
 
 def _settings(part: str) -> list[str]:
-    """What stands in a part's brackets: ["scale=16", ...]."""
+    """Return the settings in a part's brackets: ["scale=16", ...]."""
     return [*filter(None, part.partition("[")[2].rstrip("]").split(";"))]
 
 
 def _seam(name: str) -> str:
-    """Which seam a name is for. Of a user's own, a class with a trade-off regularises, any other class combines."""
+    """Return the seam of a name; a user's class with a trade_off is a regulariser, any other class a combiner."""
     if ":" not in name:
         return next((seam for seam in SEAMS if name in modules(seam + "s")), "weigher")
     found = resolve(name, "weighers")
@@ -87,7 +94,7 @@ def _name(part: str) -> str:
 
 
 def _options(part: str, known: dict) -> ConfigDict:
-    """Defaults, and over them what stands in a part's brackets."""
+    """Return the options of a part: the defaults, changed by the settings in the part's brackets."""
     found = ConfigDict({key: value for key, value in known.items() if value is not None})
     for setting in _settings(part):
         key, _, value = setting.partition("=")

@@ -1,4 +1,4 @@
-"""Which evaluation of a run is chosen without target labels: its validators, and the checkpoint of the chosen one."""
+"""Choose an evaluation of a run without target labels, by validators, and keep the checkpoint of that evaluation."""
 
 from __future__ import annotations
 
@@ -18,11 +18,17 @@ from tfuda.experiment.workdir import SELECTED, Workdir
 
 
 class Choice:
-    """Of one run of a method. select: config.select, a validator, or "last" for the end; which: config.validators.
+    """Choose a checkpoint of one run by a validator.
 
-    WORKDIR/selected/ holds the checkpoint that the validator chose so far, WORKDIR/predicted.npz the target's classes
-    at the last two evaluations. Both are written before the run's own checkpoint, and again with the same bits by a
-    run that was killed in between.
+    WORKDIR/selected/ holds the checkpoint that the validator chose so far. WORKDIR/predicted.npz holds the classes
+    predicted for the target at the last two evaluations. Both are written before the run's own checkpoint. A run
+    killed in between writes both again when it resumes, bitwise identical.
+
+    Args:
+        workdir: the folder of the run.
+        select: config.select, a validator, or "last" for the end of training.
+        which: config.validators, the validators that are logged.
+        method: the method whose checkpoints are kept; None to keep none.
     """
 
     def __init__(self, workdir: Workdir, select: str = LAST, which: str = "cheap", method: Segmented | None = None):
@@ -31,13 +37,19 @@ class Choice:
         self.file = workdir.path / "predicted.npz"
         self.manager: tf.train.CheckpointManager | None = None
         if method is not None and select != LAST:
-            self.manager = workdir.checkpoints(method, 1, SELECTED)  # which all workers have to make at once
+            self.manager = workdir.checkpoints(
+                method, 1, SELECTED
+            )  # all workers have to make the manager at the same time
         self.now: np.ndarray | None = None
 
     def measure(self, observer, task: Task, source, target, rows: Sequence[dict[str, float]]) -> dict[str, float]:
-        """Values of the validators; source, target: what the network says of the held-out and the unlabelled images.
+        """Return the values of the validators.
 
-        rows: of metrics.csv before this one
+        Args:
+            observer: images -> Seen, by the network.
+            task: the task of the run.
+            source, target: Seen of the held-out source images and of the unlabelled target images.
+            rows: the rows of metrics.csv before this evaluation.
         """
         labels, self.now, weights = task.tests["source"].known_labels, target.logits.argmax(1), None
         if {*self.names} & {*validators.DEAR}:
@@ -48,7 +60,7 @@ class Choice:
         return validators.values(self.names, Evidence(source.logits, labels, target.logits, weights, before))
 
     def before(self, step: float) -> np.ndarray | None:
-        """Classes predicted at an earlier evaluation, int [M]."""
+        """Return the classes predicted at the evaluation of a step, int [M], or None where not known."""
         try:
             with np.load(self.file) as file:
                 at = np.flatnonzero(file["steps"] == step)
@@ -57,9 +69,9 @@ class Choice:
             return None
 
     def keep(self, rows: Sequence[dict[str, float]]) -> None:
-        """Write what the newest row leaves behind."""
+        """Write predicted.npz after a new row, and the selected checkpoint where that row is the chosen one."""
         if self.now is None:
-            return  # a training that classifies nothing: a CycleGAN's
+            return  # a CycleGAN's training classifies nothing
         known = [(row["step"], self.before(row["step"])) for row in rows[-2:-1]] + [(rows[-1]["step"], self.now)]
         held = {
             step: seen.astype(np.int32) for step, seen in known if seen is not None and len(seen) == len(self.now)

@@ -1,4 +1,4 @@
-"""What a user with two folders came for: an exported model, and predictions for the target."""
+"""Deliver the results that a user with two folders wants: an exported model, and predictions for the target."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tfuda.serving import export, predict
 
 
 def deliver_run(config: ConfigDict, workdir: Workdir, say: Callable[[str], None]) -> int:
-    """Write export/ and predictions.csv into a finished run's folder; returns how many files were unreadable."""
+    """Write export/ and predictions.csv into a finished run's folder, and return the number of unreadable files."""
     model, table = workdir.path / "export", workdir.path / "predictions.csv"
     if not (model / "saved_model.pb").is_file():
         _, task, method = training.load_run(workdir.path)

@@ -1,22 +1,22 @@
-"""Is the training well? Numbers of every segment that read no target label, and words where a known failure shows.
+"""Diagnose a training without target labels: numbers for every segment, and a sentence for each known failure.
 
-In metrics.csv, of the steps of a segment:
+Columns of metrics.csv about the steps of a segment:
 
     gradient_backbone, gradient_head, gradient_game    norm of the gradient (root of the mean square) of the backbone,
                                                        of the rest of the network, and of all else (discriminators);
-                                                       in a step of several turns that of the last one
+                                                       where a step has several turns, the last turn's norm
     reversal         mean coefficient of the gradient reversal
-    discriminator    a term of the methods that have one: how often it is right (methods/dann.py)
+    discriminator    accuracy of the domain discriminator, for methods that have one (methods/dann.py)
 
-and at its end, of the test images of the source and the unlabelled ones of the target:
+and at the segment's end, about the source's test images and the target's unlabelled images:
 
     a_distance       2 (1 - 2 error) of a linear classifier between the domains, 0 to 2 (Ben-David et al., NIPS 2006)
-    pseudo_rate      share of target images that the network is sure of, by a probability of 0.9 or more
-    largest_class    share of target images that the most frequent prediction takes
+    pseudo_rate      share of target images whose largest probability is 0.9 or more
+    largest_class    share of target images that are predicted as the most frequent class
     source_norm, target_norm    mean norm of the features
-    dead             share of features that are the same for all target images
+    dead             share of features that are constant over all target images
 
-Over several replicas a gradient's norm is that of replicas which all say the same, an estimate.
+Over several replicas a gradient's norm is an estimate: the computation takes the replicas' gradients for equal.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from tfuda.evaluation import validators
 VITALS = ("a_distance", "pseudo_rate", "largest_class", "source_norm", "target_norm", "dead")
 COLUMNS = (*step_signs.SIGNS, *VITALS)
 SURE = 0.9
-LOOKED_AT = 500  # images of a domain that the classifier between domains learns from and is tested on
+LOOKED_AT = 500  # images of a domain that train and test the linear classifier between the domains
 
 # ---- at the end of a segment
 
 
 def vitals(source, target) -> dict[str, float]:
-    """VITALS of what a network says of two domains (tfuda.evaluation.evaluate.Seen)."""
+    """Return the VITALS of a network's outputs on two domains (tfuda.evaluation.evaluate.Seen each)."""
     p = validators.softmax(target.logits)
     taken = np.bincount(p.argmax(1), minlength=p.shape[1])
     return {
@@ -51,15 +51,18 @@ def vitals(source, target) -> dict[str, float]:
 
 
 def a_distance(source: np.ndarray, target: np.ndarray) -> float:
-    """Of features [N, d] and [M, d]: half of both train a ridge regression to ±1, the others test it."""
+    """Return the A-distance of features [N, d] and [M, d].
+
+    One half of both trains a ridge regression to ±1, and the other half tests that regression.
+    """
     x, y = _evenly(source), _evenly(target)
     if min(len(x), len(y)) < 4:
         return 0.0
     f = np.concatenate([x, y]).astype(np.float64)
-    d = np.concatenate([np.full(len(x), 1 / len(x)), np.full(len(y), -1 / len(y))])  # a domain counts as the other
+    d = np.concatenate([np.full(len(x), 1 / len(x)), np.full(len(y), -1 / len(y))])  # both domains have equal weight
     learn = np.arange(len(f)) % 2 == 0
     f = (f - f[learn].mean(0)) / np.maximum(f[learn].std(0), 1e-12)
-    gram = f[learn] @ f[learn].T + 1.0  # 1 is the bias; in the dual, for features that are more than images
+    gram = f[learn] @ f[learn].T + 1.0  # 1 is the bias; the dual form, as features outnumber images
     ridge = 1e-2 * np.trace(gram) / len(gram)
     score = (f[~learn] @ f[learn].T + 1.0) @ np.linalg.solve(gram + ridge * np.eye(len(gram)), np.sign(d[learn]))
     wrong = np.sign(score) != np.sign(d[~learn])
@@ -73,12 +76,12 @@ def _evenly(features: np.ndarray) -> np.ndarray:
 
 # ---- in words
 
-PATIENCE = 3  # segments in a row that a failure has to show
+PATIENCE = 3  # consecutive segments in which a failure has to show
 
 SENTENCES = {
     "won": (
         "the discriminator is right in {discriminator:.0%} of the cases: it has won, and the domains' features do "
-        "not move together; lower its width, or raise the trade-off of the game"
+        "not move together; lower its width, or raise the trade-off of the adversarial loss"
     ),
     "collapsed": (
         "the discriminator is right in {discriminator:.0%} of the cases, like a coin, while a linear classifier "
@@ -96,7 +99,7 @@ SENTENCES = {
 
 
 def shows(row: dict[str, float], classes: int) -> set[str]:
-    """Which failures a row of metrics.csv shows."""
+    """Return the failures that a row of metrics.csv shows."""
     found = set()
     if "discriminator" in row and row["reversal"] >= 0.5:
         if row["discriminator"] >= 0.97:
@@ -111,7 +114,10 @@ def shows(row: dict[str, float], classes: int) -> set[str]:
 
 
 def complaints(rows: Sequence[dict[str, float]], classes: int, steps: int) -> dict[str, str]:
-    """{failure: sentence} of a run's rows: each once, when it has shown for some segments past a quarter."""
+    """Return {failure: sentence} for a run's rows.
+
+    A failure is reported once, when PATIENCE consecutive segments show that failure after a quarter of the steps.
+    """
     said: dict[str, str] = {}
     late = [row for row in rows if row["step"] >= steps / 4 and "dead" in row]
     for i in range(PATIENCE - 1, len(late)):

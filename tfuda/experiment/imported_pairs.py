@@ -1,8 +1,8 @@
-"""Pairs that another tool made: a folder for each direction, with a picture for every original, of the same name.
+"""Import pairs that another tool made: one folder for each direction, with a picture named like each original.
 
-Pictures in files: ORIGINALS/cats/7.jpg is paired with GIVEN/cats/7.png; where there is none with GIVEN/7.png, or
-with the only 7.png at any depth; endings do not count. Arrays: the names are those that run/images.py
-writes, as H_train_00012.png. Pictures in files are not copied: index.csv names the given ones.
+Originals in files: ORIGINALS/cats/7.jpg is paired with GIVEN/cats/7.png. Where GIVEN/cats/7.png is missing, the
+partner is GIVEN/7.png, or the only 7.png at any depth; endings do not count. The given files are not copied:
+index.csv names their paths. Originals in arrays: the names are those that run/images.py writes, as H_train_00012.png.
 """
 
 from __future__ import annotations
@@ -27,9 +27,17 @@ from tfuda.translation.cyclegan import DIRECTIONS
 def import_pairs(
     config: ConfigDict, workdir: Workdir, given: Mapping[str, str], task: Task, say: Callable[[str], None]
 ) -> dict:
-    """Tie the pictures of two folders to the task's originals, all of which are there: what index.json says of each.
+    """Pair the pictures of two folders with the task's originals, each of which must have a partner.
 
-    given: {direction: folder}
+    Args:
+        config: the config of the pairs.
+        workdir: the folder to write the pairs to.
+        given: {direction: folder with pictures that another tool translated}.
+        task: the task whose training pictures are the originals.
+        say: takes a line for the user.
+
+    Returns:
+        {direction: entry of index.json}.
     """
     if absent := [direction for direction in DIRECTIONS if direction not in given]:
         raise ValueError(f"pairs.{absent[0]} is missing: pairs made elsewhere come as two folders")
@@ -54,7 +62,7 @@ def import_pairs(
 
 
 def originals(config: ConfigDict, domain: Domain) -> list[str]:
-    """Paths without ending, one for each row."""
+    """Return the names of a domain's pictures, one for each row; for files their paths without ending."""
     if isinstance(domain.images, Files):
         return [os.path.splitext(path)[0] for path in domain.images]
     plain = None if domain.origin is not None else build.loader(config)(domain.name, "train").images
@@ -67,7 +75,7 @@ def originals(config: ConfigDict, domain: Domain) -> list[str]:
 
 
 def matched(names: list[str], folder: str) -> Files:
-    """The picture of each name in a folder, at any depth."""
+    """Return the file of each name in a folder, at any depth."""
     there = {os.path.splitext(os.path.relpath(path, folder))[0]: path for path in pictures_below(folder)}
     alone: dict[str, list[str]] = {}
     for end in there:
@@ -90,7 +98,7 @@ def matched(names: list[str], folder: str) -> Files:
 
 
 def _array(files: Files, domain: Domain) -> np.ndarray:
-    """uint8 [N, H, W, 3] of the originals' size."""
+    """Return the pictures of files, uint8 [N, H, W, 3], which must have the originals' size."""
     return np.stack([_picture(path, pair_store.arrays(domain).shape[1:]) for path in files])
 
 

@@ -1,12 +1,12 @@
-"""What a method has made before its first step: translated pictures, and a network that has learnt the source.
+"""Prepare what a method needs before its first step: translated pictures, and a network trained on the source.
 
-A method says in `_stages` what it needs. Each stage is a run of its own, in a folder of its own that a killed command
-goes on in, and that other runs of the same task and seed may share:
+A method lists its needs in `_stages`. Each stage is a separate run in a separate folder. The same command resumes a
+stage that was killed, and other runs of the same task and seed may share the folder:
 
     pairs     run/pair.py's, in config.pairs.folder, or WORKDIR/pairs
     teacher   a source_only run, in config.teacher, or WORKDIR/teacher
 
-In both, {task} and {seed} stand for the run's own.
+In both keys, {task} and {seed} are replaced by the run's task and seed.
 """
 
 from __future__ import annotations
@@ -30,24 +30,29 @@ from tfuda.networks.base import Network
 
 
 class Made(NamedTuple):
-    """task: with the streams of the translations; teacher: the network of a source_only run."""
+    """Hold what the stages made.
+
+    Attributes:
+        task: the task, with the streams of the translations where a method trains on translations.
+        teacher: the network of a source_only run, or None.
+    """
 
     task: Task
     teacher: Network | None = None
 
 
 def needed(config: ConfigDict) -> bool:
-    """Has anything to be made before the first step?"""
+    """Return whether the method needs any stage before its first step."""
     return bool(build.kind(config)._stages)
 
 
 def wants(config: ConfigDict, stage: str) -> bool:
-    """Is this stage, "pairs" or "teacher", one of the method's?"""
+    """Return whether the method needs the stage "pairs" or "teacher"."""
     return stage in build.kind(config)._stages
 
 
 def check_prerequisites(config: ConfigDict, home: pathlib.Path, task: Task) -> None:
-    """Find a mistake in the config before hours of stages."""
+    """Refuse a mistake in the config before the stages take hours."""
     school = Workdir(folder_of(config, config.teacher, home / "teacher"))
     if (school.path / "config.json").exists():
         fitting(config, school)
@@ -59,9 +64,15 @@ def check_prerequisites(config: ConfigDict, home: pathlib.Path, task: Task) -> N
 
 
 def prepare(config: ConfigDict, home: pathlib.Path, task: Task, verbose, say: Callable, train: Callable) -> Made:
-    """Make what is missing, and say so.
+    """Perform the missing stages of a run, and report each stage.
 
-    train: (config, workdir, task) -> the result of a run
+    Args:
+        config: the config of the run.
+        home: the folder of the run.
+        task: the task of the run.
+        verbose: as in Keras's `fit`.
+        say: takes a line for the user.
+        train: (config, workdir, task) -> the result of a run.
     """
     if not needed(config):
         return Made(task)
@@ -78,7 +89,7 @@ def prepare(config: ConfigDict, home: pathlib.Path, task: Task, verbose, say: Ca
     made = task
     if wants(config, "pairs"):
         say(f"stage 1 of {several}, pairs: {folder}")
-        if translated_pairs.finished(folder):  # `load_pairs` looks whether they are of these pictures
+        if translated_pairs.finished(folder):  # `load_pairs` checks that the pairs are of these pictures
             say(f"{folder} has all pairs of task {config.task}; nothing to do")
         else:
             translated_pairs.make_pairs(ConfigDict(config.to_dict()), Workdir(folder), verbose, task, say)
@@ -94,7 +105,7 @@ def prepare(config: ConfigDict, home: pathlib.Path, task: Task, verbose, say: Ca
 
 
 def unmade(config: ConfigDict, home: pathlib.Path) -> set[str]:
-    """Folders that a run would first make a stage in; one process at a time may."""
+    """Return the folders in which a run would perform a stage, which only one process at a time may do."""
     if not needed(config):
         return set()
     school, folder = (
@@ -107,7 +118,7 @@ def unmade(config: ConfigDict, home: pathlib.Path) -> set[str]:
 
 
 def untaught(config: ConfigDict, task: Task) -> Made:
-    """In place of `prepare` where only time and shapes matter: every picture its own translation, a new teacher."""
+    """Replace `prepare` where only time and shapes matter: each picture is its own translation, the teacher new."""
     if not needed(config):
         return Made(task)
     keras.utils.set_random_seed(build.seed(config))
@@ -118,25 +129,27 @@ def untaught(config: ConfigDict, task: Task) -> Made:
 
 
 def folder_of(config: ConfigDict, chosen: str, default: pathlib.Path) -> pathlib.Path:
-    """A folder as the config names it."""
+    """Return the folder that the config names, or the default where the config names none."""
     named = chosen.replace("{task}", config.task).replace("{seed}", str(config.seed))
     return pathlib.Path(named) if named else default
 
 
 def share(config: ConfigDict, folder: pathlib.Path) -> None:
-    """Let all runs of a folder use the same stages, as far as the config does not say otherwise."""
+    """Let all runs in a folder share their stages, except where the config names other folders."""
     if wants(config, "pairs"):
         config.pairs.folder = config.pairs.folder or str(folder / "pairs" / "{task}-{seed}")
     if needed(config):
         own = "" if config.method == "daaa" else "-" + config.method + "".join(config.cell.partition("@")[1:])
-        config.teacher = config.teacher or str(folder / f"teacher{own}" / "{task}-{seed}")  # one for each recipe
+        config.teacher = config.teacher or str(
+            folder / f"teacher{own}" / "{task}-{seed}"
+        )  # one teacher for each recipe
 
 
 # ---- pairs
 
 
 def parts(config: ConfigDict) -> list[str]:
-    """Streams that a method with translations trains on."""
+    """Return the names of the streams that a method with translations trains on."""
     known = build.kind(config)._shares
     chosen = [name for name in config.options.parts.split("+") if name]
     for name in chosen:
@@ -151,7 +164,7 @@ def parts(config: ConfigDict) -> list[str]:
 
 
 def paired(config: ConfigDict, task: Task, translated: dict[str, Domain]) -> Task:
-    """The task with the parts that the config names, each image beside its other style."""
+    """Return the task with the parts that the config names, each image paired with its other style."""
     source, target = task.streams["source"], task.streams["target"]
     there, back = (translated[name] for name in translated_pairs.DIRECTIONS)
     streams = {
@@ -167,20 +180,25 @@ def paired(config: ConfigDict, task: Task, translated: dict[str, Domain]) -> Tas
 
 
 def schooled(config: ConfigDict, task: Task) -> ConfigDict:
-    """The config of the source_only run on the same source, with the same network and recipe."""
+    """Return the config of the source_only run on the same source, with the same network and recipe."""
     replicas, fewest = ops.replicas(), min(len(task.streams[name]) for name in ("source", "target"))
     made = ConfigDict(config.to_dict())
     plain = defaults.default_config("source_only")
     for key in ("cell", "options", "passes", *PARTS, *(f"{seam}_options" for seam in SEAMS)):
         made[key] = plain[key]
     made.teacher, made.pairs, made.deliver = "", plain.pairs, False
-    made.samplers.target = "uniform"  # so that no table of the target's is in its checkpoint
+    made.samplers.target = "uniform"  # so that the teacher's checkpoint holds no table about the target
     made.batch = min(config.batch, fewest) // replicas * replicas
     return made
 
 
 def fitting(config: ConfigDict, workdir: Workdir) -> ConfigDict:
-    """The config of the run in a folder, which has to be of a network for this one."""
+    """Return the config of the source_only run in a folder, and refuse a run that does not fit this one.
+
+    Raises:
+        ValueError: the run is no source_only run, or has another source or network.
+        FileNotFoundError: the run has ended and has no checkpoint.
+    """
     own = workdir.config()
     if not trains_source_only(own) or own.shots:
         held = "no run of run/train.py" if "method" not in own else f"a run of {own.cell}, shots={own.shots}"
@@ -211,11 +229,11 @@ def fitting(config: ConfigDict, workdir: Workdir) -> ConfigDict:
 
 
 def taught(config: ConfigDict, workdir: Workdir, task: Task, train: Callable) -> Network:
-    """The network of the run in a folder, which is trained first where it has not ended."""
+    """Return the network of the source_only run in a folder, after training that run to its end."""
     if workdir.finished() is None:
         train(schooled(config, task), workdir, task=task)
     own = fitting(config, workdir)
-    own.weights = own.prior = ""  # all is in the checkpoint
+    own.weights = own.prior = ""  # the checkpoint holds everything
     method = build.method(own, task)
     restore(workdir.checkpoints(method))
     multi_host.share_variables(method.state())

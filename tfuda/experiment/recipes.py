@@ -1,4 +1,4 @@
-"""The papers' recipes: what the files of configs/ share. They are those of the released codes, not ours.
+"""Set the papers' recipes, those of the released codes. p: share of the steps done, i: number of steps done.
 
     toalign   ToAlign's repository (source-only, DANN, DANNP, ToAlign): rate (1 + 10 p)^-0.75 over the run, decay
               5e-4, random crop, one centre crop in evaluation, no bottleneck
@@ -6,29 +6,29 @@
               the reversal's ramp over 10000 steps, one ahead
     hda       HDA's: rate, decay and ramp as CDAN's, views and network as ToAlign's
     gvb       GVB's: as HDA's, 8004 steps
-    metaalign MetaAlign's: as GVB's, 10002 steps of 24 images, both domains in one pass, the task in one of its own
+    metaalign MetaAlign's: as GVB's, 10002 steps of 24 images, both domains in one pass, the task in its own
     biwaa     BIWAA's: as CDAN's with a ramp over 20000 steps, 5004 steps, balanced source batches, beliefs at .9
     afn       AFN's: constant rate, the backbone without momentum, 32 images, an embedding of 1000
     gsda      as CDAN's for 10000 steps, balanced batches on both sides, one centre crop; most of it is not stated
     tada      as CDAN's for 10000 steps, momentum .95, rate (1 + 10 p)^-0.75, one centre crop
-    daaa      JAN's rate (1 + 10 p)^-0.75, anew every 1000 steps, 60 images of 4 kinds; starts as the source network
+    daaa      JAN's rate (1 + 10 p)^-0.75, restarted every 1000 steps, 60 images of 4 kinds; starts as the teacher
     mada      as CDAN's for 10000 steps, one centre crop, as GSDA (our choice)
     symnets   SymNets': rate (1 + 10 p)^-0.75, decay 1e-4, 128 images of each domain, 200 epochs
     mme       MME's, and ENT's: rate (1 + 0.0001 i)^-0.75, decay 5e-4, 24 images, twice as many unlabelled ones
     dan, jan, adda, mcd, mdd, bsp, mcc, bnm, pada, iwan     tllib's: tfuda/experiment/recipes_tllib.py
 
-Which one follows from the method (with `+metaalign`, from that; `dann+biwaa` trains as BIWAA's code), or stands
-behind an @: "hda+toalign@hda". A regulariser brings its own recipe where it is the paper: to the method that it
-stands on, to DANN, CDAN and CDAN+E, where there is no further seam ("mcc", "dann+bsp", "cdane+mcc"). To any other
-cell it is added, and the recipe stays: "hda+toalign+mcc" trains as "hda+toalign". PADA's is that of the method
-`pada`; `dann[pada=True]`, the same game, trains as DANN.
+A name behind an @ chooses the recipe: "hda+toalign@hda". Otherwise the recipe follows from the method; with
+`+metaalign` the recipe is MetaAlign's, and `dann+biwaa` trains as BIWAA's code. A regulariser brings its own recipe
+to source_only, DANN, CDAN, CDAN+E without a weigher ("mcc", "dann+bsp", "cdane+mcc"). Any other cell keeps its recipe
+when a regulariser is added: "hda+toalign+mcc" trains as "hda+toalign". The recipe `pada` is for the method `pada`;
+`dann[pada=True]`, the same adversarial loss, trains as DANN.
 
-HDA and ToAlign on it are by default as ToAlign's repository trains them, on equal terms: whether its paper's rows of
-HDA were run there or quoted cannot be told (docs/methods/adversarial.md#hda-in-toalign), but for VisDA's, which
-HDA's own code gave.
+HDA and HDA+ToAlign train by default as ToAlign's repository trains both, on equal terms. ToAlign's paper does not say
+whether its rows of HDA were run there or quoted (docs/methods/adversarial.md#hda-in-toalign), except VisDA's row:
+that comes from HDA's own code.
 
-What a cell says in brackets stands, whatever its recipe or data set would have. New layers learn ten times faster
-than the backbone, but in AFN's and MCD's.
+A cell's options in brackets take precedence over the recipe and the data set. New layers learn ten times faster than
+the backbone, except in the recipes of AFN and MCD.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ from tfuda.names import near, resolve
 
 BY_METHOD = {"cdan": "cdan", "cdane": "cdan", "gvb": "gvb", "mstn": "biwaa", "afn": "afn"}
 BY_METHOD |= {"gsda": "gsda", "tada": "tada", "daaa": "daaa", "ent": "mme"}
-BARE = ("source_only", "dann", "cdan", "cdane")  # methods that a regulariser makes a paper's of
-SHAPES = ("temperature", "factor", "margin", "step_size")  # options that a search tries beside the trade-offs
+BARE = ("source_only", "dann", "cdan", "cdane")  # methods to which a regulariser brings its paper's recipe
+SHAPES = ("temperature", "factor", "margin", "step_size")  # options that a search varies beside the trade-offs
 
 
 def name(cell: str) -> str:
-    """Of the recipe that trains a cell: what stands behind its @, or the method's."""
+    """Return the name of the recipe that trains a cell: the name behind the cell's @, or the method's recipe."""
     text, _, chosen = cell.partition("@")
     if chosen and chosen not in RECIPES:
         raise ValueError(f"unknown recipe {chosen!r} of {cell!r}{near(chosen, RECIPES)}")
@@ -61,10 +61,10 @@ def name(cell: str) -> str:
 
 
 def paper(cell: str, data: str, depth: int = 50) -> ConfigDict:
-    """A config on a catalogue set, with a ResNet on crops of 224, as the paper of the cell's method trains it."""
+    """Return the config of a cell ("hda+toalign@hda") on a catalogue set: a ResNet on crops of 224, as its paper."""
     text, at, chosen = cell.partition("@")
     config = defaults.default_config(text)
-    config.cell += at + chosen  # tells the runs of a benchmark apart
+    config.cell += at + chosen  # so that runs of a benchmark have different folders
     config.data = data
     config.view = {"resize": 256, "size": 224, "train": "crop", "flip": True, "test": "center"}
     config.network.name = f"resnet{depth}"
@@ -75,7 +75,7 @@ def paper(cell: str, data: str, depth: int = 50) -> ConfigDict:
     config.batch = 36
     RECIPES[name(cell)](config)
     if config.method == "daaa":
-        config.batch = 60  # of all four streams, whatever trains them
+        config.batch = 60  # images of all four streams together, with every recipe
     return config
 
 
@@ -118,7 +118,7 @@ def metaalign(config: ConfigDict) -> None:
 def biwaa(config: ConfigDict) -> None:
     """Set what BIWAA's code trains with: docs/methods/biwaa.md#biwaa-recipe.
 
-    MSTN on a ResNet trains like it, with the newest predictions for pseudo-labels.
+    MSTN on a ResNet trains as BIWAA, with the newest predictions as pseudo-labels.
     """
     cdan(config)
     config.steps, config.segment = 5004, 500
@@ -141,7 +141,7 @@ def afn(config: ConfigDict) -> None:
 def gsda(config: ConfigDict) -> None:
     """Set a recipe for GSDA: docs/methods/gsda.md#gsda-recipe.
 
-    The network and re-sampling are the paper's, the rest its neighbours'.
+    The network and the re-sampling are the paper's; the paper does not state the rest, which is from similar methods.
     """
     cdan(config)
     config.steps, config.segment = 10_000, 500
@@ -160,14 +160,14 @@ def tada(config: ConfigDict) -> None:
 
 
 def daaa(config: ConfigDict) -> None:
-    """Set a recipe for DAAA: docs/methods/daaa.md#daaa-recipe; 15 posteriors are our number."""
+    """Set a recipe for DAAA: docs/methods/daaa.md#daaa-recipe; its 15 posteriors are our choice."""
     toalign(config)
     config.steps, config.segment = 15_000, 1000
     put(config, {"copy": True, "wait": False})
 
 
 def mada(config: ConfigDict) -> None:
-    """Set a recipe for MADA: docs/methods/comparison.md#mada; it is our choice, GSDA's without its sampling."""
+    """Set a recipe for MADA, our choice: GSDA's without the balanced batches (docs/methods/comparison.md#mada)."""
     cdan(config)
     config.steps, config.segment = 10_000, 500
     config.view.test = "center"
@@ -176,7 +176,7 @@ def mada(config: ConfigDict) -> None:
 def symnets(config: ConfigDict) -> None:
     """Set what SymNets' code trains with: docs/methods/comparison.md#symnets.
 
-    Epochs are the larger domain's: at most 200 x (2817 // 128 = 22) = 4400 steps on Office-31.
+    An epoch is one pass over the larger domain: at most 200 x (2817 // 128 = 22) = 4400 steps on Office-31.
     """
     config.steps, config.segment, config.batch = 4400, 440, 128
     config.optimizer.decay = 1e-4
@@ -185,21 +185,21 @@ def symnets(config: ConfigDict) -> None:
 def mme(config: ConfigDict) -> None:
     """Set what MME's code trains with: docs/methods/comparison.md#mme.
 
-    Batches of unlabelled images are twice as large, as their loader has it.
+    Batches of unlabelled images are twice as large, as in MME's loader.
     """
     config.steps, config.segment, config.batch = 50_000, 1000, 24
     config.optimizer.update(gamma=1e-4, per_step=True, decay=5e-4)
-    if config.method in ("ent", "mme"):  # others may want as many of each
+    if config.method in ("ent", "mme"):  # other methods may need equal batches
         config.batches.target = 48
 
 
 def tllib(name: str, config: ConfigDict) -> None:
-    """Set what the table of tfuda/experiment/recipes_tllib.py has by that name: docs/methods/comparison.md#tllib."""
+    """Set a recipe from the table of tfuda/experiment/recipes_tllib.py: docs/methods/comparison.md#tllib."""
     own = recipes_tllib.TABLE[name]
     config.steps, config.segment, config.batch, config.passes = own.steps, 500, own.batch, "joint"
     config.view.train = "resized_crop"
     config.network.bottleneck = own.bottleneck
-    if config.method != "afn":  # whose bottleneck is its own
+    if config.method != "afn":  # AFN has a bottleneck of its own
         config.network.neck = own.neck
     config.optimizer.update(rate=own.rate, gamma=own.gamma, per_step=True, decay=own.decay)
     put(config, {"ramp_steps": 10_000, **({"ramp_height": own.height} if own.height else {})})
@@ -208,13 +208,13 @@ def tllib(name: str, config: ConfigDict) -> None:
 
 
 def by_steps(config: ConfigDict) -> None:
-    """What CDAN's, HDA's and GVB's codes share: rate and ramp know nothing of the run's length."""
+    """Set what CDAN's, HDA's and GVB's codes share: rate and ramp do not depend on the run's length."""
     config.optimizer.gamma, config.optimizer.per_step, config.optimizer.decay = 1e-3, True, 1e-3
     put(config, {"ramp_ahead": 1, "ramp_steps": 10_000})
 
 
 def put(config: ConfigDict, options: dict, place: str = "options") -> None:
-    """Set those options, as "trade_offs.domain", that the part of the cell has, and that its brackets do not say."""
+    """Set options, as "trade_offs.domain", at a place, except any that the part lacks or the cell's brackets set."""
     said = cells.options_in_brackets(config.cell).get(place, ())
     for name, value in options.items():
         tree, last = _at(config, place, name)
@@ -223,18 +223,18 @@ def put(config: ConfigDict, options: dict, place: str = "options") -> None:
 
 
 def _at(config: ConfigDict, place: str, name: str) -> tuple[ConfigDict, str]:
-    """Where an option, as "trade_offs.domain", stands: the tree (empty where the cell has none) and the key."""
+    """Return the tree of an option, as "trade_offs.domain", and the key; an empty tree where the cell lacks both."""
     term, _, last = name.rpartition(".")
     return (config[place].get(term, ConfigDict()) if term else config[place]), last
 
 
 def from_scratch(config: ConfigDict) -> None:
-    """What small networks need that start from random weights, at a rate of 0.05.
+    """Set what small networks need that start from random weights at a rate of 0.05.
 
-    Found on the digits' R-S, seed 0: a term that rewards sure answers, or heads that agree, wins before any answer
-    is right. Accuracy there with the papers' own value and with this: MCC 20.8 and 97.3 %, BNM 17.3 and 95.7,
-    SymNets' entropy 9.3 and 96.7, MCD 11.0 and 97.2 (linear heads without dropout, one turn), DAN 12.2 and 93.0 (all
-    pairs). At T = 0.05 MME's and ENT's cosine heads do not even learn the source at this rate.
+    On the digits' R-S, seed 0, a term that rewards confident predictions or agreeing heads dominates before any
+    prediction is right. Accuracy with the papers' value and with the value here: MCC 20.8 and 97.3 %, BNM 17.3 and
+    95.7, SymNets' entropy 9.3 and 96.7, MCD 11.0 and 97.2 (linear heads without dropout, one turn), DAN 12.2 and 93.0
+    (all pairs). At T = 0.05 MME's and ENT's cosine heads do not even learn the source at this rate.
     """
     put(config, {"hidden": 256})
     if config.method in ("ent", "mme"):
@@ -270,20 +270,20 @@ RECIPES: dict[str, Callable[[ConfigDict], None]] = {
 
 
 def takes_shots(config: ConfigDict) -> bool:
-    """Has the method a use for labelled target images?"""
+    """Return whether the method uses labelled target images."""
     return "shots" not in resolve(config.method, "methods")._refuses
 
 
 def sweep(hp, config: ConfigDict) -> None:
-    """keras-tuner's space; the defaults are the config's."""
+    """Define keras-tuner's search space: the rate and the trade-offs, with the config's values as defaults."""
     config.optimizer.rate = hp.Float("optimizer.rate", 1e-4, 1e-2, sampling="log", default=config.optimizer.rate)
     trade_offs(hp, config)
 
 
 def trade_offs(hp, config: ConfigDict) -> None:
-    """Into keras-tuner's space: trade-offs but the task's from a tenth to twice, SHAPES from a quarter to 4 times.
+    """Add trade-offs (a tenth to twice, without the task's) and SHAPES (a quarter to 4 times) to keras-tuner's space.
 
-    What the cell says in brackets stands, and is not searched.
+    Options in the cell's brackets are not searched.
     """
     said = cells.options_in_brackets(config.cell)
     weighed = [name for name in config.options.get("trade_offs", ()) if name != "task"]
@@ -294,6 +294,6 @@ def trade_offs(hp, config: ConfigDict) -> None:
     for place, name, low, high in places:
         tree, last = _at(config, place, name)
         default = tree.get(last)
-        free = isinstance(default, float) and default  # no schedule, and no term that is only looked at
+        free = isinstance(default, float) and default  # neither a schedule nor a term that is only logged
         if free and name not in said.get(place, ()):
             tree[last] = hp.Float(f"{place}.{name}", low * default, high * default, sampling="log", default=default)

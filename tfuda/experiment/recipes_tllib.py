@@ -1,22 +1,22 @@
-"""How the Transfer-Learning-Library (tllib) trains its methods: a part of tfuda/experiment/recipes.py.
+"""List how the Transfer-Learning-Library (tllib) trains its methods, for tfuda/experiment/recipes.py.
 
 The methods are in docs/methods/comparison.md#tllib.
 
-In common: rate (1 + gamma i)^-0.75 by steps, the backbone's a tenth of what its command line says; Nesterov; both
-domains in one pass; a bottleneck of 256 with batch norm and ReLU; random resized crop of 224 out of 256 with flip,
-one centre crop in evaluation; the reversal's ramp over 10000 steps; 20 epochs of 500 steps. The table has the rest,
-and a data set's own numbers are in its file of configs/.
+All recipes share: rate (1 + gamma i)^-0.75 by steps, for the backbone a tenth of the command line's rate; Nesterov;
+both domains in one pass; a bottleneck of 256 with batch norm and ReLU; random resized crop of 224 out of 256 with
+flip, one centre crop in evaluation; the reversal's ramp over 10000 steps; 20 epochs of 500 steps. TABLE has the rest;
+the numbers of a data set are in the data set's file of configs/.
 
-Choices where tllib says otherwise or nothing:
-- Steps. Its scripts for MDD, ADDA, BSP and PADA take epochs of 1000, and many of those for Office-Home 30 epochs:
-  20000 to 30000 steps, of which the best epoch by the target's labels is reported. Here 10000 for all, and the last
-  one.
-- BNM is not in it: trained as MCC.
+Choices where tllib differs or says nothing:
+- Steps: tllib's scripts for MDD, ADDA, BSP and PADA take epochs of 1000 steps, and many for Office-Home take 30
+  epochs. That is 20000 to 30000 steps, and the best epoch by target labels is reported. Here all methods take 10000
+  steps, and the last step counts.
+- BNM is not in tllib, and trains here as MCC.
 - ADDA's and BSP's networks learn the source for three epochs first: see methods/adda.py and regularisers/bsp.py.
-- PADA's temperature of class weights is 0.01 in its scripts for Office-Home: `options.pada_temperature`, here 0.1.
+- PADA's temperature of class weights is 0.01 in tllib's scripts for Office-Home; `options.pada_temperature` is 0.1.
 
-MCD moves backbone and heads at one constant rate, the backbone without momentum, and has no bottleneck: its heads are
-deep.
+MCD trains backbone and heads at one constant rate, the backbone without momentum. MCD has no bottleneck, as its heads
+are deep.
 """
 
 from __future__ import annotations
@@ -25,7 +25,12 @@ from typing import NamedTuple
 
 
 class Recipe(NamedTuple):
-    """rate: the backbone's; height: where the reversal's ramp ends, 0 for the method's own"""
+    """Hold what distinguishes one recipe of tllib.
+
+    Attributes:
+        rate: the backbone's learning rate.
+        height: the end of the reversal's ramp; 0 for the method's own.
+    """
 
     rate: float
     gamma: float

@@ -1,4 +1,4 @@
-"""Find the configs that come with the library: "digits:dannp" is the file digits.py and a cell."""
+"""Find the configs that come with the library: "digits:dannp" means the file digits.py and the cell dannp."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def names() -> list[str]:
 
 
 def located(text: str) -> str:
-    """Return FILE:CELL for NAME:CELL where NAME is a shipped config, and everything else as it is.
+    """Return FILE:CELL for NAME:CELL where NAME is a shipped config, and any other text unchanged.
 
-    A file of that name in the current folder comes first.
+    A file called NAME in the current folder takes precedence.
     """
     name, colon, cell = text.partition(":")
     if os.path.isfile(name) or name not in names():
@@ -30,7 +30,7 @@ def located(text: str) -> str:
 
 
 def contents(text: str) -> dict:
-    """Return what the file of a config defines: `get_config(cell)`, `sweep(hp, config)`, `TASKS`, ...
+    """Return the names that a config's file defines: `get_config(cell)`, `sweep(hp, config)`, `TASKS`, ...
 
     Args:
         text: "digits", "digits:dannp+toalign", "configs/digits.py", "mine.py:dann", ...
@@ -47,10 +47,10 @@ def contents(text: str) -> dict:
 
 
 def get_config(text: str) -> ConfigDict:
-    """Return the config of a cell, to be changed and given to `tfuda.build`.
+    """Return the config of a cell, for changes and then for `tfuda.build`.
 
     Args:
-        text: NAME:CELL of a shipped config, or FILE:CELL of one of your own; without :CELL the file's own choice.
+        text: NAME:CELL of a shipped config, or FILE:CELL of your own file; without :CELL the file's default cell.
 
     Example:
         config = tfuda.get_config("digits:dannp+toalign")

@@ -1,12 +1,12 @@
-"""What TensorBoard shows of a run: WORKDIR/events/.
+"""Write what TensorBoard shows of a run: WORKDIR/events/.
 
 SCALARS    every column of metrics.csv after each segment; at the end result/last, selected, oracle and source
 HPARAMS    the config, one row for each run of a folder
 IMAGES     at the end, of the target's test images: a confusion matrix where there are labels, and some predictions
 
-A run that is resumed keeps of its earlier files what lies up to its checkpoint, with the times it was written at, in
-one file; the rest will be written anew, so nothing is there twice. What a run that was killed wrote last may be torn:
-TensorBoard stops reading there, and the next resume drops it.
+A resumed run keeps its earlier events up to the checkpoint, with their times, in one file. Later events are written
+anew, so no event is there twice. The last event of a killed run may be torn: TensorBoard stops reading at a torn
+event, and the next resume drops that event.
 """
 
 from __future__ import annotations
@@ -32,7 +32,12 @@ RESULT = ("last", "selected", "oracle", "source")
 
 
 class Events:
-    """Writes the files of one run, which stands at `step`; of several workers the first alone."""
+    """Write the events of one run; of several workers only the first writes.
+
+    Args:
+        workdir: the folder of the run.
+        step: the step that the run has reached.
+    """
 
     def __init__(self, workdir: Workdir, step: int):
         self.folder, self.started = workdir.path / "events", False
@@ -46,11 +51,11 @@ class Events:
         self.writer = tf.summary.create_file_writer(str(self.folder))
 
     def begin(self, config: ConfigDict) -> None:
-        """The config, which is written with the first row in a run's life."""
+        """Take the config, which is written with the run's first row."""
         self.config = None if self.started else config
 
     def row(self, step: int, row: dict[str, float]) -> None:
-        """Scalars of a segment."""
+        """Write the scalars of a segment."""
         if self.config is not None:
             settings = flat(self.config.to_dict()).items()
             plain = {key: v if isinstance(v, bool | int | float) else str(v) for key, v in settings}
@@ -62,7 +67,14 @@ class Events:
         self.writer.flush()
 
     def end(self, result: dict, network: Network, task: Task, seen: evaluate.Seen | None = None) -> None:
-        """The run's numbers and pictures; seen: of the target's labelled test images, if just looked at."""
+        """Write the run's result and pictures.
+
+        Args:
+            result: the contents of result.json.
+            network: the trained network.
+            task: the task of the run.
+            seen: the network's outputs for the target's labelled test images, where known.
+        """
         if not multi_host.is_first():
             return
         target = task.tests["target"]
@@ -92,16 +104,17 @@ class Events:
 
 
 def tags(event) -> tuple[str, ...]:
+    """Return the tags of an event's values."""
     return tuple(value.tag for value in event.summary.value)
 
 
 def ends(event) -> bool:
-    """Is it what `end` writes?"""
+    """Return whether `Events.end` wrote this event."""
     return any(tag.startswith("result/") or tag == metadata.SESSION_END_INFO_TAG for tag in tags(event))
 
 
 def read_events(folder: pathlib.Path) -> Iterator:
-    """Events with a summary, each once, of all files in a folder; a torn end is left out."""
+    """Yield the events with a summary in all files of a folder, each once; leave out a torn end."""
     known = set()
     for file in sorted(folder.glob("*tfevents*")):
         try:
@@ -115,7 +128,7 @@ def read_events(folder: pathlib.Path) -> Iterator:
 
 
 def _replace(home: pathlib.Path, folder: pathlib.Path, events: list) -> None:
-    """One file of these events in the place of all; what a kill leaves of it is swept by tfuda.experiment.workdir."""
+    """Replace all files by one with these events; tfuda.experiment.workdir deletes what a kill leaves behind."""
     old = sorted(folder.glob("*tfevents*"))
     with atomic_files.beside(old[0]) as temporary, tf.io.TFRecordWriter(temporary) as file:
         file.write(

@@ -1,4 +1,4 @@
-"""Small pictures of what a network predicts, by NumPy and Pillow: importing matplotlib takes longer than drawing."""
+"""Draw small pictures of predictions by NumPy and Pillow; importing matplotlib would take longer than drawing."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tfuda.evaluation import evaluate
 from tfuda.networks.base import Network
 
 COUNT = 16  # pictures of the target
-SIDE, LINE = 96, 16  # pixels of one, and of a line of text
-WRITTEN = 20  # classes up to which a confusion matrix has names
-LARGE = 400  # pixels of a confusion matrix, about
+SIDE, LINE = 96, 16  # side of a picture and height of a line of text, in pixels
+WRITTEN = 20  # a confusion matrix of more classes has no names
+LARGE = 400  # approximate side of a confusion matrix, in pixels
 INK, RIGHT, WRONG = (20, 20, 20), (0, 104, 77), (160, 40, 0)
 DARK = np.array([8, 64, 107])
 
 
 def written(pixels: np.ndarray, x: float, y: float, text: str, colour=INK) -> np.ndarray:
-    """Text with its middle at x, y on uint8 [H, W, 3]; signs that Pillow's own type may lack become ?."""
+    """Return pixels, uint8 [H, W, 3], with text centred at x, y; characters outside ASCII become "?"."""
     image = Image.fromarray(pixels)
     draw = ImageDraw.Draw(image)
     plain = text.encode("ascii", "replace").decode()
@@ -31,11 +31,20 @@ def written(pixels: np.ndarray, x: float, y: float, text: str, colour=INK) -> np
 
 
 def blank(height: int, width: int) -> np.ndarray:
+    """Return white pixels, uint8 [height, width, 3]."""
     return np.full([height, width, 3], 255, np.uint8)
 
 
 def confusion(counts: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-    """Row true, column predicted, dark is much of the row: int [K, K] -> uint8 [H, W, 3]."""
+    """Draw a confusion matrix.
+
+    Args:
+        counts: int [K, K], rows are true classes, columns predicted ones; darker is a larger share of the row.
+        classes: names of the K classes.
+
+    Returns:
+        Pixels, uint8 [H, W, 3].
+    """
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     each = max(1, round(LARGE / len(counts)))
     colours = (255 + share[..., None] * (DARK - 255)).round().astype(np.uint8)  # [K, K, 3]
@@ -54,7 +63,16 @@ def confusion(counts: np.ndarray, classes: Sequence[str]) -> np.ndarray:
 
 
 def predictions(network: Network, domain: Domain, seen: evaluate.Seen | None = None) -> np.ndarray:
-    """Some images, evenly spread, and what each is taken for: uint8 [H, W, 3]; seen: of all, if that is known."""
+    """Draw some evenly spread images of a domain, each with its predicted class.
+
+    Args:
+        network: images -> Outputs.
+        domain: the images, and their labels where known.
+        seen: the network's outputs for all images of the domain, where known.
+
+    Returns:
+        Pixels, uint8 [H, W, 3].
+    """
     rows = np.linspace(0, len(domain) - 1, min(COUNT, len(domain))).round().astype(int)
     images = pipeline.read_pictures(domain.images[rows], network.view)  # [n, H, W, 3]
     logits = np.asarray(network(images, training=False).logits) if seen is None else seen.logits[rows]

@@ -1,4 +1,4 @@
-"""One run, from a config to result.json: what run/train.py, run/benchmark.py and run/tune.py have in common."""
+"""Perform one run, from a config to result.json, for run/train.py, run/benchmark.py and run/tune.py."""
 
 from __future__ import annotations
 
@@ -29,9 +29,22 @@ def train_run(
     say=lambda line: None,
     until: int = 0,
 ) -> dict:
-    """Train, or go on training, or do nothing where all is done: the contents of result.json.
+    """Train a run, or resume it, or do nothing where the run has ended.
 
-    until: a step at the end of a segment where training rests, with what it has so far; 0 for the end
+    Args:
+        config: the config of the run.
+        workdir: the folder of the run.
+        verbose: as in Keras's `fit`.
+        task: the task; None to make the config's.
+        say: takes a line for the user.
+        until: a step at the end of a segment, where training pauses; 0 to train to the end.
+
+    Returns:
+        The contents of result.json; at a pause, the same numbers so far.
+
+    Raises:
+        Stopped: a signal stopped the run, which can be resumed.
+        Diverged: a loss or a gradient is NaN or not finite.
     """
     make_paths_absolute(config)
     with contextlib.ExitStack() as held:
@@ -86,11 +99,11 @@ def _train(config, workdir, verbose, task, say, until) -> dict:
 
 
 def summary(config: ConfigDict, rows: list[dict[str, float]]) -> dict:
-    """Three honestly named numbers of target accuracy, and what they are of.
+    """Return the result of a run: three target accuracies, and the settings that led to them.
 
     last      at the end of training
-    selected  where the label-free validator of config.select chose; "last" chooses the end
-    oracle    the best that was seen on target labels: an upper line, not a result
+    selected  at the checkpoint that config.select chose without target labels; "last" chooses the end
+    oracle    the best by target labels: an upper bound, not a result
     """
     if not rows:
         raise ValueError("the run has ended, but its metrics.csv is gone: delete the workdir and train again")
@@ -116,7 +129,7 @@ def summary(config: ConfigDict, rows: list[dict[str, float]]) -> dict:
 
 
 def summary_table(result: dict) -> str:
-    """The result as lines for a person."""
+    """Return the result as lines for a reader."""
     lines = [f"{result['method']}"]
     for seam in SEAMS:
         lines[0] += f"+{result[seam]}" if result[seam] else ""
@@ -136,14 +149,22 @@ def summary_table(result: dict) -> str:
 
 
 def load_run(path: str | os.PathLike, last: bool = False) -> tuple[ConfigDict, Task, Method]:
-    """The config, the task and the method of a run, with the weights that its validator chose, or its last ones."""
+    """Load the config, the task and the method of a run.
+
+    Args:
+        path: the folder of the run.
+        last: take the last checkpoint, not the one that the run's validator chose.
+
+    Raises:
+        FileNotFoundError: the folder holds no run, or the checkpoint is missing.
+    """
     workdir = Workdir(path)
     config = workdir.config()
     validation.check_complete(config, str(workdir.path / "config.json"))
-    # the checkpoint has the weights, pseudo-labels only a training needs, and a stranger's cache would be written to
+    # the checkpoint has the weights, only training needs pseudo-labels, and a foreign config's cache would be filled
     weights, config.weights = config.weights, ""
     config.prior = config.cache = ""
-    task = build.task(config, lambda line: None)  # training has named what it left out
+    task = build.task(config, lambda line: None)  # training has reported the files left out
     method = build.method(config, task)
     folder = CHECKPOINTS if last or config.select == validators.LAST or not workdir.rows() else SELECTED
     if not restore(workdir.checkpoints(method, folder=folder)):
@@ -153,5 +174,5 @@ def load_run(path: str | os.PathLike, last: bool = False) -> tuple[ConfigDict, T
                 "run/evaluate.py and run/export.py takes the last one"
             )
         raise FileNotFoundError(f"--workdir={path} has no checkpoint yet")
-    config.weights = weights  # what the run started from
+    config.weights = weights  # the file that the run started from
     return config, task, method

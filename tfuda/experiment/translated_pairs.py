@@ -1,11 +1,11 @@
-"""Pairs for DAAA: every training picture of both domains and its translation, in one folder that can be resumed.
+"""Make pairs for DAAA: each training picture of both domains with its translation, in one resumable folder.
 
     train   the generators (cyclegan.py) on the training pictures of both domains: checkpoints/, metrics.csv, and
             samples/step000500.png and so on, one for each segment
-    write   every translated picture and index.json (store.py)
+    write   every translated picture and index.json (pair_store.py)
 
-Or `import_pairs`: translations that another tool made. The batch of a step, the pools' draws and the weights at the
-start are functions of the seed, so a run that was killed ends in the same bytes.
+`import_pairs` instead takes translations that another tool made. The batches, the pools' draws and the initial
+weights follow from the seed, so a run that was killed and resumed ends with bitwise identical pairs.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tfuda.translation.pair_store import finished, load_pairs
 
 __all__ = ["DIRECTIONS", "finished", "import_pairs", "load_pairs", "make_pairs"]
 
-# Keys of a config that pairs do not depend on: what trains a classifier, and what measures it.
+# Keys of a config that pairs do not depend on: those for training and evaluating a classifier.
 CLASSIFIER = (
     *("cell", *PARTS, "options", *(f"{seam}_options" for seam in SEAMS), "optimizer"),
     *("steps", "segment", "steps_per_execution", "batch", "batches", "passes", "samplers", "augment", "prior"),
@@ -43,7 +43,7 @@ SHOWN = 10  # pictures of each domain in a sample
 
 
 def relevant(config: ConfigDict) -> ConfigDict:
-    """The part of a config that pairs depend on; another method finds the same pairs."""
+    """Return the part of a config that pairs depend on, so that several methods can share the pairs."""
     found = ConfigDict({key: value for key, value in config.to_dict().items() if key not in CLASSIFIER})
     del found.pairs.folder
     return found
@@ -56,7 +56,21 @@ def make_pairs(
     task: Task | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict:
-    """Make all pairs, or go on, or do nothing where all is done: the contents of index.json."""
+    """Make all pairs, or resume, or do nothing where the pairs are finished.
+
+    Args:
+        config: the config, with config.pairs for the CycleGAN.
+        workdir: the folder of the pairs.
+        verbose: as in Keras's `fit`.
+        task: the task; None to make the config's.
+        say: takes a line for the user.
+
+    Returns:
+        The contents of index.json.
+
+    Raises:
+        Stopped: a signal stopped the work, which can be resumed.
+    """
     make_paths_absolute(config)
     with workdir.claim(relevant(config)):
         if index := pair_store.finished(workdir.path):
@@ -113,7 +127,7 @@ def _translated(config, workdir, verbose, task, say) -> dict:
 
 
 def size(config: ConfigDict, domains: dict[str, Domain]) -> int:
-    """Side of the pictures that the generators see: config.pairs.size, or the view's, or that of the arrays."""
+    """Return the side of the generators' pictures: config.pairs.size, or the view's size, or the arrays' size."""
     sides = {
         n for domain in domains.values() if not isinstance(domain.images, Files) for n in domain.images.shape[1:3]
     }
@@ -125,14 +139,20 @@ def size(config: ConfigDict, domains: dict[str, Domain]) -> int:
 
 
 def whole_picture(domain: Domain, side: int) -> View:
-    """All of a picture, at the generators' size."""
+    """Return the View that shows a whole picture at the generators' size."""
     if not isinstance(domain.images, Files) and domain.images.shape[1:3] == (side, side):
         return View()
     return View(side, side, "center")
 
 
 def data(config: ConfigDict, domains: dict[str, Domain], side: int) -> pipeline.Streams:
-    """Batches of both domains without labels, as crops of pairs.resize and mirrored where the config says so."""
+    """Return batches of both domains without labels, cropped from pairs.resize and flipped where pairs.flip is set.
+
+    Args:
+        config: the config of the pairs.
+        domains: {"source": Domain, "target": Domain}.
+        side: the side of the generators' pictures.
+    """
     resize = config.pairs.resize or side
     if config.pairs.batch % ops.replicas():
         raise ValueError(f"pairs.batch={config.pairs.batch} does not divide into {ops.replicas()} equal shares")
@@ -152,7 +172,7 @@ def data(config: ConfigDict, domains: dict[str, Domain], side: int) -> pipeline.
 
 @precision.in_precision
 def model(config: ConfigDict, side: int) -> CycleGAN:
-    """The compiled CycleGAN; its initial weights follow from config.seed."""
+    """Return the compiled CycleGAN; its initial weights follow from config.seed."""
     options = config.pairs.to_dict()
     validation.check_config(config)
     keras.utils.set_random_seed(config.seed)
@@ -167,15 +187,16 @@ def model(config: ConfigDict, side: int) -> CycleGAN:
 
 
 def sample_pictures(domain: Domain, view: View) -> np.ndarray:
-    """A few pictures from all over the domain: uint8 [n, H, W, 3]."""
+    """Return a few evenly spread pictures of a domain, uint8 [n, H, W, 3]."""
     rows = np.linspace(0, len(domain) - 1, min(SHOWN, len(domain))).round().astype(int)
     return pipeline.read_pictures(domain.images[rows], view)
 
 
 class Album(callbacks.Journal):
-    """After each segment a row in metrics.csv, a picture of samples, and a checkpoint.
+    """Write a row of metrics.csv, a picture of samples, and a checkpoint after each segment.
 
-    seen: the pictures of source and target that samples show, uint8 [n, H, W, 3] each
+    Args:
+        seen: the pictures of source and target in the samples, uint8 [n, H, W, 3] each.
     """
 
     advice = "lower pairs.rate"
@@ -185,6 +206,7 @@ class Album(callbacks.Journal):
         self.seen = seen
 
     def measure(self) -> dict[str, float]:
+        """Draw the samples; a CycleGAN has no further numbers."""
         rows = []
         for images, direction in zip(self.seen, DIRECTIONS, strict=True):
             there = self.model.translator(direction)(images).numpy()

@@ -1,4 +1,4 @@
-"""Which names a file may say: a config.json may be a stranger's, and what a name in it means is run."""
+"""Check the names in a file: a config.json may come from a stranger, and a name in that file can run code."""
 
 from __future__ import annotations
 
@@ -15,10 +15,18 @@ PACKAGES = {"method": "methods", **{seam: f"{seam}s" for seam in SEAMS}}
 
 
 def trusted(config: Mapping, where: str) -> None:
-    """Refuse a config of a file in which a name is not one of the library's own at its key.
+    """Refuse a config from a file where a name is not one of the library's own names for that key.
 
-    Other names are code. The user allows a package in the --config of the same command, or in $TFUDA_TRUST, several
-    separated by commas; both are needed for modules of tfuda itself too, which do not expect a stranger's arguments.
+    Any other name is code. The user allows a package by naming the package in the --config of the same command, or
+    in $TFUDA_TRUST (several separated by commas). Modules of tfuda itself need the same, as those modules do not
+    expect a stranger's arguments.
+
+    Args:
+        config: the config, or the part of a config, that the file holds.
+        where: the file, for the error's sentence.
+
+    Raises:
+        ValueError: a name is not allowed, or the config is damaged.
     """
     for key, value, known in named(config, where):
         allow(key, value, known, where)
@@ -37,7 +45,7 @@ def tell(config: Mapping) -> None:
 
 
 def named(config: Mapping, where: str) -> Iterator[tuple[str, object, Collection[str]]]:
-    """(key, value, what the library has for this key), of every key that names code."""
+    """Yield (key, value, the library's names for this key) for every key that names code."""
     for key, package in PACKAGES.items():
         if key in config:
             yield key, config[key], [*modules(package), *([""] if key in SEAMS else [])]
@@ -56,7 +64,14 @@ def named(config: Mapping, where: str) -> Iterator[tuple[str, object, Collection
 
 
 def allow(key: str, value: object, known: Collection[str], where: str) -> None:
-    """Refuse a name that is neither known nor the user's own."""
+    """Refuse a name that is neither known nor allowed by the user.
+
+    Args:
+        key: the key of the config.
+        value: the name at that key.
+        known: the library's names for that key.
+        where: the file, for the error's sentence.
+    """
     if not isinstance(value, str):
         raise ValueError(f"{where} is damaged: {key} is no name")
     if value in known:
@@ -73,12 +88,12 @@ def allow(key: str, value: object, known: Collection[str], where: str) -> None:
 
 
 def cell(text: str, where: str) -> None:
-    """Refuse a cell of a file that names code."""
+    """Refuse a cell from a file in which a part names code that the user did not allow."""
     known = [name for package in PACKAGES.values() for name in modules(package)]
     for part in parts_of(text):
         allow("cell", part, known, where)
 
 
 def parts_of(cell: str) -> list[str]:
-    """ "gvb+metaalign[rate=2]@tllib" -> gvb, metaalign."""
+    """Return the names in a cell: gvb and metaalign for "gvb+metaalign[rate=2]@tllib"."""
     return [part for part in re.sub(r"\[[^\[\]]*\]", "", cell).partition("@")[0].split("+") if part]

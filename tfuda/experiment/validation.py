@@ -1,7 +1,7 @@
-"""What the settings of a config may be: one table, read before anything is built.
+"""Check the settings of a config against one table, before anything is built.
 
-A value of the right type that makes no sense (a batch of -1, a rate of nan) would train to a wrong result, or end in
-a traceback hours later. What depends on the data or on several settings is checked where these meet.
+A value of the right type that makes no sense (a batch of -1, a rate of NaN) would train to a wrong result, or end in
+a traceback hours later. Settings that depend on the data or on each other are checked where both are known.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tfuda.experiment import defaults
 from tfuda.names import PARTS, SEAMS, near
 from tfuda.networks import heads
 
-READERS = ("digits", "folders", "lists", "mnist", "tfds")  # modules of tfuda.data with a `load`
+READERS = ("digits", "folders", "lists", "mnist", "tfds")  # modules of tfuda.data.readers with a `load_domain`
 NETWORKS = ("small", "resnet", "lenet", "mnist", "applications", "hub")
 SAMPLERS = ("uniform", "balanced", "oracle", "per_domain", "padded")
 AUGMENTS = ("none", "shift", "RandAugment")
@@ -28,16 +28,17 @@ LONGEST = 10**9  # steps, seeds
 
 
 class Range(NamedTuple):
-    """Numbers that are allowed, and how to say it."""
+    """Hold the range of numbers that a setting may have, and the words for that range."""
 
     kind: type
     low: float
     high: float
     says: str
     above: bool = False  # low itself is not allowed
-    below: bool = False  # nor is high
+    below: bool = False  # high itself is not allowed
 
     def wrong(self, value: Any) -> bool:
+        """Return whether a value lies outside the range, or is of another type."""
         if isinstance(value, bool) or not isinstance(value, int if self.kind is int else int | float):
             return True
         ends = {*([self.low] if self.above else []), *([self.high] if self.below else []), math.inf}
@@ -45,6 +46,7 @@ class Range(NamedTuple):
 
 
 def whole_number(low: int, high: int = LONGEST) -> Range:
+    """Return the range of whole numbers from low to high."""
     return Range(int, low, high, f"a whole number from {low} to {high}")
 
 
@@ -104,8 +106,8 @@ RULES: dict[str, Range] = {
     "pairs.resize": SIZE,
 }
 
-# Of the library's own methods, seams and networks, all that have an option of this name or the one before the dot;
-# those of others mean what they like.
+# Options of the library's own methods, seams and networks: of all that have the option, or of the one before the dot.
+# Options of a user's own classes are not checked.
 OPTIONS: dict[str, Range] = {
     "hidden": WIDTH,
     "region_hidden": WIDTH,
@@ -152,7 +154,7 @@ OPTIONS: dict[str, Range] = {
 }
 OWNERS = {"options": "method", **{f"{seam}_options": seam for seam in SEAMS}}
 
-OPEN = ("augment.", "network_options.", "options.")  # of which a benchmark's file chooses the keys
+OPEN = ("augment.", "network_options.", "options.")  # parts of a config whose keys a benchmark's file chooses
 
 WORDS: dict[str, tuple[str, ...]] = {
     "samplers.*": SAMPLERS,
@@ -172,7 +174,11 @@ CODE = ("samplers.*", "augment.name", "network.name")  # of WORDS, those that ma
 
 
 def check_config(config: ConfigDict) -> None:
-    """ValueError for the first setting that cannot be meant."""
+    """Refuse a config with a setting that makes no sense.
+
+    Raises:
+        ValueError: names the first such setting, and the values that are allowed.
+    """
     for key, value in leaves(config):
         if value is None:
             raise ValueError(f"{key} is None: leave it out, or give it a value")
@@ -196,7 +202,7 @@ def check_config(config: ConfigDict) -> None:
 
 
 def _plain(key: str, value: Any) -> Any:
-    """A network's name without its depth: resnet50."""
+    """Return a value, or a network's name without the depth: resnet for resnet50."""
     return value.rstrip("0123456789") if key == "network.name" and isinstance(value, str) else value
 
 
@@ -215,7 +221,15 @@ def _match(rules: dict[str, Range], key: str) -> Range | None:
 
 
 def check_complete(config: ConfigDict, where: str) -> None:
-    """ValueError for a config of a file that lacks a setting, or has one of another type."""
+    """Refuse a config from a file where a setting is missing or has another type.
+
+    Args:
+        config: the config from the file.
+        where: the file, for the error's sentence.
+
+    Raises:
+        ValueError: names the first such setting.
+    """
     parts = [config.get(key) for key in PARTS]
     if missing := [key for key, part in zip(PARTS, parts, strict=True) if not isinstance(part, str)]:
         raise ValueError(f"{where} is damaged or of another version: it names no {missing[0]}")
@@ -236,7 +250,7 @@ def _complete(tree: ConfigDict, plain: ConfigDict, where: str, prefix: str = "")
 
 
 def leaves(tree: ConfigDict, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """("optimizer.rate", 0.1) and so on; of an augment that is a plain dict too."""
+    """Yield (path of the key, value) for every setting of a config or a dict, as ("optimizer.rate", 0.1)."""
     for key, value in tree.items():
         if isinstance(value, ConfigDict | dict):
             yield from leaves(value, f"{prefix}{key}.")

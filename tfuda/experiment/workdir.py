@@ -1,4 +1,4 @@
-"""A run's folder: config.json, metrics.csv, checkpoints/, selected/, predicted.npz, events/, result.json, plots/."""
+"""Manage a run's folder: config.json, metrics.csv, checkpoints/, selected/, predicted.npz, events/, result.json."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from tfuda.experiment.trust import tell, trusted
 
 # Keys of a config that name files or folders
 PATHS = ("root", "lists", "source", "target", "labels", "photographs", "weights", "cache", "prior", "teacher")
-CHECKPOINTS, SELECTED = "checkpoints", "selected"  # folders: to go on from, and the one that a validator chose
+CHECKPOINTS, SELECTED = "checkpoints", "selected"  # folders of the checkpoints to resume from, and of the chosen one
 DIVERGED = "diverged.txt"
-EARLY = (".lock", "prior.npz")  # what a run's folder may hold before its config.json
+EARLY = (".lock", "prior.npz")  # files that a run's folder may hold before config.json
 ROOT = pathlib.Path(tfuda.__file__).parent.parent
 PATHS_OF_PAIRS = ("folder", "source_as_target", "target_as_source")
 
 
 def make_paths_absolute(config: ConfigDict) -> None:
-    """Paths of the config from the root: a run may be resumed and exported from another folder."""
+    """Make the config's paths absolute, as a run may be resumed and exported from another folder."""
     for tree, keys in ((config, PATHS), (config.pairs, PATHS_OF_PAIRS)):
         for key in keys:
             if tree.get(key):
@@ -48,7 +48,7 @@ def make_paths_absolute(config: ConfigDict) -> None:
 
 @functools.cache
 def without_pattern(folder: pathlib.Path) -> str:
-    """A way to a folder that TensorFlow does not take for a pattern, as it does where a cell has brackets."""
+    """Return a path to a folder that TensorFlow does not read as a pattern, as it reads the brackets of a cell."""
     if not set("[]*?") & set(str(folder)):
         return str(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ def without_pattern(folder: pathlib.Path) -> str:
 
 
 def git_commit(root: pathlib.Path = ROOT) -> str:
-    """The git commit of the code in a checkout of this project, or "" where the package lies anywhere else."""
+    """Return the git commit of a checkout of this project, or "" where the package lies anywhere else."""
     own = [str(root / name) for name in ("pyproject.toml", "tfuda/__init__.py")]
     try:
         if tomllib.loads(pathlib.Path(own[0]).read_text("utf-8"))["project"]["name"] != "tfuda":
@@ -72,14 +72,14 @@ def git_commit(root: pathlib.Path = ROOT) -> str:
 
 
 def _git(folder: pathlib.Path, *words: str) -> str:
-    # a hook of another repository names that in its variables
+    # in a hook of another repository these variables name that repository
     env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     full = ["git", "-C", str(folder), *words]
     return subprocess.run(full, capture_output=True, text=True, timeout=10, check=True, env=env).stdout.strip()
 
 
 def flat(tree: dict, prefix: str = "") -> dict:
-    """{"a": {"b": 1}} -> {"a.b": 1}."""
+    """Return a tree as a flat dict: {"a.b": 1} for {"a": {"b": 1}}."""
     found = {}
     for key, value in tree.items():
         found.update(flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value})
@@ -87,18 +87,18 @@ def flat(tree: dict, prefix: str = "") -> dict:
 
 
 class Held(ValueError):
-    """Another process is training in a folder."""
+    """Report that another process is training in a folder."""
 
 
 class Silent(tf.train.CheckpointManager):
-    """Of a worker that does not write."""
+    """Manage the checkpoints of a worker that does not write."""
 
     def save(self, *arguments, **options):
-        return None
+        """Write nothing."""
 
 
 class Workdir:
-    """Creates or opens the folder of one run; of several workers the first alone writes there."""
+    """Create or open the folder of one run; of several workers only the first writes there."""
 
     held: os.stat_result | None = None  # the lock of a claim
 
@@ -109,7 +109,7 @@ class Workdir:
 
     @contextlib.contextmanager
     def claim(self, config: ConfigDict) -> Iterator[None]:
-        """Hold this folder for a run with `config`, one process at a time; refuse one that holds another config."""
+        """Hold this folder for a run with `config`, one process at a time; refuse a folder with another config."""
         if not multi_host.is_first():
             yield
             return
@@ -132,7 +132,7 @@ class Workdir:
             yield
 
     def _check_own(self) -> None:
-        """Refuse a folder of something else: what is written to it, and swept, would be among another's files."""
+        """Refuse a folder with other files, because a run writes and deletes files in its folder."""
         if (self.path / "config.json").exists():
             return
         for path in sorted({*self.path.iterdir()} - {*torn(self.path)}):
@@ -143,7 +143,7 @@ class Workdir:
                 )
 
     def _sweep(self) -> None:
-        """Delete what a process that was killed in the middle of writing left."""
+        """Delete the files that a process killed while writing left behind."""
         saved = [self.path / CHECKPOINTS, self.path / SELECTED]
         lists = [path for folder in saved for path in folder.glob("checkpoint.tmp*")]
         for path in [*lists, *(path for folder in (self.path, self.path / "events") for path in torn(folder))]:
@@ -153,13 +153,13 @@ class Workdir:
         (self.path / DIVERGED).unlink(missing_ok=True)
 
     def _check_held(self) -> None:
-        """Refuse to write into a folder that was deleted, and perhaps made anew by another run."""
+        """Refuse to write into a folder that was deleted, and perhaps created again by another run."""
         lock = self.path / ".lock"
         if self.held and not (lock.exists() and os.path.samestat(self.held, lock.stat())):
             raise FileNotFoundError(f"--workdir={self.path} was deleted while this run was training in it")
 
     def record(self, config: ConfigDict) -> None:
-        """Write config.json, once all of the config has proved to be buildable; an older one stays."""
+        """Write config.json after the whole config could be built; keep a config.json that is there."""
         if not multi_host.is_first() or (self.path / "config.json").exists():
             return
         about = {
@@ -175,8 +175,8 @@ class Workdir:
         if "prior" in old:
             old["prior"] = self.config().prior
         new, old = flat(config), flat(old)
-        made = {"teacher", "pairs.folder"} if self.finished() else set()  # which a run that has ended needs no more
-        for key in sorted({*new, *old} - made - {"on_nan"}):  # the word of a run that stopped is to resume it so
+        made = {"teacher", "pairs.folder"} if self.finished() else set()  # a run that has ended needs neither
+        for key in sorted({*new, *old} - made - {"on_nan"}):  # a diverged run may resume with another on_nan
             if new.get(key) != old.get(key):
                 raise ValueError(
                     f"--workdir={self.path} holds a run with another config ({key} is {old.get(key)!r} there and "
@@ -193,7 +193,7 @@ class Workdir:
         return found
 
     def config(self) -> ConfigDict:
-        """The config of the run in this folder; a prior that lies in the folder is found where that is now."""
+        """Return the config of the run in this folder; a prior in the folder is found after the folder was moved."""
         self._links()
         config = _restored(self._record()["config"])
         trusted(config.to_dict(), f"{self.path / 'config.json'}")
@@ -203,21 +203,24 @@ class Workdir:
         return config
 
     def checkpoints(self, method: Segmented, keep: int = 2, folder: str = CHECKPOINTS) -> tf.train.CheckpointManager:
-        """Of one flat list of all variables: a saved object graph or .weights.h5 loses dropout's seed states."""
+        """Return a manager for checkpoints of a method.
+
+        A checkpoint is one flat list of all variables; an object graph or .weights.h5 loses dropout's seed states.
+        """
         self._inside(folder)
-        several = multi_host.are_several()  # where what one worker reads or makes has to be its own
+        several = multi_host.are_several()  # then each worker reads and writes its own parts
         saved = tf.train.Checkpoint(state=[multi_host.parts(v)[0] if several else v.value for v in method.state()])
-        assert saved.save_counter is not None  # all workers make it, and the first alone would in `save`
+        assert saved.save_counter is not None  # made by all workers here; `save` would make it on the first alone
         kind = tf.train.CheckpointManager if multi_host.is_first() else Silent
         return kind(saved, without_pattern(self.path / folder), max_to_keep=keep)
 
     def saved(self, folder: str = CHECKPOINTS) -> str | None:
-        """The newest checkpoint."""
+        """Return the path of the newest checkpoint, or None."""
         self._inside(folder)
         return tf.train.latest_checkpoint(without_pattern(self.path / folder))
 
     def _inside(self, folder: str) -> None:
-        """Refuse a list of checkpoints that names files elsewhere: TensorFlow would read, and later delete them."""
+        """Refuse a list of checkpoints with files elsewhere, because TensorFlow would read and later delete them."""
         state = tf.train.get_checkpoint_state(without_pattern(self.path / folder))
         listed = self.path / folder / "checkpoint"
         if state is None and listed.is_file():
@@ -227,14 +230,14 @@ class Workdir:
                 raise ValueError(f"{listed} names {name}, which is not in its folder: it is not as a run writes it")
 
     def _links(self) -> None:
-        """Refuse links that lead out of the folder: what is written to them would be written elsewhere."""
+        """Refuse links that lead out of the folder, because a run would write through such links."""
         home = self.path.resolve()
         for place in [*self.path.glob("*"), *self.path.glob("plots/*")]:
             if place.is_symlink() and not place.resolve().is_relative_to(home):
                 raise ValueError(f"{place} is a symbolic link that leads out of its folder: remove it")
 
     def rows(self) -> list[dict[str, float]]:
-        """metrics.csv: one row per segment."""
+        """Return the rows of metrics.csv, one for each segment."""
         if not self.metrics.is_file():
             return []
         try:
@@ -256,17 +259,17 @@ class Workdir:
         write_whole(self.metrics, "".join(",".join(line) + "\n" for line in lines if line))
 
     def note_diverged(self, sentence: str) -> None:
-        """Write down why training ended, for who lists runs; the next attempt deletes it."""
+        """Write diverged.txt, which says why training ended, for lists of runs; the next attempt deletes the file."""
         if multi_host.is_first():
             write_whole(self.path / DIVERGED, sentence + "\n")
 
     def finished(self) -> dict | None:
-        """result.json of a run that has ended."""
+        """Return the contents of result.json, or None where the run has not ended."""
         return read_json(self.result) if self.result.is_file() else None
 
 
 def restore(manager: tf.train.CheckpointManager) -> bool:
-    """Read the newest checkpoint, if there is one."""
+    """Restore the newest checkpoint, and return whether there is one."""
     if not manager.latest_checkpoint:
         return False
     try:
@@ -283,7 +286,7 @@ def _number(value: float) -> str:
 
 
 def _restored(tree: dict) -> ConfigDict:
-    """JSON made lists of tuples; options are tuples again."""
+    """Return the config of a JSON object, with tuples in place of JSON's lists."""
 
     def thaw(value):
         if isinstance(value, dict):

@@ -1,1 +1,1 @@
-"""One module for each command: its help, its flags and its main."""
+"""Hold one module for each command, with the command's help, flags and main."""

@@ -1,4 +1,4 @@
-"""Time of a training step of each method, as a ratio to supervised training on the same number of images.
+"""Measure the time of a training step of each method, as a ratio to supervised training on as many images.
 
     python run/bench.py --config=configs/digits.py --methods=dann,dannp,dannp+toalign --rounds=15
     python run/bench.py --network=resnet50 --size=224 --batch=4 --methods=dannp,dannp+toalign --memory
@@ -6,9 +6,12 @@
     python run/bench.py --what=bank --memory
     python run/bench.py --what=serving --workdir=runs/one
 
-All entries take turns in one process, in every round. `forward`: one pass of a frozen network over as many images.
-`input`: from JPEG files to batches, beside a loader as PyTorch users write it. `bank`: GSDA's and TADA's
-discriminators, beside a loop. `serving`: a SavedModel, of --model or --workdir, under load, every answer checked.
+All entries take turns in one process, once in every round. Values of --what:
+
+step: a training step; the row `forward` is one pass of a frozen network over as many images
+input: the time from JPEG files to batches, beside a loader as PyTorch users write it
+bank: the discriminators of GSDA and TADA, computed together and in a loop
+serving: a SavedModel (--model, or exported from --workdir) under load; every answer is checked
 """
 
 import json
@@ -21,15 +24,15 @@ from tfuda.profiling import banks, input_speed, serving_load, step_time
 
 CONFIG = launch.config_flag("digits")
 CELLS = "dann,dann+toalign,dannp,dannp+toalign,cdan,cdane,cdane+toalign,hda,hda+toalign,gvb"
-METHODS = flags.DEFINE_list("methods", CELLS, "cells, or with a setting changed: dann~jit, dann~bfloat16, ...")
+METHODS = flags.DEFINE_list("methods", CELLS, "cells, also with a changed setting: dann~jit, dann~bfloat16, ...")
 WHAT = flags.DEFINE_enum("what", "step", ["step", "input", "bank", "serving"], "what to measure")
-NETWORK = flags.DEFINE_string("network", "", "another network than the config's, as resnet50")
-SIZE = flags.DEFINE_integer("size", 0, "another image size than the config's, as 224")
+NETWORK = flags.DEFINE_string("network", "", "network in place of the config's, as resnet50")
+SIZE = flags.DEFINE_integer("size", 0, "image size in place of the config's, as 224")
 BATCH = flags.DEFINE_integer("batch", 32, "images of each stream")
-ROUNDS = flags.DEFINE_integer("rounds", 15, "turns")
-MEMORY = flags.DEFINE_bool("memory", False, "peak memory too, each method in a process of its own")
+ROUNDS = flags.DEFINE_integer("rounds", 15, "how many turns each entry takes")
+MEMORY = flags.DEFINE_bool("memory", False, "also measure peak memory, each method in its own process")
 JSON = flags.DEFINE_bool("json", False, "print JSON instead of a table")
-WORKDIR = flags.DEFINE_string("workdir", "", "with --what=serving, the run whose Keras model knows the answers")
+WORKDIR = flags.DEFINE_string("workdir", "", "with --what=serving, folder of a run, whose Keras model is right")
 MODEL = flags.DEFINE_string("model", "", "with --what=serving, a SavedModel of run/export.py")
 
 

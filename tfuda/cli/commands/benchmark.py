@@ -1,12 +1,13 @@
-"""Run a grid of methods, tasks and seeds, and print the table; again to resume.
+"""Run a grid of methods, tasks and seeds, and print the table; the same command resumes.
 
     python run/benchmark.py --config=configs/digits.py --methods=source_only,dann,dannp,dannp+toalign \\
         --tasks=report --seeds=3 --workdir=runs/digits
 
---tasks names tasks, or one of the lists in the config file's TASKS; --seeds=3 is 0,1,2. Any --config.KEY=VALUE
-holds for every run. results.csv, .md and .tex land in the workdir, each run in METHOD/TASK/seedN below it; the
-tables have the papers' numbers where there are any, and a paired test of every method against --baseline.
---processes=2 trains two runs at once, which share --devices: of two GPUs each takes one.
+--tasks names tasks, or one of the lists in the config file's TASKS. --seeds=3 means the seeds 0, 1 and 2. Any
+--config.KEY=VALUE holds for every run. The workdir gets results.csv, .md and .tex; each run is in
+METHOD/TASK/seedN below the workdir. The tables show the papers' numbers where there are any, and a paired test of
+every method against --baseline. --processes=2 trains two runs at once, which share --devices: with two GPUs each
+run takes one.
 """
 
 import pathlib
@@ -21,7 +22,7 @@ CONFIG = launch.config_flag()
 METHODS = flags.DEFINE_list("methods", None, "cells, separated by commas")
 TASKS = flags.DEFINE_list("tasks", ["report"], "tasks, or the name of a list of tasks in the config file")
 SEEDS = flags.DEFINE_integer("seeds", 1, "how many seeds, from 0")
-BASELINE = flags.DEFINE_string("baseline", "", "cell that the others are tested against; the first when empty")
+BASELINE = flags.DEFINE_string("baseline", "", "cell that the others are tested against; empty for the first")
 PROCESSES = flags.DEFINE_integer("processes", 1, "how many runs train at once", lower_bound=1)
 WORKDIR = flags.DEFINE_string("workdir", "runs/benchmark", "folder of all runs")
 

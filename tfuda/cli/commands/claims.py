@@ -1,11 +1,11 @@
-"""Run what the five papers claim on the embedded digits and write CLAIMS.md; again to go on.
+"""Test the five papers' claims on the embedded digits and write CLAIMS.md; the same command resumes.
 
     python run/claims.py --workdir=runs/claims
     python run/claims.py --only=toalign,gsda --tasks=R-M,S-H --seeds=1 --out=runs/some.md
     python run/claims.py --write
 
-Hours: 10 tasks, 3 seeds; every claim gets its first seed before any gets its third, and CLAIMS.md is written after
-every run. --write only writes it, from what has been run.
+All 10 tasks with 3 seeds take hours. Every claim gets its first seed before any claim gets its third. CLAIMS.md is
+written after every run; --write trains nothing and writes CLAIMS.md from the runs that have ended.
 """
 
 import pathlib
@@ -20,11 +20,11 @@ from tfuda.studies.claims import catalogue, measurements, verdicts
 
 CONFIG = launch.config_flag("digits")
 WORKDIR = flags.DEFINE_string("workdir", "runs/claims", "folder of all runs")
-OUT = flags.DEFINE_string("out", "", "the file; CLAIMS.md when empty, with --only WORKDIR/PAPERS.md")
-ONLY = flags.DEFINE_list("only", [], "papers; all when empty")
+OUT = flags.DEFINE_string("out", "", "file to write; empty for CLAIMS.md, or with --only for WORKDIR/PAPERS.md")
+ONLY = flags.DEFINE_list("only", [], "papers, separated by commas; empty for all")
 TASKS = flags.DEFINE_list("tasks", ["untuned"], "tasks, or the name of a list of tasks in the config file")
 SEEDS = flags.DEFINE_integer("seeds", 3, "how many seeds, from 0", lower_bound=1)
-WRITE = flags.DEFINE_bool("write", False, "run nothing")
+WRITE = flags.DEFINE_bool("write", False, "write the file and train nothing")
 
 
 def main(words):

@@ -1,8 +1,8 @@
-"""Write the weights of a torchvision ResNet as a file that holds arrays only, no pickle.
+"""Write the weights of a torchvision ResNet to a file that holds only arrays and no pickle.
 
     python run/convert.py --weights=resnet50-0676ba61.pth --out=resnet50.weights.h5
 
-Either file can then be named in a config: --config.weights=resnet50.weights.h5
+A config takes either file: --config.weights=resnet50.weights.h5
 """
 
 from absl import flags
@@ -12,7 +12,7 @@ from tfuda.networks import resnet
 
 WEIGHTS = flags.DEFINE_string("weights", None, "the .pth file")
 OUT = flags.DEFINE_string("out", None, "the .weights.h5 file to write")
-DEPTH = flags.DEFINE_integer("depth", 0, "of the ResNet; 0 to see it from the file")
+DEPTH = flags.DEFINE_integer("depth", 0, "depth of the ResNet; 0 to read the depth from the file")
 
 
 def main(words):

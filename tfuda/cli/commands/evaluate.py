@@ -1,6 +1,8 @@
-"""Measure a run on the test images of its target: accuracy, accuracy by class, confusion matrix.
+"""Evaluate a run on the target's test images: accuracy, accuracy by class, confusion matrix.
 
-python run/evaluate.py --workdir=/tmp/digits --split=test
+    python run/evaluate.py --workdir=/tmp/digits --split=test
+
+--domain and --split choose other images. The confusion matrix is also drawn, in WORKDIR/plots/.
 """
 
 import pathlib
@@ -14,7 +16,7 @@ from tfuda.reports import plots
 
 WORKDIR = flags.DEFINE_string("workdir", None, "folder of the run")
 SPLIT = flags.DEFINE_enum("split", "test", ["train", "test"], "which images of the domain")
-LAST = flags.DEFINE_bool("last", False, "the end of training, not what config.select chose")
+LAST = flags.DEFINE_bool("last", False, "take the last checkpoint, not the one that config.select chose")
 DOMAIN = flags.DEFINE_enum("domain", "target", ["source", "target"], "which side of the task")
 
 

@@ -1,12 +1,13 @@
-"""Write a run's network as a model that serves without this library.
+"""Export a run's network as a model that serves without this library.
 
     python run/export.py --workdir=runs/one --out=saved_models/one
     python run/export.py --workdir=runs/one --out=saved_models/one --format=savedmodel-float16,tflite,tflite-float16
 
-A SavedModel has the signatures serving_default (images: uint8 [n, h, w, 3] of any size) and serve_bytes (encoded:
-JPEG or PNG strings), each giving probabilities, label and class. A .tflite takes images of the network's size. The
-others are named after --out: one-float16, one.tflite, one-float16.tflite. The weights are those of the step that
-config.select chose, or the last ones with --last; the table compares with the Keras model.
+A SavedModel has two signatures: serving_default takes images, uint8 [n, h, w, 3] of any size, and serve_bytes takes
+JPEG or PNG strings. Both return probabilities, label and class. A .tflite takes images of the network's size. The
+other formats are named after --out: one-float16, one.tflite, one-float16.tflite. The weights are those of the
+checkpoint that config.select chose, or with --last those of the last checkpoint. The printed table compares each
+model with the Keras model.
 """
 
 from absl import flags
@@ -17,9 +18,9 @@ from tfuda.profiling import step_time
 from tfuda.serving import export
 
 WORKDIR = flags.DEFINE_string("workdir", None, "folder of the run")
-OUT = flags.DEFINE_string("out", None, "folder of the SavedModel, and what the others are named after")
-LAST = flags.DEFINE_bool("last", False, "the end of training, not what config.select chose")
-FORMAT = flags.DEFINE_list("format", export.SAVEDMODEL, f"what to write: some of {', '.join(export.FORMATS)}")
+OUT = flags.DEFINE_string("out", None, "folder of the SavedModel; the other formats take their names from this one")
+LAST = flags.DEFINE_bool("last", False, "take the last checkpoint, not the one that config.select chose")
+FORMAT = flags.DEFINE_list("format", export.SAVEDMODEL, f"what to write, from {', '.join(export.FORMATS)}")
 
 
 def main(words):

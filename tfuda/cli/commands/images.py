@@ -1,4 +1,4 @@
-"""Write a domain's images as PNG files in class folders: pictures to look at, or to predict.
+"""Write a domain's images as PNG files in class folders, to look at or to predict.
 
 python run/images.py --config=configs/digits.py --domain=S --split=test --count=50 --out=/tmp/street
 """
@@ -14,8 +14,8 @@ from tfuda.experiment import build
 
 CONFIG = launch.config_flag()
 DOMAIN = flags.DEFINE_string("domain", None, "name of the domain")
-SPLIT = flags.DEFINE_enum("split", "test", ["train", "test"], "part of it")
-COUNT = flags.DEFINE_integer("count", 0, "only so many images; 0 for all")
+SPLIT = flags.DEFINE_enum("split", "test", ["train", "test"], "which images of the domain")
+COUNT = flags.DEFINE_integer("count", 0, "how many images to write; 0 for all")
 OUT = flags.DEFINE_string("out", None, "folder to write to")
 
 

@@ -1,12 +1,13 @@
-"""Pair every training picture of two domains with its translation to the other; the same command again resumes it.
+"""Pair each training picture of two domains with a translation to the other domain; the same command resumes.
 
     python run/pair.py --config=configs/digits.py --config.task=H-M --workdir=runs/pairs
     python run/pair.py --config=configs/digits.py --config.task=H-M --workdir=runs/brought \\
         --source_as_target=made/H2M --target_as_source=made/M2H
 
-The first trains a CycleGAN (config.pairs) and translates with it: the workdir gets config.json, metrics.csv,
-checkpoints/, samples/ (a picture after each segment), the translated pictures of both domains, and index.json. The
-second takes the pictures of another tool: two folders, file names equal to the originals'.
+The first command trains a CycleGAN (config.pairs) and translates with that CycleGAN. The workdir gets config.json,
+metrics.csv, checkpoints/, samples/ (a picture after each segment), the translated pictures of both domains, and
+index.json. The second command takes two folders of pictures that another tool translated; each file has the name of
+its original.
 """
 
 from absl import flags
@@ -19,7 +20,7 @@ CONFIG = launch.config_flag()
 WORKDIR = flags.DEFINE_string("workdir", None, "folder of the pairs")
 SEED = flags.DEFINE_integer("seed", None, "short for --config.seed")
 THERE = flags.DEFINE_string("source_as_target", "", "folder with pictures of the source that another tool translated")
-BACK = flags.DEFINE_string("target_as_source", "", "the same of the target")
+BACK = flags.DEFINE_string("target_as_source", "", "folder with pictures of the target that another tool translated")
 
 
 def main(words):

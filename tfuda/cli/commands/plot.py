@@ -4,13 +4,15 @@
     python run/plot.py --config=configs/digits.py --what=domains --out=domains.png
 
 curves: accuracy and loss terms over training; runs that differ only in the seed become one line with a band
-rounds: accuracy by round, of folders of run/rounds.py that differ only in the seed
-sync: gradient norms of GSDA's levels over training; L_AT of DAAA and the target accuracy; several runs as in curves
-tsne: source and target features before and after, or of several runs of one task side by side
-cam, attention: where the network looks and what ToAlign or BIWAA aligns; TADA's regions, DAAA's maps of all networks
-pairs: pictures and translations, of a folder of run/pair.py or a run of DAAA, and how many of them an oracle reads
-confusion, sweep: which class is taken for which; accuracy over one option's values, of a folder of run/benchmark.py
-labels, domains: how often classes occur, what images of the domains look like; these need no run
+rounds: accuracy by round, from folders of run/rounds.py that differ only in the seed
+sync: GSDA's gradient norms by level over training, or DAAA's L_AT and target accuracy; several runs as in curves
+tsne: source and target features before and after training, or of several runs of one task side by side
+cam: class activation maps, where the network looks
+attention: what ToAlign or BIWAA aligns, TADA's regions, or the maps of all networks of DAAA
+pairs: pictures and translations (run/pair.py, or a run of DAAA), and how many of them --oracle classifies right
+confusion: the confusion matrix on the target
+sweep: accuracy over the values of one option, from a folder of run/benchmark.py
+labels, domains: how often each class occurs, and example images of each domain; both work without a run
 """
 
 import functools
@@ -29,9 +31,9 @@ SEVERAL = {"curves": plots.curves, "rounds": plots.rounds, "sync": plots.sync, "
 JUDGED = {"attention": plots.attention_of_run, "pairs": functools.partial(plots.pairs, say=print)}
 SINGLE = {**JUDGED, "cam": plots.cam, "confusion": plots.confusion_of_run, "sweep": plots.sweep}
 CONFIGS = {"labels": plots.labels, "domains": plots.domains}
-WORKDIR = flags.DEFINE_multi_string("workdir", None, f"folder; for {', '.join(SEVERAL)} several: commas or repeated")
-WHAT = flags.DEFINE_enum("what", None, [*SEVERAL, *SINGLE, *CONFIGS], "the picture")
-OUT = flags.DEFINE_string("out", "", "the PNG file; WORKDIR/plots/WHAT.png when empty (the first WORKDIR of several)")
+WORKDIR = flags.DEFINE_multi_string("workdir", None, f"folder of a run; {', '.join(SEVERAL)} take several, by commas")
+WHAT = flags.DEFINE_enum("what", None, [*SEVERAL, *SINGLE, *CONFIGS], "which picture to draw")
+OUT = flags.DEFINE_string("out", "", "PNG file to write; empty for WORKDIR/plots/WHAT.png in the first WORKDIR")
 
 
 def main(words):

@@ -1,9 +1,9 @@
-"""Predict the class of pictures with an exported model.
+"""Predict the classes of pictures with an exported model.
 
     python run/predict.py --model=saved_models/digits photos/ scan.png > predictions.csv
 
-Writes file,label,confidence. A file that cannot be read is one line on stderr; the others are predicted, and the
-exit code is 1.
+The output is CSV with the columns file,label,confidence. Each file that cannot be read gives one line on stderr; the
+other files are predicted, and the exit code is 1.
 """
 
 import contextlib
@@ -15,8 +15,8 @@ from tfuda import atomic_files
 from tfuda.cli import launch
 from tfuda.serving import export, predict
 
-MODEL = flags.DEFINE_string("model", None, "folder of a SavedModel, or a .tflite, of run/export.py")
-OUT = flags.DEFINE_string("out", "", "CSV to write, instead of stdout")
+MODEL = flags.DEFINE_string("model", None, "folder of a SavedModel, or a .tflite file, from run/export.py")
+OUT = flags.DEFINE_string("out", "", "CSV file to write; empty for stdout")
 
 
 def main(words):

@@ -1,15 +1,15 @@
-"""What runs have shown: pages to read in a browser, tables, and which validator to believe.
+"""Report what runs have shown: pages for a browser, tables, and a comparison of validators.
 
     python run/report.py --what=page runs/digits            writes runs/digits/report.html
     python run/report.py --what=index runs                  writes runs/index.html
     python run/report.py --what=table runs/table            writes runs/table/results.md, .csv and .tex
     python run/report.py --what=validators runs             writes runs/validators.md and .png
 
-page: the numbers of a run and what they mean, curves, confusions, t-SNE before and after, where the network looks,
-    the surest mistakes, health, validators, and the config against its defaults; one file, and no network
-index: every run below a folder in a table to sort and filter, with their curves in one picture
-table: the tables of run/benchmark.py, of what has ended so far
-validators: of runs with labelled targets, how each validator's choice compares with the best (on target labels)
+page: one file about a run, readable offline: results and their meaning, curves, confusion matrix, t-SNE before and
+    after training, class activation maps, surest mistakes, diagnostics, validators, and changes to the defaults
+index: a table of every run below a folder, to sort and filter, and one picture with the curves of all
+table: the tables of run/benchmark.py, from the runs that have ended
+validators: for runs with labelled targets, each validator's choice beside the best checkpoint by target labels
 """
 
 from absl import flags
@@ -18,7 +18,7 @@ from tfuda.cli import launch
 from tfuda.reports.pages import index, page
 from tfuda.studies import tables, validators_study
 
-# name: function(folders, out, say) -> the file
+# name: function(folders, out, say) -> path of the written file
 KINDS = {
     "page": page.page,
     "index": index.index,
@@ -26,7 +26,7 @@ KINDS = {
     "validators": validators_study.write_report,
 }
 WHAT = flags.DEFINE_enum("what", None, [*KINDS], "what to write")
-OUT = flags.DEFINE_string("out", "", "the file (for table a folder); in the folder, with the name above, when empty")
+OUT = flags.DEFINE_string("out", "", "file to write, for table a folder; empty for the name above in FOLDER")
 BEFORE = flags.DEFINE_string("before", "", "for page: folder of a source_only run of the same task, for t-SNE")
 BASELINE = flags.DEFINE_string("baseline", "", "for table: cell that the others are tested against")
 

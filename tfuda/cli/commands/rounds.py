@@ -1,12 +1,12 @@
-"""Train in rounds, each from scratch with what earlier ones predicted (BIWAA-I); the same command again resumes.
+"""Train in rounds, each from scratch with the predictions of earlier rounds (BIWAA-I); the same command resumes.
 
     python run/rounds.py --config=configs/office_home.py:biwaa --rounds=10 --workdir=runs/rounds
     python run/rounds.py --config=configs/digits.py:biwaa --rounds=5 --loaders=predicted,random,oracle \\
         --config.imbalance=target --workdir=/tmp/rounds
 
-Each round is a workdir below the workdir: round0, round1, ... The tables rounds.csv and rounds.md and, where the
-target has labels to measure on, the picture rounds.png are written after every round. The loader "oracle" balances
-batches by the target's true labels and is an upper line, not a result.
+Each round has its own folder in the workdir: round0, round1, ... After every round the tables rounds.csv and
+rounds.md are written, and where the target has test labels the picture rounds.png. The loader "oracle" balances
+batches by the target's true labels; its accuracy is an upper bound, not a result.
 """
 
 import pathlib
@@ -21,7 +21,7 @@ from tfuda.studies import rounds
 
 CONFIG = launch.config_flag()
 WORKDIR = flags.DEFINE_string("workdir", None, "folder of all rounds")
-ROUNDS = flags.DEFINE_integer("rounds", 10, "how many; more of them later go on from these", lower_bound=1)
+ROUNDS = flags.DEFINE_integer("rounds", 10, "how many rounds; a larger number later resumes", lower_bound=1)
 LOADERS = flags.DEFINE_list("loaders", ["predicted"], "what balances the target's batches: predicted, random, oracle")
 SEED = flags.DEFINE_integer("seed", None, "short for --config.seed")
 

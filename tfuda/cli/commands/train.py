@@ -1,11 +1,11 @@
-"""Train a method on a task; the same command again resumes it.
+"""Train a method on a task; the same command resumes.
 
     python run/train.py --config=configs/digits.py:dannp+toalign --config.task=R-M --config.steps=800 \\
         --workdir=/tmp/digits --seed=1
 
-A cell of the grid is METHOD, then WEIGHER, COMBINER and REGULARISER, each where wanted behind a +: hda+toalign+mcc.
-`toalign` alone is dannp+toalign, `mcc` source_only+mcc. The workdir gets config.json, metrics.csv, checkpoints/,
-selected/ (the step that --config.select chose without target labels), events/ (TensorBoard) and result.json.
+A cell names a METHOD and, each after a +, any of a WEIGHER, a COMBINER and a REGULARISER: hda+toalign+mcc. `toalign`
+alone means dannp+toalign, and `mcc` means source_only+mcc. The workdir gets config.json, metrics.csv, checkpoints/,
+selected/ (the checkpoint that --config.select chose without target labels), events/ (TensorBoard) and result.json.
 """
 
 from absl import flags

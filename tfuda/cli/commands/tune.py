@@ -1,11 +1,12 @@
-"""Search a config's `sweep` with keras-tuner, on a validator that reads no target label; again to resume.
+"""Search hyper-parameters with keras-tuner, by a validator that reads no target label; the same command resumes.
 
     python run/tune.py --config=configs/digits.py:toalign --trials=6 --workdir=runs/tune
     python run/tune.py --config=configs/digits.py:mcd --tuner=hyperband --objective=bnm --trials=8 --workdir=runs/mcd
 
-Each setting is a run in WORKDIR/trialNN; trials.csv has all of them, best.py is the config of the best.
---tuner=hyperband stops settings that do worse early: tfuda/studies/tuner_oracles.py. Several processes search
-together where KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT are set: tfuda/studies/tune.py.
+The config's file defines the search space as sweep(hp, config). Each trial is a run in WORKDIR/trialNN; trials.csv
+lists all trials, and best.py is the config of the best. --tuner=hyperband stops worse trials early
+(tfuda/studies/tuner_oracles.py). Several processes search together where KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_IP
+and KERASTUNER_ORACLE_PORT are set (tfuda/studies/tune.py).
 """
 
 import pathlib
@@ -18,11 +19,11 @@ from tfuda.evaluation import validators
 from tfuda.studies import tune, tuner_oracles
 
 CONFIG = launch.config_flag()
-TRIALS = flags.DEFINE_integer("trials", 10, "how many settings to try, the config's own first")
+TRIALS = flags.DEFINE_integer("trials", 10, "how many settings to try; the first is the config's own")
 WORKDIR = flags.DEFINE_string("workdir", "runs/tune", "folder of the search")
-SEED = flags.DEFINE_integer("search_seed", 0, "seed of the draws of settings")
+SEED = flags.DEFINE_integer("search_seed", 0, "seed of the drawn settings")
 TUNER = flags.DEFINE_enum("tuner", "random", tuner_oracles.KINDS, "how settings are drawn")
-OBJECTIVE = flags.DEFINE_string("objective", "", f"one of {', '.join(validators.ALL)}; empty for config.select's")
+OBJECTIVE = flags.DEFINE_string("objective", "", f"one of {', '.join(validators.ALL)}; empty for config.select")
 
 
 def main(words):

@@ -1,11 +1,11 @@
-"""Look through a data folder before training: what stops it, and what is not what it looks like.
+"""Verify a data folder before training: find what stops a training, and what may be a mistake.
 
     python run/verify.py --data=office31 --root=/data/office31 --domains=A,W
     python run/verify.py photos/ scans/
     python run/verify.py --list=photos.txt --root=/data --fix_list=clean.txt
 
-A data set of the catalogue, or folders (each a domain, with class folders or without), or lists of `path label`.
-Exit code 0: nothing was found (notes do not count), 1: something was, 2: the command is wrong.
+The data are a data set of the catalogue, or folders (each one domain, with or without class folders), or lists with
+`path label` lines. Exit code 0: nothing was found but notes; 1: something was found; 2: a mistake in the command.
 """
 
 import json
@@ -18,13 +18,13 @@ from tfuda.cli import launch
 from tfuda.data.audit import scan, verify
 
 DATA = flags.DEFINE_string("data", "", "data set of the catalogue")
-DOMAINS = flags.DEFINE_list("domains", [], "of it, separated by commas; all without it")
-LIST = flags.DEFINE_multi_string("list", [], "image list; may be given several times, each is a domain")
-ROOT = flags.DEFINE_string("root", "", "folder of the data set, or that paths in lists are relative to")
-CLASSES = flags.DEFINE_integer("classes", 0, "labels of a list have to be below; any number without it")
-FIX_LIST = flags.DEFINE_string("fix_list", "", "list to write, of the pictures without errors")
-ALL = flags.DEFINE_bool("all", False, "name all files, not ten of each kind")
-JSON = flags.DEFINE_bool("json", False, "print JSON instead")
+DOMAINS = flags.DEFINE_list("domains", [], "domains of the data set, separated by commas; all by default")
+LIST = flags.DEFINE_multi_string("list", [], "image list of one domain; repeat the flag for several")
+ROOT = flags.DEFINE_string("root", "", "folder of the data set, or the folder that paths in lists start from")
+CLASSES = flags.DEFINE_integer("classes", 0, "labels of a list have to be below this number; 0 for any")
+FIX_LIST = flags.DEFINE_string("fix_list", "", "file to write: a list of the pictures without errors")
+ALL = flags.DEFINE_bool("all", False, "name all files, not only ten of each kind")
+JSON = flags.DEFINE_bool("json", False, "print JSON instead of text")
 
 
 def main(words):
@@ -34,7 +34,7 @@ def main(words):
     root, parts = scan.wanted(DATA.value, DOMAINS.value, LIST.value, words, ROOT.value, CLASSES.value, found)
     report = verify.verify(parts, found)
     lists = verify.write_lists(report, FIX_LIST.value, root) if FIX_LIST.value else []
-    sys.stdout.reconfigure(errors="backslashreplace")  # names of files may hold anything
+    sys.stdout.reconfigure(errors="backslashreplace")  # file names may hold bytes that are no text
     if JSON.value:
         print(json.dumps({**verify.as_json(report), "lists": lists}))
     else:
