@@ -1,4 +1,4 @@
-"""The one training step. DANN, ToAlign and every other paper fill in a box of it.
+"""Define the one training step; DANN, ToAlign and every other paper fill in a box of it.
 
 batch {stream: {image, label?, index?, domain?}}
   │  forward: one pass per stream, unless `passes` groups them
@@ -6,7 +6,7 @@ batch {stream: {image, label?, index?, domain?}}
 Outputs(maps, features, logits, extras) per stream ── pseudo: pseudo-labels into the batch
   │
   ├─ task         what the labels say
-  ├─ align        the domain game, on what `weigh` shows of the outputs
+  ├─ align        the adversarial or discrepancy loss, on the outputs that `weigh` returns
   └─ regularise   of any subset of the streams; and a regulariser
   ▼
 terms {name: this replica's share of the value} ── combine ── gradients ── one optimizer
@@ -34,18 +34,18 @@ Terms = dict[str, tf.Tensor]
 
 
 class Method(Segmented):
-    """A network in training. Class attributes are options; a paper overrides the blanks.
+    """Train a network. Class attributes are options; a paper overrides the methods meant for papers.
 
-    network: images -> Outputs
-    weigh: (network, batch, outputs) -> outputs that the domain game sees
-    combine: (method, batch) -> (gradients, terms, batch, outputs); a variable whose gradient is None stays. None for
-        the method's own, which is `joint` but where its players move in turns
-    regulariser: (batch, outputs) -> scalar share of its term, or None where it has none of these streams
-    pseudo: (batch, outputs) -> batch with target["pseudo"]; its `remember(batch)`, where there is one, ends a step.
-        `make(method)` of these two, where there is one, comes after the method's
-    streams: {name: of how many domains} that batches will bring, where the game depends on it; None for one
-        source and its target
-    options: any class attribute of the method; `options()` lists them
+    Args:
+        network: images -> Outputs.
+        weigh: (network, batch, outputs) -> the outputs that the alignment sees.
+        combine: (method, batch) -> (gradients, terms, batch, outputs); a variable with gradient None is not updated.
+            None for the method's own: `joint`, or updates in turns.
+        pseudo: (batch, outputs) -> batch with target["pseudo"]; its optional `remember(batch)` ends a step. An
+            optional `make(method)` of `combine` and `pseudo` is called after the method's.
+        streams: {name: number of domains} of the batches; None for one source and its target.
+        regulariser: (batch, outputs) -> scalar share of its term, or None if its streams are absent.
+        chosen: values of options, which `options()` lists.
     """
 
     trade_offs = {"task": 1.0}  # every term's factor: a number, or a name in schedules.NAMED
@@ -68,7 +68,7 @@ class Method(Segmented):
     _combine: Callable = staticmethod(joint)
     _look: Callable | None = None
     classes: keras.Variable | None = None  # of the target images, where a sampler follows them
-    _found = True  # are they the network's own?
+    _found = True  # True if the network predicts these classes
 
     def __init__(
         self,
@@ -109,40 +109,40 @@ class Method(Segmented):
 
     @classmethod
     def options(cls) -> dict:
-        """Every option of this method with its default."""
+        """Return every option of this method with its default."""
         return options.declared(cls, Method)
 
-    # ---- the blanks that a paper fills in
+    # ---- what a paper overrides
 
     @classmethod
     def head(cls, classes: int, options: Mapping | None = None) -> keras.layers.Layer | None:
-        """A head of the paper's own for the network, for the options; None for one linear layer."""
+        """Return the paper's own head for these options; None for one linear layer."""
         return None
 
     @classmethod
     def neck(cls, units: int, options: Mapping) -> keras.layers.Layer | None:
-        """A bottleneck of the paper's own, for config.network.bottleneck and the options; None for a linear layer."""
+        """Return the paper's own bottleneck of so many units for these options; None for a linear layer."""
         return None
 
     @classmethod
     def attention(cls, options: Mapping) -> keras.layers.Layer | None:
-        """Attention of the paper's own between backbone and pool; None for none."""
+        """Return the paper's own attention between backbone and pool; None for none."""
         return None
 
     @classmethod
     def shown(cls, options: Mapping) -> str:
-        """Which maps the network's outputs have, one of tfuda.networks.base.SHOWN."""
+        """Return the kind of maps in the network's outputs, one of tfuda.networks.base.SHOWN."""
         return "stages"
 
     def extended(self, outputs: Outputs) -> Outputs:
-        """What a pass of the network gives, with what the method's own layers add to its extras."""
+        """Return the outputs of a pass, with the results of the method's own layers in `extras`."""
         return outputs
 
     def make(self, probe: Outputs) -> None:
         """Create every further layer and memory; `probe` is the Outputs of one image."""
 
     def task(self, batch: Batch, outputs: dict[str, Outputs]) -> Terms:
-        """Cross-entropy over every stream that brings labels."""
+        """Return the cross-entropy over every labelled stream."""
         wrong = [
             losses.cross_entropy(batch[name]["label"], out.logits) * self.importance(batch, name)
             for name, out in outputs.items()
@@ -151,11 +151,11 @@ class Method(Segmented):
         return {"task": ops.mean(tf.concat(wrong, 0))}
 
     def align(self, batch: Batch, outputs: dict[str, Outputs]) -> Terms:
-        """The domain game, on `self.weigh(self.network, batch, outputs)`."""
+        """Return the alignment's terms, computed on `self.weigh(self.network, batch, outputs)`."""
         return {}
 
     def regularise(self, batch: Batch, outputs: dict[str, Outputs]) -> Terms:
-        """Of the streams in `outputs`, be it a part of them."""
+        """Return the regularisation terms of the streams in `outputs`, which may be a subset of all."""
         return {}
 
     def remember(self, batch: Batch, outputs: dict[str, Outputs]) -> None:
@@ -171,35 +171,35 @@ class Method(Segmented):
         self.classes = self.memory("classes", (count,), "int32", start)
 
     def refresh(self, posterior: Callable[[], tf.Tensor]) -> None:
-        """Between segments; posterior() gives softmax [N, K] of all target images in evaluation mode."""
+        """Update memories between segments; posterior() gives softmax [N, K] of all target images, in evaluation."""
 
-    # ---- what the blanks may use
+    # ---- what the overridden methods may use
 
     def importance(self, batch: Batch, name: str) -> tf.Tensor:
-        """How much each image of a stream counts in task and game, [B]: 1, or PADA's weight of its class."""
+        """Return each image's weight [B] in task and alignment: 1, or PADA's weight of its class."""
         if not self.pada:
             return tf.ones(tf.shape(batch[name]["image"])[:1], ops.real())
         return pada_weights.importance(self.class_weights.value, batch, name)
 
     def reversal(self, ahead: int = 0) -> tf.Tensor:
-        """Coefficient of the gradient reversal, scalar; CDAN's and HDA's discriminators count one ahead."""
+        """Return the coefficient of the gradient reversal, scalar; CDAN's and HDA's discriminators count one ahead."""
         progress = tf.cast(self.step.value + ahead, ops.real()) / (self.ramp_steps or self.steps)
         return self.ramp_height * schedules.ramp(progress)
 
     @property
     def rate_steps(self) -> int:
-        """Steps from one start of the learning rate's schedule to its end."""
+        """Return the number of steps of one learning rate schedule, from start to end."""
         return self.steps
 
     @property
     def rate_progress(self) -> tf.Tensor:
-        """How far the learning rate is in its schedule, from 0 to 1, scalar."""
+        """Return the progress of the learning rate's schedule, a scalar from 0 to 1."""
         return self.progress
 
     # ---- the machinery
 
     def forward(self, batch: Batch) -> tuple[Batch, dict[str, Outputs]]:
-        """Every stream through the network: (batch with pseudo-labels, {stream: Outputs})."""
+        """Pass every stream through the network; return (batch with pseudo-labels, {stream: Outputs})."""
         outputs: dict[str, Outputs] = {}
         reversal = self.reversal()
         grouped = {name for names in self.passes for name in names}
@@ -213,7 +213,7 @@ class Method(Segmented):
         return self.pseudo(batch, outputs) if "target" in outputs else batch, outputs
 
     def beside(self, batch: Batch, outputs: dict[str, Outputs]) -> Terms:
-        """What `regularise` and the regulariser say of the streams in `outputs`."""
+        """Return the terms of `regularise` and of the regulariser for the streams in `outputs`."""
         more = self.regulariser(batch, outputs) if self.regulariser else None
         named = {} if more is None else dict.fromkeys(extension_points.trade_off(self.regulariser), more)
         return {**self.regularise(batch, outputs), **named}
@@ -222,19 +222,19 @@ class Method(Segmented):
         return {**self.task(batch, outputs), **self.align(batch, outputs), **self.beside(batch, outputs)}
 
     def total(self, terms: Terms) -> tf.Tensor:
-        """The sum of all terms, each times its trade-off."""
+        """Return the sum of all terms, each times its trade-off."""
         return sum(
             (schedules.value(self.trade_offs[name], self.progress) * term for name, term in terms.items()),
             tf.zeros([], ops.real()),
         )
 
     def gradients(self, tape: tf.GradientTape, loss: tf.Tensor, sources=None) -> list[tf.Tensor]:
-        """d loss / d every trainable variable; zero where there is no connection."""
+        """Return d loss / d variable for every trainable variable; zero where there is no connection."""
         sources = sources or [v.value for v in self.trainable_variables]  # ZERO fails on keras.Variable
         return tape.gradient(loss, sources, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
     def move(self, gradients: list[tf.Tensor | None]) -> None:
-        """One update by the optimizer; a variable without gradient stays as it is."""
+        """Apply one update by the optimizer; a variable without gradient is not updated."""
         both = zip(gradients, self.trainable_variables, strict=True)
         moving = [(gradient, variable) for gradient, variable in both if gradient is not None]
         self.optimizer.apply(*map(list, zip(*moving, strict=True)))
@@ -257,12 +257,12 @@ class Method(Segmented):
 
     @property
     def overflows(self) -> bool:
-        """Do gradients overflow now and then, for the optimizer to skip the step?"""
+        """Return True if gradients may overflow (float16), in which case the optimizer skips the step."""
         return isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
 
     @property
     def _undone(self) -> list[keras.Variable]:
-        """What a skipped step leaves as it was."""
+        """Return the variables that a skipped step does not change."""
         return [variable for variable in self.state() if variable is not self.step]
 
     def diagnosed(self, streams) -> str:
@@ -270,11 +270,11 @@ class Method(Segmented):
         return f"training diverged in step {step}: {found}"
 
     def call(self, images, training=False):
-        """Images uint8 [B, H, W, 3] -> logits [B, K]."""
+        """Return the logits [B, K] of images uint8 [B, H, W, 3]."""
         return self.network(images, training=training).logits
 
     def compile(self, optimizer, jit_compile: bool = False, **options) -> None:
-        """Keras's, without XLA unless asked for: on CPU it was the slower."""
+        """Compile as Keras does, but without XLA by default, because XLA was slower on CPU."""
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **options)
         self.optimizer.build(self.trainable_variables)  # so that a checkpoint finds its slots
 
@@ -291,7 +291,7 @@ class Method(Segmented):
         self.refresh(look)
 
     def posterior(self, batches: Iterable[tf.Tensor]) -> tf.Tensor:
-        """softmax [N, K] of batches of images, in evaluation mode."""
+        """Return softmax [N, K] of batches of images, in evaluation mode."""
         if self._look is None:
             self._look = tf.function(lambda images: tf.nn.softmax(self.network(images, training=False).logits))
         return tf.concat([self._look(images) for images in batches], 0)

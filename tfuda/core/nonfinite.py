@@ -1,12 +1,12 @@
-"""What happens when a term or a gradient is no number any more: config.on_nan.
+"""Handle terms and gradients that are not finite, as config.on_nan says.
 
     stop    the graph refuses the step before anything is updated, and the run ends with a sentence that names the
-            first layer, term or gradient at fault and the images; the last checkpoint is a good one
-    skip    the step leaves everything as it was but the counter of steps, and is counted in `skipped`
+            first layer, term or gradient at fault and the images; the last checkpoint is finite
+    skip    the step changes nothing but the counter of steps, and is counted in `skipped`
 
-A step is judged by its terms over all replicas and, but in float16, by its gradients: there those that overflow are
-the optimizer's to skip, with a smaller scale for the next. With jit=True the graph cannot refuse, and `stop` notices
-after the step, or after `steps_per_execution` of them.
+A step is judged by its terms over all replicas and, except in float16, by its gradients. In float16 the optimizer
+skips gradients that overflow and lowers the loss scale. With jit=True the graph cannot refuse a step, and `stop`
+notices after the step, or after `steps_per_execution` steps.
 """
 
 from __future__ import annotations
@@ -27,37 +27,37 @@ SHOWN = 5  # images that a sentence names
 
 
 class Diverged(ValueError):
-    """A term or a gradient is no number any more."""
+    """Report that a term or a gradient is not finite."""
 
 
 def finite(tensors: Iterable[tf.Tensor]) -> tf.Tensor:
-    """Is every number of every tensor finite? bool, scalar."""
+    """Return True, a scalar bool, if every number of every tensor is finite."""
     return tf.reduce_all([tf.constant(True), *(tf.reduce_all(tf.math.is_finite(x)) for x in tensors)])
 
 
 def squares(gradients: Iterable[tf.Tensor]) -> tf.Tensor:
-    """Sum of the squares of all numbers, a scalar of ops.real(); infinite where a square is too large for that."""
+    """Return the sum of the squares of all numbers, a scalar of ops.real(); infinite if a square overflows."""
     halves = (tf.nn.l2_loss(tf.cast(gradient, ops.real())) for gradient in gradients)
     return 2.0 * tf.add_n([tf.zeros([], ops.real()), *halves])
 
 
 def refuse(good: tf.Tensor, step: tf.Tensor) -> tf.Operation:
-    """An operation that ends the graph where a step is not good; both scalars."""
+    """Return an operation that ends the graph if `good` is False; both arguments are scalars."""
     return tf.debugging.Assert(good, [MARK, step])
 
 
 def refused(error: tf.errors.OpError) -> bool:
-    """Did `refuse` raise this?"""
+    """Return True if `refuse` raised this error."""
     return MARK in str(error)
 
 
 def values_of(variables: Sequence[keras.Variable]) -> list[tf.Tensor]:
-    """Copies to go `back` to."""
+    """Return copies of the variables' values, for `put_back`."""
     return [tf.identity(variable.value) for variable in variables]
 
 
 def put_back(good: tf.Tensor, variables: Sequence[keras.Variable], kept: Sequence[tf.Tensor]) -> None:
-    """Where a step was not good, every variable is what it was."""
+    """Reset every variable to its kept value if the step was not finite."""
     for variable, old in zip(variables, kept, strict=True):
         variable.assign(tf.where(good, variable.value, old))
 
@@ -67,7 +67,7 @@ def put_back(good: tf.Tensor, variables: Sequence[keras.Variable], kept: Sequenc
 
 @contextlib.contextmanager
 def watched() -> Iterator[list[tuple[str, np.ndarray]]]:
-    """A list of what layers called in here, eagerly, give that is not finite: (path, which rows), inner first."""
+    """Yield a list of (path, non-finite rows) of layers called eagerly in this context, inner layers first."""
     found: list[tuple[str, np.ndarray]] = []
     plain = keras.layers.Layer.__call__
 
@@ -87,7 +87,7 @@ def watched() -> Iterator[list[tuple[str, np.ndarray]]]:
 
 
 def diagnose(method, streams, step: int) -> str:
-    """What is not finite when a method takes the batch of a step, as a clause of a sentence; changes nothing."""
+    """Return a clause that names what is not finite in a step of a method, without changing the method."""
     broken = [v.path for v in method.trainable_variables if not finite([v.value])]
     said, batch = [f"variable {broken[0]} is not finite"] if broken else [], streams.load(step)
     for name, stream in batch.items():
@@ -109,7 +109,7 @@ def diagnose(method, streams, step: int) -> str:
 
 
 def retaken(method, batch) -> tuple[list, list, dict]:
-    """What layers gave in a step that is looked at again, its gradients, and its terms; the method stays as it is."""
+    """Repeat a step without changing the method; return non-finite layers, gradients and terms."""
     kept, word = values_of(method.state()), method.on_nan
     method.on_nan = "skip"  # a step of several turns is not to refuse one now
     try:
@@ -123,7 +123,7 @@ def retaken(method, batch) -> tuple[list, list, dict]:
 
 
 def _images(rows: np.ndarray, count: int, images: np.ndarray | Files) -> str:
-    """Some images of a batch of `count`, by their paths or their positions in the domain."""
+    """Return a phrase that names some of a batch's images by path, or by position in the domain."""
     names = images.paths[rows] if isinstance(images, Files) else rows
     shown = ", ".join(map(str, names[:SHOWN])) + (", ..." if len(rows) > SHOWN else "")
     return f"{len(rows)} of {count} images ({shown})"

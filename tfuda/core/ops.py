@@ -1,9 +1,9 @@
-"""The operations that every method is made of: reversal, class gradients, and means that are exact on any
-number of replicas.
+"""Provide the operations that methods share: gradient reversal, class gradients, and means exact on any number of
+replicas.
 
-A loss term is *this replica's share* of its value over the global batch: Keras adds the gradients of all
-replicas up, so N replicas give the gradients of one device with the same global batch, and nobody divides by
-the number of replicas again. `mean` gives the share of a mean over samples; anything that is not a sum over
+A loss term is *this replica's share* of its value over the global batch. Keras sums the gradients of all
+replicas, so N replicas give the gradients of one device with the same global batch. No caller divides by the
+number of replicas again. `mean` gives the share of a mean over samples. Anything that is not a sum over
 samples goes through `everywhere` (sum over replicas) and `share`.
 """
 
@@ -16,7 +16,7 @@ import tensorflow as tf
 
 
 def real() -> str:
-    """The dtype of losses, heads and memories: float32, also under mixed precision."""
+    """Return the dtype of losses, heads and memories: float32, also under mixed precision."""
     return keras.config.floatx()
 
 
@@ -29,17 +29,17 @@ def alone() -> bool:
 
 
 def rank() -> tf.Tensor | int:
-    """Which replica this is, from 0."""
+    """Return the index of this replica, from 0."""
     return 0 if alone() else tf.distribute.get_replica_context().replica_id_in_sync_group
 
 
 def everywhere(x: tf.Tensor) -> tf.Tensor:
-    """Sum of x (any shape) over the replicas; live: gradients flow to every replica."""
+    """Return the sum of x (any shape) over the replicas; gradients flow to every replica."""
     return x if alone() else tf.distribute.get_replica_context().all_reduce("SUM", x)
 
 
 def gathered(x: tf.Tensor) -> tf.Tensor:
-    """x [B, ...] of every replica, [replicas * B, ...], in the order of the global batch.
+    """Return x [B, ...] of every replica as [replicas * B, ...], in the order of the global batch.
 
     All replicas hold equally many rows. A padded sum, because `all_gather` fails under several workers.
     """
@@ -52,15 +52,15 @@ def gathered(x: tf.Tensor) -> tf.Tensor:
 
 
 def share(value: tf.Tensor) -> tf.Tensor:
-    """This replica's share of a value that every replica computed whole."""
+    """Return this replica's share of a value that every replica computed whole."""
     return value / replicas()
 
 
 def mean(values: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
-    """This replica's share of the (weighted) mean of values [B] over the global batch.
+    """Return this replica's share of the (weighted) mean of values [B] over the global batch.
 
-    mean = sum_i w_i v_i / stop_gradient(sum_j w_j): the weights are normalised to sum to one, and gradients
-    reach them through the numerator only (docs/methods/index.md#entropy-weights).
+    mean = sum_i w_i v_i / stop_gradient(sum_j w_j). The weights [B] are normalised to sum to one, and gradients
+    reach the weights through the numerator only (docs/methods/index.md#entropy-weights).
     """
     weights = tf.ones_like(values) if weights is None else weights
     return tf.reduce_sum(weights * values) / everywhere(tf.stop_gradient(tf.reduce_sum(weights)))
@@ -68,15 +68,15 @@ def mean(values: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
 
 @tf.custom_gradient
 def reverse_gradient(x: tf.Tensor, scale: tf.Tensor | float):
-    """Gradient reversal layer: x itself; its gradient times -scale.  x: any shape, scale: scalar."""
+    """Return x (any shape) unchanged, and multiply its gradient by -scale (scalar): gradient reversal."""
     return tf.identity(x), lambda upstream: (-tf.cast(scale, upstream.dtype) * upstream, None)
 
 
 def sensitivity(score: Callable[[tf.Tensor], tf.Tensor], features: tf.Tensor) -> tf.Tensor:
-    """d score / d features [B, d] as a constant; score: [B, d] -> [B].
+    """Return d score / d features [B, d] as a constant; score: [B, d] -> [B].
 
-    Rows are per sample because samples do not mix in a head. It opens a tape of its own, so it works for any
-    head: linear, a difference of heads, an MLP, a cosine classifier.
+    Rows are per sample because samples do not mix in a head. The function opens its own tape, so any head works:
+    linear, a difference of heads, an MLP, a cosine classifier.
     """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(features)
@@ -85,7 +85,7 @@ def sensitivity(score: Callable[[tf.Tensor], tf.Tensor], features: tf.Tensor) ->
 
 
 def with_slopes(function: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """y = function(x) [n, r] of x [n, d], row by row, and dy/dx [n, r, d], both live."""
+    """Return y = function(x) [n, r] of x [n, d], row by row, and dy/dx [n, r, d], both differentiable."""
     with tf.GradientTape() as tape:
         tape.watch(x)
         y = function(x)
@@ -93,9 +93,9 @@ def with_slopes(function: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor) -> tup
 
 
 def safe_norm(x: tf.Tensor) -> tf.Tensor:
-    """Euclidean norm over the last axis, which is kept: [..., d] -> [..., 1].
+    """Return the Euclidean norm over the last axis, which is kept: [..., d] -> [..., 1].
 
-    The exact value everywhere; the gradient at 0 is 0, where `tf.norm` gives NaN. Exact zeros do occur: a dead
+    The value is exact everywhere. The gradient at 0 is 0, where `tf.norm` gives NaN. Exact zeros do occur: a dead
     ReLU layer, a saturated softmax, two equal networks.
     """
     squares = tf.reduce_sum(x * x, -1, keepdims=True)

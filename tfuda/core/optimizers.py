@@ -1,6 +1,6 @@
-"""Stochastic gradient descent by PyTorch's rule, with a learning rate and a momentum for every group.
+"""Provide stochastic gradient descent by PyTorch's rule, with a learning rate and a momentum for every group.
 
-The equations, and which code decays by how much: docs/methods/index.md#optimizer.
+docs/methods/index.md#optimizer has the equations and the weight decay of each released code.
 
     v <- m v + g + wd p
     p <- p - rate s (g + wd p + m v)        Nesterov; without: p <- p - rate s v
@@ -28,7 +28,7 @@ from tfuda.core import ops
 
 
 def gathering(batches: int) -> dict[str, int]:
-    """The option of an optimizer that gathers the gradients of so many batches."""
+    """Return the optimizer's option that accumulates the gradients of so many batches."""
     if batches < 1:
         raise ValueError(f"optimizer.accumulate={batches}: gradients of one batch at least make a step")
     if batches > 1 and ops.replicas() > 1:  # Keras's tf.cond has no place for what replicas do together
@@ -40,13 +40,20 @@ def gathering(batches: int) -> dict[str, int]:
 
 
 def known() -> dict[str, Callable]:
-    """Keras's optimizers, by name."""
+    """Return Keras's optimizers by name."""
     found = {name.lower(): kind for name, kind in vars(keras.optimizers).items() if inspect.isclass(kind)}
     return {name: kind for name, kind in found.items() if issubclass(kind, keras.optimizers.Optimizer)}
 
 
 class SGD(keras.optimizers.SGD):
-    """groups: path of a variable -> (s, m), the factor on its learning rate and its momentum."""
+    """Update variables by PyTorch's SGD rule.
+
+    Args:
+        learning_rate: a number or a schedule of Keras.
+        groups: path of a variable -> (s, m), the factor on its learning rate and its momentum.
+        decay: weight decay wd, added to the gradient.
+        nesterov: True for Nesterov's momentum.
+    """
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The options of a method are its class attributes: which there are, and how an instance takes others."""
+"""List the options of a method, which are its class attributes, and set options of an instance."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ PLAIN = (bool, int, float, str, tuple, dict)
 
 
 def declared(kind: type, base: type) -> dict[str, Any]:
-    """Every option of a class with its default; `base` is where options begin."""
+    """Return every option of a class with its default; options begin at the class `base`."""
     bases = [one for one in reversed(kind.__mro__) if issubclass(one, base)]
     found = {name: value for one in bases for name, value in vars(one).items()}
     return {n: v for n, v in found.items() if isinstance(v, PLAIN) and not n.startswith("_")}
 
 
 def assign(method: Any, options: Mapping[str, Any]) -> None:
-    """Set options of one method; of `trade_offs` those that are named, the others stay."""
+    """Set options of one method; trade-offs that are not named keep their values."""
     known, kind = method.options(), type(method).__name__
     for name, value in options.items():
         if name not in known:

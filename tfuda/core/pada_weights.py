@@ -4,8 +4,8 @@
     w     γ of the label on the source; on the target the mean of the source's w in the batch
     L     means of w CE and of w BCE: weights are not normalised again
 
-Not a method but an option of every step that asks `Method.importance`: `dann[pada=True]` is PADA, and CDAN, MSTN,
-HDA, GSDA and others take it alike. γ is found anew between segments. T = 0.1 is a public re-implementation's;
+PADA is an option of every method that calls `Method.importance`: `dann[pada=True]` is PADA, and CDAN, MSTN,
+HDA, GSDA and others take the same option. γ is recomputed between segments. T = 0.1 is a public re-implementation's;
 `pada_temperature=1` is the paper, which averages the plain softmax.
 """
 
@@ -17,14 +17,14 @@ from tfuda.core import ops
 
 
 def class_weights(posterior: tf.Tensor, temperature: float = 0.1) -> tf.Tensor:
-    """γ [K] of softmax [N, K]."""
+    """Return γ [K] of softmax [N, K]."""
     logits = tf.math.log(tf.maximum(posterior, 1e-30))  # softmax(z) back to z, up to a constant
     mean = tf.reduce_mean(tf.nn.softmax(logits / temperature), 0)
     return mean / tf.reduce_max(mean)
 
 
 def importance(weights: tf.Tensor, batch, name: str) -> tf.Tensor:
-    """w [B] of a stream; weights: γ [K]."""
+    """Return the weights w [B] of a stream's images, given γ [K]."""
     own = tf.gather(weights, batch["source"]["label"])  # [B]
     if name == "source":
         return own

@@ -1,4 +1,4 @@
-"""config.precision: what the layers of backbones and generators compute in.
+"""Set the precision in which layers of backbones and generators compute: config.precision.
 
     float32     as Keras is set: float32, unless a program chose another policy
     bfloat16    Keras's mixed_bfloat16: weights in float32, products in bfloat16
@@ -24,7 +24,7 @@ POLICIES = {"float32": "", "bfloat16": "mixed_bfloat16", "float16": "mixed_float
 
 @contextlib.contextmanager
 def policy(name: str) -> Iterator[None]:
-    """Layers that are made in here compute in this precision."""
+    """Let layers made in this context compute in the named precision."""
     if name not in POLICIES:
         raise ValueError(f"precision={name!r}{near(name, POLICIES)}")
     before = keras.config.dtype_policy()
@@ -36,7 +36,7 @@ def policy(name: str) -> Iterator[None]:
 
 
 def in_precision(build: Callable) -> Callable:
-    """A function (config, ...) whose layers compute in config.precision."""
+    """Wrap a function (config, ...) so that its layers compute in config.precision."""
 
     @functools.wraps(build)
     def inside(config, *args, **options):

@@ -1,4 +1,4 @@
-"""Keep beliefs about single target images over the steps of training: where pseudo-labels come from.
+"""Keep beliefs about single target images over training steps, as the source of pseudo-labels.
 
 Beliefs about the target, a [N, K], one row for each image, found by its `index` (BIWAA, eqs. 11, 13, 14):
 
@@ -32,7 +32,7 @@ MOST = 2**30  # bytes of a file of beliefs, unpacked
 
 
 def load_beliefs(path: str) -> np.ndarray:
-    """Beliefs [N, K] of a file as `tfuda.studies.rounds.save_beliefs` writes it."""
+    """Return the beliefs [N, K] of a file written by `tfuda.studies.rounds.save_beliefs`."""
     try:
         found = np.asarray(npz_file.read_arrays(path, ["beliefs"], MOST)["beliefs"], np.float32)
     except (ValueError, TypeError):
@@ -43,19 +43,21 @@ def load_beliefs(path: str) -> np.ndarray:
 
 
 def trust(step: tf.Tensor, fade: float) -> tf.Tensor:
-    """u: how much the run's own beliefs count against the prior after `step` steps; eq. 14."""
+    """Return u, the weight of the run's own beliefs against the prior after `step` steps; eq. 14."""
     j = tf.cast(step, ops.real())
     return tf.where(j > fade, tf.ones([], ops.real()), schedules.ramp(j / fade))
 
 
 class Beliefs:
-    """The pseudo-labels of the target: pass as `pseudo` to a Method.
+    """Give the target pseudo-labels; pass an instance as `pseudo` to a Method.
 
-    count, classes: N and K
-    rate: of the newest softmax in the running belief (r = 0.9 in BIWAA); 1 keeps no table
-    prior: beliefs of earlier rounds [N, K], or None
-    fade: step at which the prior has lost its say; 0 never asks it
-    scale: 10 for the released code, whose prior is the sum of ten crops' softmaxes and not their mean
+    Args:
+        count: N, the number of target images.
+        classes: K.
+        rate: weight of the newest softmax in the running belief (r = 0.9 in BIWAA); 1 keeps no table.
+        prior: beliefs of earlier rounds [N, K], or None.
+        fade: step from which the prior has no weight; 0 never uses the prior.
+        scale: 10 for the released code, whose prior is the sum of ten crops' softmaxes and not their mean.
     """
 
     def __init__(
@@ -77,14 +79,14 @@ class Beliefs:
             self.prior = None if prior is None else tf.constant(scale * prior, ops.real())
 
     def make(self, method) -> None:
-        """The table, in the method's checkpoint."""
+        """Create the table, which the method's checkpoints hold."""
         self.step = method.step
         if self.rate < 1:
             dtype = "float16" if self.shape[0] * self.shape[1] > LARGE else ops.real()
             self.table = method.memory("beliefs", self.shape, dtype)
 
     def __call__(self, batch, outputs):
-        """target["pseudo"] int32 [B], and target["belief"] [B, K] for `remember`."""
+        """Add target["pseudo"] int32 [B] to the batch, and target["belief"] [B, K] for `remember`."""
         target = batch["target"]
         own = tf.stop_gradient(tf.nn.softmax(outputs["target"].logits))  # [B, K]
         if self.table is not None:
@@ -98,7 +100,7 @@ class Beliefs:
         return {**batch, "target": {**target, "belief": own, "pseudo": tf.argmax(blend, -1, tf.int32)}}
 
     def remember(self, batch) -> None:
-        """Write this step's rows; of an image that is twice in a batch the last."""
+        """Write this step's beliefs to the table; for an image twice in a batch, the last."""
         if self.table is None:
             return
         rows, belief = ops.gathered(batch["target"]["index"]), ops.gathered(batch["target"]["belief"])
@@ -112,7 +114,7 @@ class Beliefs:
 
 
 def prior(config: ConfigDict, of: Task) -> np.ndarray | None:
-    """What earlier rounds believe of the target's images, [N, K], of the file config.prior."""
+    """Return the beliefs [N, K] of earlier rounds from the file config.prior, or None."""
     if not config.prior:
         return None
     found = load_beliefs(config.prior)
@@ -125,7 +127,7 @@ def prior(config: ConfigDict, of: Task) -> np.ndarray | None:
 
 
 def make_beliefs(config: ConfigDict, of: Task) -> Beliefs | None:
-    """The memory of pseudo-labels, where there is something to remember; source_only never forwards the target."""
+    """Return the memory of pseudo-labels, None if nothing is remembered; source_only never forwards the target."""
     chosen, before = config.beliefs, prior(config, of)
     if trains_source_only(config) or (chosen.rate == 1 and before is None):
         return None
@@ -133,7 +135,10 @@ def make_beliefs(config: ConfigDict, of: Task) -> Beliefs | None:
 
 
 def known_classes(config: ConfigDict, of: Task) -> np.ndarray | None:
-    """For the target's sampler, int32 [N]: true ones for "oracle", those of the prior, None for the run's own."""
+    """Return the classes int32 [N] for the target's sampler.
+
+    These are the true ones for "oracle", else those of the prior, or None for the run's own predictions.
+    """
     if config.samplers.target == "oracle":
         return of.trains["target"].known_labels
     before = prior(config, of)

@@ -1,1 +1,1 @@
-"""One file per paper or baseline."""
+"""Hold one file per paper or baseline."""

@@ -2,12 +2,12 @@
 
     M_s   a source network that does not learn any more: the teacher of tfuda/experiment/prerequisites.py
     M_t   starts as M_s; its head stays what it is
-    L     trade_off L_domain, the game of DANN between f_s = M_s(x_s) and f_t = M_t(x_t)
+    L     trade_off L_domain, the adversarial loss of DANN between f_s = M_s(x_s) and f_t = M_t(x_t)
 
-So no image of the source passes through the network in training, and nothing but the game moves it.
+So no source image passes through the network in training, and only the adversarial loss updates the network.
 
 Departures:
-- The paper plays with inverted labels and two optimizers; here, as in tllib, one reversal, whose coefficient goes to
+- The paper uses inverted labels and two optimizers; here, as in tllib, one reversal, whose coefficient goes to
   2 in tllib: `ramp_height=2`, `ramp_steps=10000`.
 - The discriminator has dropout as everywhere here, where tllib's has batch norm.
 - The source network is trained by a run of its own, by the same recipe, as long as this one (config.teacher); tllib
@@ -23,7 +23,7 @@ from tfuda.networks.base import Network
 
 
 class ADDA(Taught, DANN):
-    """The target's features are moved to where the source's, of its teacher, stand."""
+    """Move the target's features towards the teacher's features of the source."""
 
     trade_offs = {name: value for name, value in DANN.trade_offs.items() if name != "task"}
     copy = True  # start as M_s

@@ -19,7 +19,7 @@ Departures, and the option that selects the other:
 - The paper's embedding has 1000 units (`config.network.bottleneck=1000`; 0 takes the pooled features as they are),
   and two blocks for VisDA: `blocks=2`.
 - HAFN's first phase is counted in steps, `warmup`; the target's images pass through the network in it, so the moving
-  batch statistics see them, and the optimizer goes on where the code makes a new one.
+  batch statistics see them, and the optimizer keeps its state where the code makes a new one.
 - Partial adaptation is the same algorithm. Labelled target images join the task alone.
 """
 
@@ -34,7 +34,7 @@ from tfuda.networks.layers import Dropout, chain
 
 
 class Embedding(keras.layers.Layer):
-    """[B, C] -> [B, units]: linear, batch norm, ReLU, and dropout that preserves the squared norm."""
+    """Embed [B, C] -> [B, units]: linear, batch norm, ReLU, and dropout that preserves the squared norm."""
 
     def __init__(self, units: int, dropout: float, name: str = "embedding"):
         super().__init__(dtype=ops.real(), name=name)
@@ -54,7 +54,7 @@ class Embedding(keras.layers.Layer):
         self.built = True
 
     def preserved(self, x, training=False):
-        """Dropout that keeps E |x|²: [B, units]."""
+        """Return x [B, units] after dropout that keeps E |x|²."""
         x = self.dropout(x, training=training)
         return x * (1.0 - self.dropout.rate) ** 0.5 if training else x
 
@@ -63,7 +63,7 @@ class Embedding(keras.layers.Layer):
 
 
 class AFN(Method):
-    """No discriminator: features of both domains grow."""
+    """Let the feature norms of both domains grow, without a discriminator."""
 
     trade_offs = {"task": 1.0, "norm": 0.05, "entropy": 0.0}
     step_size = 1.0  # SAFN; 0.3 for VisDA
@@ -92,7 +92,7 @@ class AFN(Method):
             raise ValueError(f"afn radius={self.radius}, step_size={self.step_size}: both lie above 0")
 
     def penalty(self, norms: tf.Tensor) -> tf.Tensor:
-        """L_norm of one domain's norms [B]."""
+        """Return L_norm of one domain's norms [B]."""
         if self.hard:
             return ops.share((ops.everywhere(ops.mean(norms)) - self.radius) ** 2)
         return ops.mean((norms - tf.stop_gradient(norms) - self.step_size) ** 2)
@@ -109,5 +109,5 @@ class AFN(Method):
 
     @property
     def late(self):
-        """0 in the warm-up and 1 after it, scalar."""
+        """Return 0 in the warm-up and 1 after it, scalar."""
         return tf.cast(self.step.value >= self.warmup, ops.real())

@@ -20,7 +20,7 @@ from tfuda.methods.dann import DANN
 
 
 class CDAN(DANN):
-    """The discriminator reads features and class probabilities together."""
+    """Show the discriminator features and class probabilities together."""
 
     epsilon = 0.0
     initial = "xavier"

@@ -13,7 +13,7 @@ from tfuda.methods.cdan import CDAN
 
 
 class CDANE(CDAN):
-    """Confident samples count up to twice as much."""
+    """Weigh confident samples up to twice as much."""
 
     entropic = True
 

@@ -39,7 +39,7 @@ from tfuda.methods.shared.frozen_teacher import Taught
 
 
 class DAAA(Taught):
-    """A frozen source network shows where to look; a posterior that lags says what is seen of `targets` images.
+    """Match the attention of a frozen source network, and fit a lagging posterior of `targets` images.
 
     Streams source_as_target and target carry `pair`, their image as source; target_as_source its real image.
     """
@@ -76,7 +76,7 @@ class DAAA(Taught):
 
     @property
     def rate_progress(self):
-        """From 0 to 1 in every segment, where there is a posterior to follow."""
+        """Return the rate's progress, which runs from 0 to 1 in every segment if a posterior is followed."""
         return tf.cast(self.step.value % self.rate_steps, ops.real()) / self.rate_steps
 
     @property
@@ -84,7 +84,7 @@ class DAAA(Taught):
         return self.learns and not self.wait
 
     def mean(self, values: Sequence[tf.Tensor], batch) -> tf.Tensor:
-        """Share of sum(values) / N, of values [B_i] of some streams and N of all."""
+        """Return the share of sum(values) / N, for values [B_i] of some streams and N images of all streams."""
         every = sum(tf.shape(stream["image"])[0] for stream in batch.values())
         whole = tf.concat(values, 0)
         return ops.mean(tf.pad(whole, [[0, every - tf.shape(whole)[0]]]))
@@ -113,7 +113,7 @@ class DAAA(Taught):
         return {"expectation": self.mean(values, batch)} if names else {}
 
     def asked(self, batch, names: Sequence[str]) -> list[tf.Tensor]:
-        """q of the real images of some streams, [B, K] each."""
+        """Return q [B, K] of the real images of each named stream."""
         if self.lagging:
             return [tf.gather(self.posteriors.value, batch[name]["index"]) for name in names]
         real = [batch[name]["image" if name == "target" else "pair"] for name in names]

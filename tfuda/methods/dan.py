@@ -16,7 +16,7 @@ from tfuda.methods.shared import mmd
 
 
 class DAN(Method):
-    """Means of both domains' features in a kernel's space are pulled together."""
+    """Pull the means of both domains' features together in a kernel's space."""
 
     trade_offs = {"task": 1.0, "discrepancy": 1.0}
     estimator = "linear"
@@ -29,11 +29,11 @@ class DAN(Method):
             raise ValueError(f"no estimator={self.estimator!r}: choose {' or '.join(mmd.ESTIMATORS)}")
 
     def layers_of(self, stream):
-        """What is compared of Outputs: a list of [B, d_l]."""
+        """Return the compared layers of Outputs, a list of [B, d_l]."""
         return [stream.features]
 
     def distance(self, source, target):
-        """Of both domains' layers [N, d_l]: a scalar."""
+        """Return the discrepancy of both domains' layers [N, d_l], a scalar."""
         (a,), (b,) = source, target
         return mmd.mmd(a, b, estimator=self.estimator)
 

@@ -30,9 +30,9 @@ from tfuda.networks import discriminators
 
 
 class DANN(Method):
-    """The discriminator reads the features."""
+    """Train features against a domain discriminator that reads the features."""
 
-    trade_offs = {"task": 1.0, "domain": 1.0, "discriminator": 0.0}  # the last is how often it is right, to look at
+    trade_offs = {"task": 1.0, "domain": 1.0, "discriminator": 0.0}  # the last reports the discriminator's accuracy
     domains = {"source": 1, "target": 0}
     width = 1  # outputs of the discriminator: 1 for a sigmoid, n for a softmax over n domains
     scale = 0.5
@@ -49,17 +49,17 @@ class DANN(Method):
     # ---- the blanks that DANNP, CDAN and others fill in
 
     def view(self, stream):
-        """What the discriminator sees of Outputs: [B, v]."""
+        """Return the discriminator's input [B, v] from Outputs."""
         return stream.features
 
     def confidence(self, stream):
-        """How much each sample counts, before normalisation: [B]."""
+        """Return the weight of each sample before normalisation, [B]."""
         if not self.entropic:
             return tf.ones_like(stream.logits[:, 0])
         return tf.exp(-ops.reverse_gradient(losses.entropy(stream.logits), self.reversal()))
 
     def label(self, batch, name):
-        """The domain of every image of stream `name`: int32 [B]."""
+        """Return the domain of every image of stream `name`, int32 [B]."""
         return tf.fill(tf.shape(batch[name]["image"])[:1], self.domains[name])
 
     # ---- the game
@@ -69,21 +69,21 @@ class DANN(Method):
         self.discriminator(self.view(probe))
 
     def reversed(self, stream):
-        """The view [B, v], with its gradient reversed."""
+        """Return the view [B, v] with its gradient reversed."""
         return ops.reverse_gradient(self.view(stream), 1.0 if self.ramp_loss else self.reversal(self.ramp_ahead))
 
     def judge(self, stream):
-        """Logits of the discriminator, [B, width], on the reversed view."""
+        """Return the discriminator's logits [B, width] on the reversed view."""
         return self.discriminator(self.reversed(stream), training=True)
 
     def wrong(self, label, verdict):
-        """Cross-entropy of verdicts [B, width] with domains [B]: [B]."""
+        """Return the cross-entropy [B] of verdicts [B, width] with domains [B]."""
         if self.width == 1:
             return losses.binary_cross_entropy(label, verdict[:, 0], self.epsilon)
         return losses.cross_entropy(label, verdict)
 
     def compare(self, batch, seen, verdicts):
-        """Domain losses of verdicts {stream: [B, width]}."""
+        """Return the sum of the domain losses of verdicts {stream: [B, width]}."""
         loss = tf.zeros([], ops.real())
         for name, verdict in verdicts.items():
             wrong = self.wrong(self.label(batch, name), verdict) * self.importance(batch, name)  # [B]
@@ -91,12 +91,12 @@ class DANN(Method):
         return self.played(batch, verdicts, loss)
 
     def played(self, batch, verdicts, loss):
-        """The terms of the game, of its loss."""
+        """Return the terms of the adversarial loss, with the discriminator's accuracy."""
         loss = loss * self.reversal(self.ramp_ahead) if self.ramp_loss else loss
         return {"domain": loss, **self.seen_through(batch, verdicts)}
 
     def seen_through(self, batch, verdicts):
-        """The share of images whose domain the verdicts {stream: [B, width]} tell."""
+        """Return the share of images whose domain the verdicts {stream: [B, width]} predict."""
         right = []
         for name, verdict in verdicts.items():
             said = tf.argmax(verdict, -1, tf.int32) if self.width > 1 else tf.cast(verdict[:, 0] > 0, tf.int32)

@@ -17,7 +17,7 @@ from tfuda.methods.dann import DANN
 
 
 class DANNP(DANN):
-    """The discriminator reads the class probabilities; confident samples count more."""
+    """Show the discriminator class probabilities, and weigh confident samples more."""
 
     entropic = True
 

@@ -17,7 +17,7 @@ from tfuda.networks.heads import CosineHead
 
 
 class ENT(Method):
-    """Sure predictions on the target."""
+    """Minimise the entropy of predictions on the target."""
 
     trade_offs = {"task": 1.0, "entropy": 0.1}
     hidden = 512
@@ -32,7 +32,7 @@ class ENT(Method):
         return CosineHead(classes, options["hidden"], options["temperature"])
 
     def plan(self):
-        """Labelled images, then all others; or all at once."""
+        """Return the turns of a step: labelled images, then all others; or all at once."""
         if not self.alternating:
             return [Turn({"task": 1.0, "align": 1.0, "beside": 1.0})]
         labelled = Turn({"task": 1.0, "beside": 1.0}, reads=lambda stream: "label" in stream)

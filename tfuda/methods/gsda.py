@@ -39,7 +39,7 @@ from tfuda.networks.bank import Bank
 
 
 class GSDA(Method):
-    """A bank of discriminators whose gradients are kept in step."""
+    """Synchronise the gradients of a bank of discriminators."""
 
     trade_offs = {
         **dict.fromkeys(("task", "domain", "groups", "classes", "synchrony"), 1.0),
@@ -68,7 +68,7 @@ class GSDA(Method):
         self.bank = Bank(count, width, self.hidden, self.dropout, self.activation, self.initial, "discriminators")
 
     def masses(self, batch, f: tf.Tensor, p: tf.Tensor) -> tf.Tensor:
-        """w [M, N] of the source's labels and the target's class probabilities p [n, r]."""
+        """Return the weights w [M, N] from the source's labels and the target's class probabilities p [n, r]."""
         hot = tf.one_hot(batch["source"]["label"], p.shape[-1], dtype=p.dtype)
         weights = class_hierarchy.spread(self.membership.value, tf.concat([hot, p], 0), 1.0)  # [N, M]
         return tf.transpose(weights) * tf.concat([self.importance(batch, name) for name in self.domains], 0)
@@ -92,7 +92,7 @@ class GSDA(Method):
         return {**terms, **self.compared(norms), "discriminator": ops.mean(right)}
 
     def undetached(self, batch, seen, f, d, logits, error, jacobian) -> tuple[tf.Tensor, tf.Tensor]:
-        """(w [M, N] with p's gradient reversed for the losses, N |G| [M, N] with p's gradient as it is)."""
+        """Return (w [M, N] with p's gradient reversed for the losses, N |G| [M, N] with p's plain gradient)."""
         target = seen["target"].features
         p, slope = ops.with_slopes(lambda f: tf.nn.softmax(self.network.head(f)), target)  # [n, r], [n, r, d]
         w = self.masses(batch, f, p)
@@ -104,13 +104,13 @@ class GSDA(Method):
         return self.masses(batch, f, turned), norms
 
     def played(self, wrong: tf.Tensor) -> dict:
-        """Losses of the chosen levels, of w BCE [M, N]."""
+        """Return the losses of the chosen levels from w BCE [M, N]."""
         domain, groups, classes = class_hierarchy.split(wrong, self.membership.shape[0])
         found = {"domain": domain, "groups": tf.reduce_sum(groups, 0), "classes": tf.reduce_sum(classes, 0)}
         return {level: ops.mean(found[level]) for level in self.levels.split("+")}
 
     def compared(self, norms: tf.Tensor) -> dict:
-        """L_syn, and the three levels' norms, of N |G| [M, N]."""
+        """Return L_syn and the three levels' norms from N |G| [M, N]."""
         synchrony, levels = class_hierarchy.asynchrony(norms, self.membership.value)
         found = {"synchrony": synchrony} if self.synchronised else {}
         found |= {f"{name}_norm": tf.stop_gradient(value) for name, value in levels.items()}

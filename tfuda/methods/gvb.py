@@ -37,7 +37,7 @@ from tfuda.networks.heads import HeuristicHead
 
 
 class GVB(HDA):
-    """DANNP between two differences, whose subtrahends are to vanish."""
+    """Train DANNP with a bridge subtracted in generator and discriminator, and shrink both bridges."""
 
     trade_offs = {**DANNP.trade_offs, "generator_bridge": 1.0, "discriminator_bridge": 1.0}
 
@@ -52,7 +52,7 @@ class GVB(HDA):
         self.bridge.build([None, self.hidden])
 
     def judge(self, stream):
-        """d and h side by side, [B, 2 width], on the reversed view."""
+        """Return d and h side by side, [B, 2 width], on the reversed view."""
         *trunk, plain = self.discriminator.layers
         t = self.reversed(stream)
         for layer in trunk:

@@ -43,7 +43,7 @@ from tfuda.networks.heads import HeuristicHead
 
 
 class Game(NamedTuple):
-    """A row of the table: `width` are the outputs of the discriminator, 1 for a sigmoid."""
+    """Hold a row of the table; `width` is the number of the discriminator's outputs, 1 for a sigmoid."""
 
     domains: dict[str, int]
     width: int
@@ -52,7 +52,7 @@ class Game(NamedTuple):
 
 
 def game(sources: int, labelled: bool) -> Game:
-    """Of so many domains of sources, with or without labelled target images."""
+    """Return the row for so many source domains, with or without labelled target images."""
     if labelled:
         return Game({"source": 2, "target_labelled": 1, "target": 0}, sources + 2, 2 / 3, 1 / 2)
     if sources > 1:
@@ -61,12 +61,12 @@ def game(sources: int, labelled: bool) -> Game:
 
 
 def two_way_game(labelled: bool) -> Game:
-    """Of several sources that are one domain to the discriminator."""
+    """Return the row for several sources that are one domain to the discriminator."""
     return game(1, labelled) if labelled else Game({"source": 1, "target": 0}, 2, 1.0, 1.0)
 
 
 class HDA(DANNP):
-    """DANNP with a head whose logits are a difference, and a heuristic that ends small."""
+    """Train DANNP with a head whose logits are a difference, and shrink the heuristic."""
 
     trade_offs = {**DANNP.trade_offs, "heuristic": 1.0}
     two_way = False
@@ -100,7 +100,7 @@ class HDA(DANNP):
         return self.compare_pooled(batch, seen, verdicts) if self.pooled else super().compare(batch, seen, verdicts)
 
     def compare_pooled(self, batch, seen, verdicts):
-        """One weighted mean over the images of all sides, without `scale`."""
+        """Return one weighted mean over the images of all sides, without `scale`."""
         wrong = [
             self.wrong(self.label(batch, name), verdict) * self.importance(batch, name)
             for name, verdict in verdicts.items()

@@ -21,7 +21,7 @@ from tfuda.networks import discriminators
 
 
 class IWAN(DANN):
-    """A first discriminator says which source images the second one plays with."""
+    """Weigh source images for the second discriminator by the verdicts of a first one."""
 
     trade_offs = {**DANN.trade_offs, "domain": 3.0, "teller": 4.5, "entropy": 0.1}
     epsilon = 0.0

@@ -26,7 +26,7 @@ from tfuda.methods.shared import mmd
 
 
 class JAN(DAN):
-    """Joint distributions of features and class probabilities are pulled together."""
+    """Pull the joint distributions of features and class probabilities together."""
 
     estimator = "quad"
     adversarial = False
@@ -48,7 +48,7 @@ class JAN(DAN):
         return [stream.features, tf.nn.softmax(stream.logits)]
 
     def through(self, layers):
-        """θ of every layer [N, d_l]: the same shapes."""
+        """Return θ of every layer [N, d_l], in the same shapes."""
         if not self.thetas:
             return layers
         rate = tf.constant(self.theta_rate, ops.real())  # of a plain number TensorFlow makes a float32

@@ -21,7 +21,7 @@ from tfuda.networks.bank import Bank
 
 
 class MADA(DANN):
-    """A discriminator for each class reads the features of what seems to be of that class."""
+    """Show each class's discriminator the features, weighted by that class's probability."""
 
     epsilon = 0.0
     hidden = 256
@@ -36,7 +36,7 @@ class MADA(DANN):
         self.bank = Bank(classes, width, self.hidden, self.dropout, initial=self.initial, name="discriminators")
 
     def view(self, stream):
-        """[K, B, d]."""
+        """Return the features weighted by each class's probability, [K, B, d]."""
         p = tf.nn.softmax(stream.logits)
         p = tf.stop_gradient(p) if self.detached else p
         return tf.transpose(p)[:, :, None] * stream.features
@@ -49,6 +49,6 @@ class MADA(DANN):
         return tf.reduce_mean(losses.binary_cross_entropy(label, verdict, self.epsilon), -1)
 
     def seen_through(self, batch, verdicts):
-        """The share of verdicts that are right, of all classes' discriminators."""
+        """Return the share of correct verdicts, over all classes' discriminators."""
         found = [tf.cast((v > 0) == (self.label(batch, n)[:, None] > 0), ops.real()) for n, v in verdicts.items()]
         return {"discriminator": ops.mean(tf.reduce_mean(tf.concat(found, 0), -1))}

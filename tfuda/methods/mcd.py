@@ -38,7 +38,7 @@ from tfuda.networks.layers import Dropout, chain
 
 
 def classifier(classes: int, hidden: int, depth: int, dropout: float, initial: str, name: str) -> keras.Sequential:
-    """F: [B, d] -> logits [B, K]."""
+    """Return a classifier F: [B, d] -> logits [B, K]."""
     layers: list[keras.layers.Layer] = []
     for i in range(depth):
         layers.append(Dropout(dropout, dtype=ops.real(), name=f"dropout_{i}"))
@@ -48,14 +48,14 @@ def classifier(classes: int, hidden: int, depth: int, dropout: float, initial: s
 
 
 def absence(logits: tf.Tensor) -> tf.Tensor:
-    """-mean_k log(mean_i p_ik + 1e-6) over the batch of all replicas, of this one's logits [B, K]: a scalar."""
+    """Return -mean_k log(mean_i p_ik + 1e-6) over the global batch, from this replica's logits [B, K]: a scalar."""
     p = tf.nn.softmax(logits)
     mean = ops.everywhere(tf.reduce_sum(p, 0)) / ops.everywhere(tf.cast(tf.shape(p)[0], p.dtype))
     return -tf.reduce_mean(tf.math.log(mean + 1e-6))
 
 
 class MCD(Method):
-    """Two heads that disagree where the target is far from the source, and a backbone that gives them no cause."""
+    """Train two heads to disagree on target images far from the source, and the backbone to reduce that."""
 
     trade_offs = {"task": 1.0, "balance": 0.01, "discrepancy": 10.0}
     hidden = 1024
@@ -78,11 +78,11 @@ class MCD(Method):
         self.second(probe.features)
 
     def extended(self, outputs):
-        """With F2's logits."""
+        """Add F2's logits to the extras."""
         return outputs._replace(extras={**outputs.extras, "second": self.second(outputs.features, training=True)})
 
     def plan(self):
-        """Steps A, B and C."""
+        """Return the turns of a step: steps A, B and C of the paper."""
         heads = {id(v) for part in (self.network.head, self.second) for v in part.trainable_variables}
         whole = {"task": 1.0, "beside": 1.0}
         back = Turn({"align": 1.0}, lambda variable: id(variable) not in heads)

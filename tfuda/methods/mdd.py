@@ -24,13 +24,13 @@ from tfuda.networks.discriminators import mlp
 
 
 def denial(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """-log(1 - p of the label + 1e-6), of labels int [B] and logits [B, K]: [B]."""
+    """Return -log(1 - p of the label + 1e-6) as [B], for labels int [B] and logits [B, K]."""
     p = tf.gather(tf.nn.softmax(logits), labels, batch_dims=1)
     return -tf.math.log(tf.minimum(1.0 - p + 1e-6, 1.0))
 
 
 class MDD(Method):
-    """A second classifier, which tries to differ from the first on the target alone."""
+    """Train a second classifier to differ from the first on the target alone."""
 
     trade_offs = {"task": 1.0, "margin": 1.0}
     margin = 4.0

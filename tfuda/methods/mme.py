@@ -21,7 +21,7 @@ from tfuda.methods.ent import ENT
 
 
 class MME(ENT):
-    """Prototypes move to the target, features to the prototypes."""
+    """Move prototypes to the target, and features to the prototypes."""
 
     trade_offs = {"task": 1.0, "minimax": 0.1}
 

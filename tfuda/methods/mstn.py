@@ -36,7 +36,7 @@ REDUCTIONS = ("class", "sum", "mean")
 
 
 def apart(a: tf.Tensor, b: tf.Tensor, reduction: str = "class") -> tf.Tensor:
-    """Θ: cosines of centroids of different classes, a and b [K, d] -> scalar."""
+    """Return Θ, the cosines of centroids of different classes: a and b [K, d] -> scalar."""
     a, b = tf.math.l2_normalize(a, -1, 1e-24), tf.math.l2_normalize(b, -1, 1e-24)
     cosines = tf.matmul(a, b, transpose_b=True)  # [K, K]
     total = tf.reduce_sum(cosines) - tf.linalg.trace(cosines)
@@ -44,7 +44,7 @@ def apart(a: tf.Tensor, b: tf.Tensor, reduction: str = "class") -> tf.Tensor:
 
 
 def together(a: tf.Tensor, b: tf.Tensor, reduction: str = "class") -> tf.Tensor:
-    """Φ: squared distances of centroids of the same class, a and b [K, d] -> scalar."""
+    """Return Φ, the squared distances of centroids of the same class: a and b [K, d] -> scalar."""
     squares = (a - b) ** 2
     if reduction == "mean":
         return tf.reduce_mean(squares)
@@ -53,7 +53,7 @@ def together(a: tf.Tensor, b: tf.Tensor, reduction: str = "class") -> tf.Tensor:
 
 
 class MSTN(DANN):
-    """DANN, and the centroids of each class pulled together."""
+    """Train DANN, and pull the centroids of each class together."""
 
     trade_offs = {**DANN.trade_offs, "semantic": 1.0, "apart": 1.0}
     epsilon = 0.0
@@ -75,7 +75,7 @@ class MSTN(DANN):
         self.centroids = self.memory("centroids", shape)
 
     def moved(self, batch, outputs) -> list[tf.Tensor]:
-        """Both sides' centroids with this batch: two of [K, d]."""
+        """Return both sides' centroids after this batch, two of [K, d]."""
         sides = (("source",), [name for name in ("target", "target_labelled") if name in outputs])
         found = []
         for old, names in zip(tf.unstack(self.centroids.value), sides, strict=True):

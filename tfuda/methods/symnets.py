@@ -31,12 +31,12 @@ from tfuda.networks.heads import SymmetricHead
 
 
 def share_of(logits: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
-    """-log of the probability that a side's K logits have among all 2K: [B, K] and [B, 2K] -> [B]."""
+    """Return -log of the probability of a side's K logits among all 2K: [B, 2K] and [B, K] -> [B]."""
     return tf.reduce_logsumexp(logits, -1) - tf.reduce_logsumexp(side, -1)
 
 
 class SymNets(Method):
-    """Two classifiers and a backbone that leaves them nothing to tell domains by."""
+    """Train two classifiers, and a backbone from whose features they cannot tell the domains apart."""
 
     trade_offs = {"head": 1.0, "sides": 1.0, "task": 1.0, "domain": 1.0, "entropy": 1.0}
 
@@ -45,7 +45,7 @@ class SymNets(Method):
         return SymmetricHead(classes)
 
     def labelled(self, batch, outputs, values):
-        """Mean over the labelled images of values(labels [B], features [B, d]) [B]."""
+        """Return the mean over the labelled images of values(labels [B], features [B, d]) [B]."""
         names = [name for name in outputs if "label" in batch[name]]
         found = [values(batch[n]["label"], outputs[n].features) * self.importance(batch, n) for n in names]
         return ops.mean(tf.concat(found, 0))
@@ -65,7 +65,7 @@ class SymNets(Method):
         return {"task": self.labelled(batch, outputs, both), "head": self.labelled(batch, fixed, each)}
 
     def sides(self, batch, outputs):
-        """The head's part of the game."""
+        """Return the head's part of the adversarial loss."""
         loss = tf.zeros([], ops.real())
         for place, name in enumerate(("source", "target")):
             logits = self.network.head.both(tf.stop_gradient(outputs[name].features))

@@ -22,7 +22,7 @@ no code was released):
 - w and m are constants: eq. 10 read literally has the discriminators maximise the task's loss too, `detached=False`.
 - All discriminators are dropped out alike; the regions' width is `region_hidden`. 49 regions of 2048 channels take
   29 million weights with 256, 154 million with 1024. `shared=True` is one discriminator for all regions.
-- Entropies are natural. m reads the verdicts of training, one pass for the game and the entropy.
+- Entropies are natural. m reads the verdicts of training: one pass for the adversarial loss and the entropy.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SCOPES = ("local", "global", "local+global")
 
 
 class TADA(DANN):
-    """DANN behind attention to regions, and an entropy that attends to images."""
+    """Train DANN behind attention to regions, with an entropy that attends to images."""
 
     trade_offs = {**DANN.trade_offs, "local": 1.0, "entropy": 0.1}
     epsilon = 0.0
@@ -72,7 +72,7 @@ class TADA(DANN):
         return {**terms, "entropy": self.attentive(outputs, verdicts)}
 
     def regions(self, batch, outputs) -> tf.Tensor:
-        """L_local."""
+        """Return L_local, a scalar."""
         loss = tf.zeros([], ops.real())
         for name in self.domains:
             verdicts = outputs[name].extras["regions"]  # [B, K]
@@ -82,7 +82,7 @@ class TADA(DANN):
         return loss
 
     def attentive(self, outputs, verdicts) -> tf.Tensor:
-        """The entropy of both domains; attentive in scope "global"."""
+        """Return the entropy of both domains, attentive in scope "global"."""
         found = []
         for name, verdict in verdicts.items():
             doubt = losses.binary_entropy(verdict[:, 0])
