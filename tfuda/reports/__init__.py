@@ -1,1 +1,1 @@
-"""Pictures and pages of what runs have shown."""
+"""Pictures and pages of the results of runs."""

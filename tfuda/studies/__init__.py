@@ -1,1 +1,1 @@
-"""Many runs: grids, searches, rounds, tables, claims."""
+"""Studies of many runs: grids, searches, rounds, tables and claims."""

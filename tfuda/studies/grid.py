@@ -1,4 +1,4 @@
-"""A grid of cells × tasks × seeds, one run after the other, resumable."""
+"""Run a grid of cells × tasks × seeds, one run after the other, resumable."""
 
 from __future__ import annotations
 
@@ -35,9 +35,15 @@ def make_grid(
     folder: pathlib.Path,
     change: Callable[[ConfigDict], None] = lambda config: None,
 ) -> list[Run]:
-    """Every run, in the order in which the table fills evenly: by seed, then task, then cell.
+    """Return every run, in the order in which the table fills evenly: by seed, then task, then cell.
 
-    change: applied to every config before its task and seed are set
+    Args:
+        get_config: returns the config of a cell.
+        cells: names of cells.
+        tasks: names of tasks.
+        seeds: the seeds.
+        folder: the folder that holds all workdirs.
+        change: modifies every config before its task and seed are set.
     """
     runs: dict[tuple, Run] = {}
     for seed in seeds:
@@ -53,7 +59,7 @@ def make_grid(
 
 
 def baseline(runs: list[Run], get_config: Callable[[str], ConfigDict], cell: str) -> str:
-    """The cell that the others are tested against, as the runs name it; the first where none is named."""
+    """Return the cell that the others are tested against, as the runs name it; the first cell where none is named."""
     named = get_config(cell).cell if cell else runs[0].cell if runs else ""
     if cell and named not in {run.cell for run in runs}:
         raise ValueError(f"--baseline={cell} is none of the --methods")
@@ -61,7 +67,7 @@ def baseline(runs: list[Run], get_config: Callable[[str], ConfigDict], cell: str
 
 
 class Outcome(NamedTuple):
-    """What came of a place of the grid; new: was it trained now? The result is None where it diverged."""
+    """The outcome of a place of the grid; new: whether it was trained now. The result is None where the run diverged."""
 
     place: int
     new: bool
@@ -70,7 +76,7 @@ class Outcome(NamedTuple):
 
 
 def attempt(place: int, run: Run, say: Callable[[str], None]) -> Outcome:
-    """Train a run, go on with it, or find it finished."""
+    """Train a run, resume it, or read the result of a finished one."""
     new = run.workdir.finished() is None
     heard = say if new and prerequisites.needed(run.config) else (lambda line: None)
     try:
@@ -80,13 +86,13 @@ def attempt(place: int, run: Run, say: Callable[[str], None]) -> Outcome:
 
 
 def in_turn(runs: list[Run], say: Callable[[str], None]) -> Generator[Outcome]:
-    """One after the other, in this process."""
+    """Train one run after the other, in this process."""
     for place, run in enumerate(runs):
         yield attempt(place, run, say)
 
 
 def missing(runs: list[Run]) -> int:
-    """How many are not trained yet."""
+    """Return how many runs are not finished yet."""
     return sum(run.workdir.finished() is None for run in runs)
 
 
@@ -96,10 +102,16 @@ def perform_runs(
     done: Callable[[list[dict]], object] = lambda rows: None,
     by: Callable[[list[Run], Callable[[str], None]], Generator[Outcome]] = in_turn,
 ) -> tuple[list[dict], int]:
-    """Train what is not trained yet: (one row per run in the order of the grid, how many diverged and have none).
+    """Train every run that is not finished yet.
 
-    done: called with the rows so far after each training
-    by: who trains; processes.several for several at once
+    Args:
+        runs: the grid.
+        say: receives each message.
+        done: receives the rows so far after each training.
+        by: trains the runs; processes.several trains several at once.
+
+    Returns:
+        (one row per run in the order of the grid, how many runs diverged and have no row).
     """
     rows: dict[int, dict] = {}
     trained, diverged, start, open_at_first = 0, 0, time.monotonic(), missing(runs)
@@ -125,12 +137,12 @@ def perform_runs(
 
 
 def title(run: Run) -> str:
-    """A run, for a person."""
+    """Return a run's readable name."""
     return f"{run.cell} {run.task} seed {run.seed}"
 
 
 def duration(seconds: float) -> str:
-    """12 s, 3 min, 1 h 05 min."""
+    """Format a duration: 12 s, 3 min, 1 h 05 min."""
     minutes = round(seconds / 60)
     if seconds < 90:
         return f"{seconds:.0f} s"

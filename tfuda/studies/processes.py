@@ -1,8 +1,8 @@
-"""Runs of a grid in several processes at once, each on a share of the devices.
+"""Train the runs of a grid in several processes at once, each on a share of the devices.
 
-The parent gives a free process the first run that nobody trains. One that would make a stage (pairs, a teacher) which
-another run is making waits for it, and so does one whose folder, or a stage's, another command holds. A process ends
-with its parent, whatever ends that: it watches a pipe that the parent's end closes.
+The parent gives a free process the first run that no process trains. A run waits if it would make a prerequisite
+(pairs, a teacher) that another run is making. A run also waits if another command holds its folder or a prerequisite.
+A process ends with its parent, whatever ends the parent: the process watches a pipe that the parent's end closes.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from tfuda.experiment.workdir import Held
 from tfuda.studies import grid
 from tfuda.studies.grid import Outcome, Run
 
-AGAIN = 5.0  # seconds until a folder that another command holds is tried again
+AGAIN = 5.0  # seconds between two tries of a folder that another command holds
 PATIENCE = 120.0  # seconds in which a process may end its step, and save
 
 
 @dataclasses.dataclass
 class Child:
-    """place: of the run that it trains; takes: folders that no other may make a stage in meanwhile."""
+    """A training process. place: of its run; takes: folders in which no other process may make a prerequisite meanwhile."""
 
     process: Any
     pipe: Connection
@@ -46,9 +46,13 @@ class Child:
 
 
 def several(count: int, named: str, kind: str, xla: bool) -> Callable[..., Generator[Outcome]]:
-    """The `by` of benchmark.perform that trains with `count` processes.
+    """Return the `by` of grid.perform_runs that trains with several processes.
 
-    named, kind: --devices and --strategy; xla: launch.by_xla(), without which computing is deterministic
+    Args:
+        count: the number of processes.
+        named: the value of --devices.
+        kind: the value of --strategy.
+        xla: launch.by_xla(); without XLA computing is deterministic.
     """
     given = [(gpus, named, kind) for gpus in devices.shares(named, count)]
     return lambda runs, say: _several(runs, say, given, xla)
@@ -123,7 +127,7 @@ def _dead(child: Child, runs: list[Run]) -> ValueError:
 def _heard(
     child: Child, runs: list[Run], say: Callable[[str], None], todo: list[int], later: dict[int, float]
 ) -> Outcome | None:
-    """What a process said: of a run that has ended the outcome."""
+    """Read a message of a process, and return the outcome of a run that has ended."""
     try:
         kind, said = child.pipe.recv()
     except (EOFError, ConnectionError):
@@ -148,7 +152,7 @@ def _heard(
 
 
 def _end(children: list[Child]) -> None:
-    """Wait for all, but not for ever, and not after a second Ctrl-C."""
+    """Wait for all processes, for a limited time, and not after a second Ctrl-C."""
     try:
         end = time.monotonic() + PATIENCE
         for child in children:
@@ -165,7 +169,7 @@ def _end(children: list[Child]) -> None:
 
 
 def work(pipe: Connection, runs: list[Run], given: tuple, xla: bool) -> None:
-    """Train the runs whose places come through the pipe, until None does."""
+    """Train the runs whose places come through the pipe, until None comes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all: the parent ends this one, after its step
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     threading.Thread(target=_watch, daemon=True).start()
@@ -200,7 +204,7 @@ def _failed(error: Exception) -> tuple[str, Any]:
 
 
 def _watch() -> None:
-    """End with the parent, also where that was killed."""
+    """End this process with its parent, also where the parent was killed."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     wait([parent.sentinel])

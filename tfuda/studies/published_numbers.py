@@ -1,4 +1,4 @@
-"""What the papers print: published.csv, one line for each number of their tables of accuracy.
+"""Read the papers' numbers from published.csv, one line for each number of their tables of accuracy.
 
 paper, table, method   where it stands; toalign, biwaa, gsda, daaa and tada
 data, setting          of our configs; setting is single, multi, semi-1 or semi-3
@@ -6,7 +6,7 @@ backbone               the network's name; empty where the paper quotes a number
 cell                   of the grid, as results.csv names it; empty where there is none
 task                   SOURCE-TARGET, a class, or average
 value, deviation       percent as printed; no value where the paper prints "very low"
-note                   what has to be known of it; misprints of the papers are kept, and start with "misprint"
+note                   remarks; misprints of the papers are kept, and start with "misprint"
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TITLES = {"toalign": "ToAlign", "biwaa": "BIWAA", "gsda": "GSDA", "daaa": "DAAA"
 
 
 class Quote(NamedTuple):
-    """One row of one or more papers' tables: {task or "average": percent}, and how to name where it stands."""
+    """One row of one or more papers' tables: {task or "average": percent}, and the name of its place."""
 
     where: str
     values: dict[str, float]
@@ -29,13 +29,13 @@ class Quote(NamedTuple):
 
 @functools.cache
 def rows() -> tuple[dict[str, str], ...]:
-    """All lines of published.csv."""
+    """Return all lines of published.csv."""
     with pathlib.Path(__file__).with_name("published.csv").open(newline="", encoding="utf-8") as file:
         return tuple(csv.DictReader(file))
 
 
 def setting(config: Mapping[str, Any]) -> str:
-    """Which of the papers' settings a run is in; "" for one that is in none of their tables."""
+    """Return the papers' setting of a run; "" for a run that is in none of their tables."""
     if any(config.get(key) for key in ("partial", "imbalance", "target_classes", "source_classes")):
         return ""
     if config.get("shots"):
@@ -44,9 +44,16 @@ def setting(config: Mapping[str, Any]) -> str:
 
 
 def for_table(config: Mapping[str, Any], tasks: Iterable[str]) -> dict[str, list[Quote]]:
-    """{cell: the papers' rows for it} with the data, setting and network of a run, for a table of these tasks.
+    """Return the papers' rows with the data, setting and network of a run, for a table of these tasks.
 
-    A paper's average is among them where it is over the same tasks, and stands for a task that is the only one.
+    A paper's average is included where it is over the same tasks; a single task takes the average's place.
+
+    Args:
+        config: the config of a run.
+        tasks: the table's tasks.
+
+    Returns:
+        {cell: rows of papers}.
     """
     own = (config["data"], setting(config), config["network"]["name"])
     here = [row for row in rows() if (row["data"], row["setting"], row["backbone"]) == own]
@@ -67,7 +74,7 @@ def for_table(config: Mapping[str, Any], tasks: Iterable[str]) -> dict[str, list
 
 
 def _add(quotes: list[Quote], where: str, values: dict[str, float]) -> None:
-    """Rows that say nothing else than another one only add where they stand."""
+    """Add a row, or only its place to an equal row."""
     for i, quote in enumerate(quotes):
         shared = {*quote.values} & {*values}
         if shared and all(quote.values[task] == values[task] for task in shared):

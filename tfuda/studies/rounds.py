@@ -1,14 +1,14 @@
-"""BIWAA-I: training again from scratch, balanced and helped by what earlier rounds predicted (WACV 2023, §3.3, §3.4).
+"""Train BIWAA-I: repeat training from scratch, balanced and helped by earlier rounds' predictions (WACV 2023, §3.3, §3.4).
 
     P_r      softmax of every target image at the end of round r, [N, K]; the mean of ten crops where the view has ten
     prior    of round R: Σ_r w_r P_r over r < R,  w_r = (1 - q)^(R-1-r) / Σ (1 - q)^(R-1-r),  q = 0.2
     loader   round 0 draws the target's images at random; a later round by turns of the classes arg max prior
-    labels   a round's pseudo-labels start from its prior and leave it (memory.py, eqs. 13, 14)
+    labels   a round's pseudo-labels start from its prior and leave it (tfuda/core/pseudo_labels.py, eqs. 13, 14)
     seed     of round R's weights and batches: seed + 100 R
 
-Three loaders: "predicted" is this. "random" never balances: the lower line of Figure 5. "oracle" balances by the true
-labels from round 0 on: the upper line; its pseudo-labels still come from the network. All else is equal in all three,
-so round 0 of the first two is the same run.
+There are three loaders. "predicted" is the one above. "random" never balances: the lower line of Figure 5. "oracle"
+balances by the true labels from round 0 on: the upper line. The oracle's pseudo-labels still come from the network.
+All else is equal in the three loaders, so round 0 of the first two is the same run.
 
 Paper against code (docs/methods/biwaa.md#biwaa-rounds):
 - Eq. 12 is a plain running mean, in which round 0 keeps the weight (1 - q)^(R-1): `rounds.average=plain`. The code
@@ -44,7 +44,16 @@ AVERAGES = ("normalised", "plain")
 
 
 def check_rounds(config: ConfigDict, folder: pathlib.Path, loaders: Sequence[str]) -> None:
-    """Refuse what cannot be done before hours of training."""
+    """Refuse settings that cannot work, before hours of training.
+
+    Args:
+        config: the config of the first round.
+        folder: the folder of the rounds.
+        loaders: names among LOADERS.
+
+    Raises:
+        ValueError: if a loader is unknown or needs missing labels, or the config sets what follows from the round.
+    """
     for loader in loaders:
         if loader not in LOADERS:
             raise ValueError(f"unknown loader {loader!r}{near(loader, LOADERS)}")
@@ -63,7 +72,7 @@ def check_rounds(config: ConfigDict, folder: pathlib.Path, loaders: Sequence[str
 
 
 def _same(config: ConfigDict, other: Workdir) -> None:
-    """Refuse a folder whose rounds had another config, but for what differs between rounds."""
+    """Refuse a folder whose rounds had another config, apart from the keys that differ between rounds."""
     new, old = (flat(json.loads(json.dumps(made.to_dict()))) for made in (config, other.config()))
     for key in sorted({*new, *old} - {"prior", "rounds.index", "samplers.target", "pairs.folder", *PATHS}):
         if new.get(key) != old.get(key):
@@ -74,7 +83,13 @@ def _same(config: ConfigDict, other: Workdir) -> None:
 
 
 def average(predictions: Sequence[np.ndarray], rate: float, kind: str = "normalised") -> np.ndarray:
-    """The prior [N, K] after rounds that predicted [N, K] each."""
+    """Return the prior [N, K] after several rounds.
+
+    Args:
+        predictions: P_r [N, K] of each round, the first round first.
+        rate: q, the share of the newest round, in (0, 1].
+        kind: "normalised" or "plain".
+    """
     if kind not in AVERAGES:
         raise ValueError(f"rounds.average={kind!r}: choose {' or '.join(AVERAGES)}")
     if not 0 < rate <= 1:
@@ -89,7 +104,7 @@ def average(predictions: Sequence[np.ndarray], rate: float, kind: str = "normali
 
 
 def save_beliefs(path: pathlib.Path, beliefs: np.ndarray) -> None:
-    """Beliefs [N, K] in a file, all or nothing."""
+    """Write beliefs [N, K] to a file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     out = io.BytesIO()
     np.savez(out, beliefs=beliefs.astype(np.float32))
@@ -97,7 +112,7 @@ def save_beliefs(path: pathlib.Path, beliefs: np.ndarray) -> None:
 
 
 def predictions(workdir: Workdir) -> np.ndarray:
-    """P_r of a finished round, float32 [N, K]: of its file, or of its last checkpoint."""
+    """Return P_r of a finished round, float32 [N, K], from its file, or else from its last checkpoint."""
     path = workdir.path / "beliefs.npz"
     if not path.is_file():
         _, task, method = training.load_run(workdir.path, last=True)
@@ -107,13 +122,13 @@ def predictions(workdir: Workdir) -> np.ndarray:
 
 
 def round_folder(folder: pathlib.Path, loader: str, index: int) -> Workdir:
-    """Where a round lives: round0, round1, ...; random1, ...; oracle0, ..."""
+    """Return the workdir of a round: round0, round1, ...; random1, ...; oracle0, ...."""
     shared = loader == "predicted" or (loader == "random" and index == 0)
     return Workdir(folder / f"{'round' if shared else loader}{index}")
 
 
 def prepared(config: ConfigDict, folder: pathlib.Path, loader: str, index: int) -> ConfigDict:
-    """The config of a round whose forerunners are finished; writes its prior."""
+    """Return the config of a round whose earlier rounds are finished, and write the round's prior."""
     made = config.copy_and_resolve_references()
     prerequisites.share(made, folder)
     made.rounds.index = index
@@ -131,7 +146,7 @@ def prepared(config: ConfigDict, folder: pathlib.Path, loader: str, index: int) 
 def series(
     config: ConfigDict, folder: pathlib.Path, loader: str, count: int, verbose: int | str, say: Callable[[str], None]
 ) -> Iterator[dict]:
-    """Train `count` rounds, or go on with them: one row of FIELDS after each."""
+    """Train `count` rounds, or resume them, and yield one row of FIELDS after each."""
     for index in range(count):
         workdir = round_folder(folder, loader, index)
         made = prepared(config, folder, loader, index)
@@ -149,7 +164,7 @@ def series(
 
 
 def markdown(rows: list[dict]) -> str:
-    """Rounds down, loaders across: accuracy at the end of training (of the averaged predictions in brackets)."""
+    """Return a table with rounds down and loaders across: accuracy at the end (of the averaged predictions in brackets)."""
     loaders = list(dict.fromkeys(row["loader"] for row in rows))
     lines = [["round", *loaders], ["---:"] * (len(loaders) + 1)]
     for index in sorted({row["round"] for row in rows}):
@@ -165,7 +180,7 @@ def _cell(row: dict | None) -> str:
 
 
 def known(folder: pathlib.Path) -> list[dict]:
-    """The rows of rounds.csv, where there is one."""
+    """Return the rows of rounds.csv, or none where the file does not exist."""
     path = folder / "rounds.csv"
     if not path.is_file():
         return []
@@ -183,7 +198,7 @@ def _read(key: str, value: str):
 
 
 def write_report(rows: list[dict], folder: pathlib.Path) -> list[dict]:
-    """Write rounds.csv and rounds.md: these rows, and those of other rounds and loaders by earlier commands."""
+    """Write rounds.csv and rounds.md with these rows and those that earlier commands wrote of other rounds and loaders."""
     found = {(row["loader"], row["round"]): row for row in [*known(folder), *rows]}
     rows = [found[key] for key in sorted(found, key=lambda key: (LOADERS.index(key[0]), key[1]))]
     write_whole(folder / "rounds.csv", tables.as_csv(rows, FIELDS))

@@ -1,11 +1,11 @@
-"""Is one method better than another on the same tasks and seeds? The paired sign-flip test, and Holm's correction.
+"""Test whether one method is better than another on the same tasks and seeds: paired sign-flip test, Holm's correction.
 
 Of n differences d_i, one for each pair of runs on the same task with the same seed:
 
     p = the share of all 2^n ways to turn their signs for which |sum| is at least |sum of d_i|
 
-exactly for n up to EXACT, else over DRAWS signs of a fixed seed (and the signs as they are). Two-sided. Nothing is
-assumed but that a difference would be as likely to have the other sign if the methods were equal; runs of one task
+exactly for n up to EXACT, else over DRAWS signs of a fixed seed (and the signs as they are). Two-sided. The only
+assumption: if the methods were equal, each difference would be as likely to have the other sign. Runs of one task
 are alike, so p speaks of these tasks, not of all that one could have taken.
 """
 
@@ -22,7 +22,7 @@ PART = 5000  # draws at once
 
 
 class Tested(NamedTuple):
-    """Of one method against another: mean difference, how many pairs, p, and p after Holm's correction."""
+    """The test of one method against another: mean difference, how many pairs, p, and p after Holm's correction."""
 
     mean: float
     pairs: int
@@ -31,7 +31,7 @@ class Tested(NamedTuple):
 
 
 def sign_flip(differences: Sequence[float]) -> float:
-    """p of the two-sided test that differences [n] are as likely to be negative as positive."""
+    """Return p of the two-sided test that differences [n] are as likely to be negative as positive."""
     d = np.asarray(differences, float)
     reached = abs(d.sum()) - 1e-9 * np.abs(d).sum()  # sums of other orders are equal but for rounding
     if len(d) <= EXACT:
@@ -46,12 +46,12 @@ def sign_flip(differences: Sequence[float]) -> float:
 
 
 def smallest(pairs: int) -> float:
-    """The p of `pairs` differences that all have one sign: no test of so many can find less."""
+    """Return the p of `pairs` differences that all have one sign: no test of so many can find less."""
     return 2 / 2**pairs if 0 < pairs <= EXACT else 1 / (1 + DRAWS) if pairs else 1.0
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """p-values as Holm (1979) corrects them for how many they are."""
+    """Return the p-values with Holm's (1979) correction for their number."""
     corrected, highest = [0.0] * len(ps), 0.0
     for rank, i in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
         highest = max(highest, min(1.0, (len(ps) - rank) * ps[i]))
@@ -60,7 +60,15 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 
 def against(values: dict[str, dict[tuple, float]], baseline: str) -> dict[str, Tested]:
-    """{method: {(task, seed): value}} -> the test of every other method that shares a pair with the baseline."""
+    """Test every method that shares a pair with the baseline.
+
+    Args:
+        values: {method: {(task, seed): value}}.
+        baseline: the method that the others are tested against.
+
+    Returns:
+        {method: its test}.
+    """
     paired = {
         name: [own[key] - values[baseline][key] for key in own if key in values[baseline]]
         for name, own in values.items()

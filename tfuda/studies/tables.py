@@ -1,9 +1,9 @@
-"""Tables of a grid's results: every run as CSV, and in Markdown and LaTeX what they come to.
+"""Write tables of a grid's results: every run as CSV, and their summaries in Markdown and LaTeX.
 
 rows      one dict a run: cell, task, seed, last, selected, oracle (shares of 1), source, seconds
-results   a table for each column of TITLES: cells down, tasks across, mean ± deviation over seeds; of every task the
-          best is bold, the next best underlined (in Markdown _so_); beneath a cell what the papers print of it
-paired    beneath `last` and `selected`: every cell against one of them, see tfuda/studies/significance.py
+results   a table for each column of TITLES: cells down, tasks across, mean ± deviation over seeds. The best of every
+          task is bold, the next best underlined (in Markdown _so_). Published numbers stand beneath their cell.
+paired    a table beneath `last` and `selected`: every cell against one of them, see tfuda/studies/significance.py
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ Quotes = Mapping[str, Sequence[published_numbers.Quote]]
 
 
 class Entry(NamedTuple):
-    """mark: "best", "next" or ""."""
+    """The text of an entry and its mark: "best", "next" or ""."""
 
     text: str
     mark: str = ""
 
 
 class Table(NamedTuple):
-    """lines: of entries, as many as the head has; notes: sentences beneath."""
+    """A table. lines: rows of as many entries as the head has; notes: sentences beneath."""
 
     title: str
     head: list[str]
@@ -49,10 +49,13 @@ class Table(NamedTuple):
 
 
 def results(rows: list[dict], column: str = "last", tuned: Iterable[str] = (), quotes: Quotes | None = None) -> Table:
-    """The table of one column.
+    """Return the table of one column.
 
-    tuned: tasks on whose labels the recipe was found; marked, and left out of the average
-    quotes: {cell: what papers print}, of published.for_table
+    Args:
+        rows: one dict a run.
+        column: a key of TITLES.
+        tuned: tasks on whose labels the recipe was found; they are marked, and left out of the average.
+        quotes: {cell: what papers print}, of published_numbers.for_table.
     """
     tasks = list(dict.fromkeys(row["task"] for row in rows))
     counted = [task for task in tasks if task not in tuned]
@@ -83,12 +86,12 @@ def results(rows: list[dict], column: str = "last", tuned: Iterable[str] = (), q
 
 
 def spread(values: list[float]) -> str:
-    """± standard deviation of several values."""
+    """Format the standard deviation of several values."""
     return f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
 
 
 def marked(values: dict[str, float]) -> dict[str, str]:
-    """Which are best and next best as printed; equals share a mark, and nothing is marked where all are equal."""
+    """Return the marks of the best and next best values as printed; ties share a mark, and all-equal values have none."""
     levels = sorted({f"{value:.1f}" for value in values.values()}, key=float, reverse=True)
     if len(levels) < 2:
         return {}
@@ -97,7 +100,7 @@ def marked(values: dict[str, float]) -> dict[str, str]:
 
 
 def beside(cell: str, own: dict[str, float], quote: published_numbers.Quote, columns: list[str]) -> list[list[Entry]]:
-    """A paper's line beneath ours, and ours minus it."""
+    """Return a paper's line, and the line of our numbers minus the paper's."""
     theirs = {name: quote.values[name] for name in columns if name in quote.values}
     printed = [f"{theirs[name]:.2f}".removesuffix("0") if name in theirs else "" for name in columns]
     less = [f"{own[name] - theirs[name]:+.1f}" if name in own and name in theirs else "" for name in columns]
@@ -108,7 +111,7 @@ def beside(cell: str, own: dict[str, float], quote: published_numbers.Quote, col
 
 
 def paired(rows: list[dict], column: str, baseline: str, tuned: Iterable[str] = ()) -> Table | None:
-    """Every cell against one of them over pairs of runs of the same task and seed, tuned tasks left out."""
+    """Return the tests of every cell against one of them over pairs of the same task and seed, without tuned tasks."""
     values: dict[str, dict[tuple, float]] = {}
     for row in rows:
         if row["task"] not in tuned:
@@ -126,12 +129,12 @@ def paired(rows: list[dict], column: str, baseline: str, tuned: Iterable[str] = 
 
 
 def share(p: float) -> str:
-    """0.125, < 0.001."""
+    """Format a p-value: 0.125, < 0.001."""
     return f"{p:.3f}" if p >= 0.001 else "< 0.001"
 
 
 def reach(pairs: int, cells: int) -> str:
-    """What so few pairs can show."""
+    """Return a sentence on what so few pairs can show."""
     low = significance.smallest(pairs)
     corrected = min(1.0, low * cells)
     many = f", and not below {corrected:.2g} after Holm's correction for {cells} methods" if cells > 1 else ""
@@ -146,7 +149,7 @@ def reach(pairs: int, cells: int) -> str:
 
 
 def as_csv(rows: list[dict], fields: Sequence[str]) -> str:
-    """One line per row."""
+    """Return CSV text with one line per row."""
     out = io.StringIO()
     writer = csv.DictWriter(out, fields, lineterminator="\n")
     writer.writeheader()
@@ -155,7 +158,7 @@ def as_csv(rows: list[dict], fields: Sequence[str]) -> str:
 
 
 def markdown(table: Table) -> str:
-    """Title, table and notes."""
+    """Return title, table and notes as Markdown."""
     marks = {"best": "**{}**", "next": "_{}_", "": "{}"}
     rule = ["---"] + ["---:"] * (len(table.head) - 1)
     lines = [table.head, rule, *([marks[e.mark].format(e.text) for e in line] for line in table.lines)]
@@ -169,13 +172,13 @@ SIGNS |= {"±": "$\\pm$", "<": "$<$", ">": "$>$", "|": "$|$", "→": "$\\to$"}
 
 
 def escaped(text: str) -> str:
-    """Text as LaTeX prints it; brackets in braces, because one behind a line's end would be its height."""
+    """Escape text for LaTeX; brackets get braces, because LaTeX reads one after a line's end as the line's height."""
     text = "".join(SIGNS.get(sign, sign) for sign in text)
     return re.sub(r"(^|\s)-(?=\d)", r"\1$-$", text)
 
 
 def latex(table: Table) -> str:
-    """The same for \\usepackage{booktabs}."""
+    """Return the same table for \\usepackage{booktabs}."""
     marks = {"best": "\\textbf{{{}}}", "next": "\\underline{{{}}}", "": "{}"}
     body = [[marks[entry.mark].format(escaped(entry.text)) for entry in line] for line in table.lines]
     lines = [
@@ -196,7 +199,7 @@ def latex(table: Table) -> str:
 
 
 def side_by_side(rows: list[dict]) -> str:
-    """One line a task: target accuracy at the end of training of every cell, mean over seeds."""
+    """Return one line a task with every cell's target accuracy at the end of training, mean over seeds."""
     lines = []
     for task in dict.fromkeys(row["task"] for row in rows):
         here = [row for row in rows if row["task"] == task]
@@ -210,7 +213,7 @@ def side_by_side(rows: list[dict]) -> str:
 
 
 def quoted(rows: list[dict], config: Mapping[str, Any], tuned: Iterable[str] = ()) -> Quotes:
-    """What papers print for the tasks of these runs, one of which had this config."""
+    """Return what papers print for the tasks of these runs; config is that of any one of the runs."""
     return published_numbers.for_table(config, {row["task"] for row in rows} - {*tuned})
 
 
@@ -223,7 +226,9 @@ def write_report(
 ) -> None:
     """Write results.csv, results.md and results.tex, with all columns.
 
-    baseline: the cell that the others are tested against; the first where it is ""
+    Args:
+        rows, folder, tuned, quotes: see `results`; the folder receives the files.
+        baseline: the cell that the others are tested against; the first where it is "".
     """
     made: list[Table] = []
     for column in TITLES:
@@ -241,9 +246,9 @@ def write_report(
 
 
 def of_folder(folders: Sequence[str], out: str, say: Callable[[str], None], baseline: str = "") -> pathlib.Path:
-    """Make the tables anew from the finished runs METHOD/TASK/seedN of the one folder, and train nothing.
+    """Write the tables anew from the finished runs METHOD/TASK/seedN of the one folder, and train nothing.
 
-    out: a folder for the files, else the folder itself; an older results.csv says the order and which tasks are tuned
+    out: a folder for the files, else the folder itself. An older results.csv gives the order and the tuned tasks.
     """
     if len(folders) != 1:
         raise ValueError(f"--what=table is of one folder of run/benchmark.py, not {len(folders)}")
@@ -279,7 +284,7 @@ def of_folder(folders: Sequence[str], out: str, say: Callable[[str], None], base
 
 
 def earlier_rows(file: pathlib.Path) -> tuple[dict[tuple[str, str, int], int], tuple[str, ...]]:
-    """Of an older results.csv: the place of every run, and the tuned tasks."""
+    """Read from an older results.csv the place of every run, and the tuned tasks."""
     if not file.is_file():
         return {}, ()
     with file.open(newline="", encoding="utf-8") as opened:

@@ -1,13 +1,14 @@
-"""keras-tuner over a config's `sweep`, on a validator that reads no target label.
+"""Search a config's `sweep` with keras-tuner, by a validator that reads no target label.
 
-By one process, or by several at once, as keras-tuner has it: the same command everywhere, with three variables.
+One process searches alone, or several search together as keras-tuner defines it: the same command everywhere, with
+three variables.
 
     KERASTUNER_TUNER_ID       "chief" for the process that hands out the trials, any other name for one that does them
-    KERASTUNER_ORACLE_IP      where the chief listens, and all others ask
+    KERASTUNER_ORACLE_IP      the address at which the chief listens, and which all others ask
     KERASTUNER_ORACLE_PORT
 
-Random settings are drawn in the order of the trials, whoever does them, so the trials are those of one process; the
-other kinds of draws look at what has ended, and among several processes that is a matter of time.
+Random settings are drawn in the order of the trials, whichever process does them, so the trials equal those of one
+process. The other oracles draw from the trials that have ended, which depends on timing among several processes.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ VARIABLES = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_P
 
 
 def role() -> str:
-    """What this process is in a search: "" for all of it, "chief", or the name of one that does trials."""
+    """Return the role of this process in a search: "" for a search alone, "chief", or the name of a worker."""
     missing = [name for name in VARIABLES if not os.environ.get(name)]
     if len(missing) == len(VARIABLES):
         return ""
@@ -51,7 +52,7 @@ def role() -> str:
 
 
 def aim(config: ConfigDict, objective: str) -> str:
-    """The validator that a search is for: the one named, or the config's."""
+    """Return the validator to optimise: the objective where one is named, else the config's."""
     name = objective or (config.select if config.select != validators.LAST else DEFAULT)
     if name == "oracle":
         raise ValueError("--objective=oracle would search by target labels, which nobody has who needs a search")
@@ -61,12 +62,12 @@ def aim(config: ConfigDict, objective: str) -> str:
 
 
 class Search(keras_tuner.Tuner):
-    """Every setting is a run with a workdir of its own, so a search that was killed goes on in mid-trial.
+    """Train every setting as a run with a workdir of its own, so a search that was killed resumes in mid-trial.
 
-    A trial is worth what the objective says of the evaluation that config.select chooses in its run. The first trial
-    has the defaults of the config; later ones draw from `sweep(hp, config)`. The draws follow from the seed: a search
-    starts anew each time, and takes from the workdirs what was trained before. keras-tuner's own files, several that
-    a kill leaves half-written or at odds, last no longer than the process.
+    A trial's value is the objective's at the evaluation that config.select chooses in its run. The first trial has the
+    defaults of the config; later ones draw from `sweep(hp, config)`. The draws follow from the seed: a search starts anew
+    each time, and takes from the workdirs what was trained before. keras-tuner's own files, of which a kill leaves several
+    half-written or inconsistent, are deleted when the process ends.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class Search(keras_tuner.Tuner):
         self.sign, self.begun, self.trained = validators.ALL[self.objective].sign, time.monotonic(), 0
         done = all(Workdir(folder / f"trial{i}").finished() for i in range(trials))
         if self.role == "chief" and done and kind != "hyperband":
-            del os.environ[VARIABLES[0]]  # nothing is left to hand out
+            del os.environ[VARIABLES[0]]  # no trial is left to hand out
             self.role = ""
         sweep(space, config)  # known before the first trial has ended, as others may begin at once
         segments = math.ceil(config.steps / config.segment)
@@ -105,24 +106,24 @@ class Search(keras_tuner.Tuner):
         return config
 
     def number(self, trial) -> int:
-        """Of the setting, and its folder: without the zeros, and the one that a trial of hyperband goes on with."""
+        """Return the number of a trial's setting and folder; a promoted trial of hyperband keeps the number of its run."""
         while earlier := trial.hyperparameters.values.get("tuner/trial_id"):
             trial = self.oracle.get_trial(earlier)
         return int(trial.trial_id)
 
     def until(self, trial, config: ConfigDict) -> int:
-        """The step at which a trial ends."""
+        """Return the step at which a trial ends."""
         segments = trial.hyperparameters.values.get("tuner/epochs")
         return config.steps if segments is None else min(segments * config.segment, config.steps)
 
     def run_trial(self, trial, *args, **options):
         try:
             return self.done(trial)
-        except Exception as error:  # every other trial would meet it too, and keras-tuner would go on without a word
+        except Exception as error:  # every other trial would fail alike, and keras-tuner would continue silently
             raise keras_tuner.errors.FatalError(str(error)) from error
 
     def done(self, trial) -> dict[str, float]:
-        """The value of a trial, which is trained as far as it is not yet."""
+        """Train a trial as far as its end, unless it is trained already, and return its value."""
         number, config = self.number(trial), self.configured(trial.hyperparameters)
         workdir, until = Workdir(self.folder / f"trial{number}"), self.until(trial, config)
         rows = workdir.rows()
@@ -164,7 +165,7 @@ class Search(keras_tuner.Tuner):
                 self.say(f"  {ended} of {self.total}; best: trial {best['trial']}, {best[self.objective]:.4f}{wait}")
 
     def table(self) -> list[dict]:
-        """A row for each setting, the best first; of hyperband those that went on furthest; what diverged is last."""
+        """Return a row for each setting, the best first and diverged ones last; hyperband's are those trained furthest."""
         rows: dict[int, dict] = {}
         for trial in sorted(self.oracle.trials.values(), key=lambda trial: int(trial.trial_id)):
             if trial.status == "COMPLETED" and trial.score is not None:
@@ -183,7 +184,7 @@ class Search(keras_tuner.Tuner):
         return sorted(rows.values(), key=rank)
 
     def lost(self, row: dict) -> bool:
-        """Did it diverge?"""
+        """Return whether the row's run diverged."""
         return row[self.objective] == DIVERGED[self.sign]
 
     def report(self, rows: list[dict]) -> None:
@@ -200,7 +201,7 @@ def _short(value) -> str:
 
 
 def text(rows: list[dict]) -> str:
-    """The trials as lines for a person."""
+    """Return the trials as lines of text."""
     names = list(dict.fromkeys(key for row in rows for key in row))
     cells = [names, *([_short(row.get(name, "")) for name in names] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -208,7 +209,7 @@ def text(rows: list[dict]) -> str:
 
 
 def search(tuner: Search) -> list[dict] | None:
-    """Run what is left of a search: the trials, the best first; None if the chief knows them."""
+    """Run the remaining trials of a search, and return all trials, the best first; None where only the chief has them."""
     address = ":".join(os.environ.get(name, "") for name in VARIABLES[1:])
     wait = float(os.environ.get("TFUDA_WAIT", "600"))
     if tuner.role not in ("", "chief"):
@@ -239,7 +240,7 @@ def search(tuner: Search) -> list[dict] | None:
 
 
 def config_file(tuner: Search, row: dict) -> str:
-    """The best trial's config as a file for --config."""
+    """Return the best trial's config as the text of a file for --config."""
     values = keras_tuner.HyperParameters()
     values.values.update({key: value for key, value in row.items() if key not in ("trial", "step", tuner.objective)})
     config = tuner.configured(values)

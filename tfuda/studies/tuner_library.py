@@ -1,7 +1,7 @@
 """Import keras-tuner, an extra of the library, and the parts of it that its public names do not reach.
 
-keras_tuner.src has the two oracles whose draws tfuda/studies/tuner_oracles.py makes reproducible, and the client by
-which several processes search together. Tried with keras-tuner 1.4.7 and 1.4.8.
+keras_tuner.src has the two oracles whose draws tfuda/studies/tuner_oracles.py makes reproducible. It also has the
+client by which several processes search together. Tried with keras-tuner 1.4.7 and 1.4.8.
 """
 
 from tfuda.startup import MissingExtra

@@ -1,12 +1,12 @@
-"""How a search draws settings: at random, by a Gaussian process, or in brackets that stop the worse early.
+"""Draw the settings of a search: at random, by a Gaussian process, or in brackets that stop the worse ones early.
 
-random     every setting on its own
-bayesian   after a third of the trials at random, where a Gaussian process of those before hopes for most
-hyperband  many settings for a few segments, of which the best third goes on for three times as long (Li et al., JMLR
-           2018); a setting that goes on is the same run, resumed. So many brackets as `trials` settings fill
+random     draws every setting independently
+bayesian   draws a third of the trials at random, then where a Gaussian process of the earlier trials expects most
+hyperband  trains many settings for a few segments, and resumes the best third for three times as long (Li et al.,
+           JMLR 2018). A setting that is resumed is the same run. The brackets are as many as `trials` settings fill.
 
-The first setting is the config's own. What keeps a search the same when it is made anew is that draws follow from the
-seed and, but for random ones, from the values of the trials before, which a run's folder keeps.
+The first setting is the config's own. A search that starts anew is the same search: draws follow from the seed. All
+draws but random ones also follow from the values of earlier trials, which a run's folder keeps.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ OWN = "tuner/"  # what hyperband adds to a setting
 class First:
     """Draws whose first are the config's own settings."""
 
-    asked = False  # has anybody wanted a trial?
-    again = False  # may a setting be tried twice, where there are no others?
+    asked = False  # whether a trial has been asked for
+    again = False  # whether a setting may be tried twice where there are no others
     _first = False
 
     def populate_space(self, trial_id):
@@ -34,7 +34,7 @@ class First:
     def _random_values(self):
         if not self._first:
             drawn = super()._random_values()  # type: ignore[misc]
-            if drawn is None and self.again:  # all settings there are have been tried
+            if drawn is None and self.again:  # every possible setting has been tried
                 self._tried_so_far.clear()  # type: ignore[attr-defined]
                 drawn = super()._random_values()  # type: ignore[misc]
             return drawn
@@ -57,18 +57,27 @@ class Bayesian(First, BayesianOptimizationOracle):
 
 class Hyperband(First, HyperbandOracle):
     total = 0  # trials of a search
-    again = True  # a bracket that is not full would not go on
+    again = True  # keras-tuner never promotes from a bracket that is not full
 
     def count(self, rounds: bool) -> int:
-        """Settings of an iteration; with their rounds, each of which is a trial."""
+        """Return the number of settings of an iteration, or, with rounds, of its trials: each round of a setting is one."""
         brackets = range(self._get_num_brackets())
         return sum(self._get_size(b, r) for b in brackets for r in range(self._get_num_rounds(b) if rounds else 1))
 
 
 def make_oracle(kind: str, space: keras_tuner.HyperParameters, objective: str, trials: int, seed: int, segments: int):
-    """The oracle, as keras-tuner calls what draws, of so many settings; segments: of a whole run.
+    """Return a new oracle, keras-tuner's name for an object that draws settings.
 
-    Any seed, also 0, which keras-tuner would take for none, has draws of its own.
+    Args:
+        kind: "random", "bayesian" or "hyperband".
+        space: the hyper-parameters to draw.
+        objective: the name of the validator to maximise or minimise.
+        trials: the number of settings.
+        seed: any integer; 0, which keras-tuner would take for no seed, has draws of its own too.
+        segments: the number of segments of a whole run.
+
+    Raises:
+        ValueError: if a run has too few segments for hyperband.
     """
     direction = "max" if validators.ALL[objective].sign > 0 else "min"
     shared = {
@@ -91,5 +100,5 @@ def make_oracle(kind: str, space: keras_tuner.HyperParameters, objective: str, t
 
 
 def plain_values(values: dict) -> dict:
-    """A trial's settings, in order, without what hyperband adds."""
+    """Return a trial's settings in order, without the entries that hyperband adds."""
     return {key: value for key, value in sorted(values.items()) if not key.startswith(OWN)}

@@ -1,6 +1,7 @@
-"""Which validator to believe: what runs with labelled targets say, of every evaluation that they wrote down.
+"""Compare validators by runs with labelled targets, over every evaluation that the runs have logged.
 
-Reads target labels, by way of the accuracies in metrics.csv: it is about validators, and chooses nothing for a run.
+The study reads target labels, by way of the accuracies in metrics.csv. It judges validators only, and chooses nothing
+for a run.
 
     within      rank correlation (Spearman) of validator and target accuracy over a run's evaluations, mean over runs
     across      the same over all evaluations of all runs of a task, mean over tasks: can it compare methods?
@@ -32,12 +33,12 @@ class Run(NamedTuple):
     metric: str  # the column of the target's accuracy
 
     def accuracy(self, row: dict[str, float]) -> float:
-        """In percent."""
+        """Return the target accuracy of an evaluation, in percent."""
         return 100 * row[self.metric]
 
 
 class Line(NamedTuple):
-    """What is known of one validator; means, and their standard errors."""
+    """The measures of one validator, each a mean with its standard error."""
 
     name: str
     within: tuple[float, float]
@@ -47,7 +48,12 @@ class Line(NamedTuple):
 
 
 def runs(folders: Iterable[str | pathlib.Path], say: Callable[[str], None] = lambda line: None) -> list[Run]:
-    """Every finished run at any depth below the folders, whose target is labelled."""
+    """Return every finished run, at any depth below the folders, whose target is labelled.
+
+    Raises:
+        FileNotFoundError: if a folder does not exist.
+        ValueError: if no run is found.
+    """
     found: dict[pathlib.Path, Run] = {}
     for folder in folders:
         if not pathlib.Path(folder).is_dir():
@@ -65,7 +71,7 @@ def runs(folders: Iterable[str | pathlib.Path], say: Callable[[str], None] = lam
 
 
 def names(of: Sequence[Run]) -> list[str]:
-    """Validators that every run has logged."""
+    """Return the validators that every run has logged."""
     found = [name for name in validators.ALL if all(validators.column(name) in row for run in of for row in run.rows)]
     if not found:
         raise ValueError("these runs have no validator in common: their metrics.csv is of another version")
@@ -73,7 +79,7 @@ def names(of: Sequence[Run]) -> list[str]:
 
 
 def correlation(x: Sequence[float], y: Sequence[float]) -> float:
-    """Spearman's, with mean ranks for ties; NaN where one of both stands still."""
+    """Return Spearman's rank correlation of x [n] and y [n], with mean ranks for ties; NaN where x or y is constant."""
     from scipy.stats import rankdata
 
     if len(x) < 3 or len({*x}) < 2 or len({*y}) < 2:
@@ -82,7 +88,7 @@ def correlation(x: Sequence[float], y: Sequence[float]) -> float:
 
 
 def mean(values: Sequence[float]) -> tuple[float, float]:
-    """(mean, standard error) of those that are numbers; NaN for what is not known."""
+    """Return (mean, standard error) of the values that are finite; NaN for what cannot be computed."""
     kept = np.array([value for value in values if not np.isnan(value)])
     if not len(kept):
         return float("nan"), float("nan")
@@ -90,14 +96,14 @@ def mean(values: Sequence[float]) -> tuple[float, float]:
 
 
 def said(value: tuple[float, float], digits: int) -> str:
-    """12.3 ± 0.4."""
+    """Format a mean and its standard error: 12.3 ± 0.4."""
     if np.isnan(value[0]):
         return ""
     return f"{value[0]:.{digits}f}" + ("" if np.isnan(value[1]) else f" ± {value[1]:.{digits}f}")
 
 
 def compare_validators(of: Sequence[Run]) -> list[Line]:
-    """A line for each validator and for the end of training, the smallest loss at checkpoints first."""
+    """Return a line for each validator and for the end of training, the smallest loss at checkpoints first."""
     tasks: dict[str, list[Run]] = {}
     for run in of:
         tasks.setdefault(run.task, []).append(run)
@@ -121,7 +127,7 @@ def _line(name: str, of: Sequence[Run], tasks: Sequence[Sequence[Run]]) -> Line:
 
     def lost_among(some: Sequence[Run]) -> float:
         best = max(run.accuracy(row) for run in some for row in run.rows)
-        if name == validators.LAST:  # which knows nothing of other runs: what any of them gives
+        if name == validators.LAST:  # LAST compares no runs: the mean over all of them
             return best - float(np.mean([run.accuracy(run.rows[-1]) for run in some]))
         run = max(some, key=lambda run: key(validators.chosen(run.rows, name)))
         return best - run.accuracy(validators.chosen(run.rows, name))
@@ -136,7 +142,7 @@ def _line(name: str, of: Sequence[Run], tasks: Sequence[Sequence[Run]]) -> Line:
 
 
 def markdown(lines: Sequence[Line], of: Sequence[Run]) -> str:
-    """The study as a table under a sentence."""
+    """Return the study as a Markdown table under a sentence."""
     tasks = {run.task for run in of}
     head = ["validator", "better", "ρ within a run", "ρ across runs", "checkpoint: points lost", "run: points lost"]
     table = [head, ["---", "---", "---:", "---:", "---:", "---:"]]
@@ -155,7 +161,7 @@ def markdown(lines: Sequence[Line], of: Sequence[Run]) -> str:
 
 
 def picture(lines: Sequence[Line], of: Sequence[Run], out: pathlib.Path) -> None:
-    """Points lost and rank correlations as bars, and every evaluation as a point under each validator."""
+    """Draw points lost and rank correlations as bars, and every evaluation as a point under each validator."""
     shown = [line for line in lines if line.name != validators.LAST]
     tasks, columns = [*dict.fromkeys(run.task for run in of)], 5
     deep = -(-len(shown) // columns)
@@ -197,7 +203,16 @@ def picture(lines: Sequence[Line], of: Sequence[Run], out: pathlib.Path) -> None
 
 
 def write_report(folders: Sequence[str], out: str, say: Callable[[str], None]) -> pathlib.Path:
-    """Write the table OUT (validators.md in the first folder) and the picture beside it."""
+    """Write the table OUT and the picture beside the table.
+
+    Args:
+        folders: folders with runs at any depth.
+        out: the table's file; validators.md in the first folder where it is "".
+        say: receives each message.
+
+    Returns:
+        The path of the table.
+    """
     of, path = runs(folders, say), pathlib.Path(out or pathlib.Path(folders[0], "validators.md"))
     if path.suffix == ".png":
         raise ValueError(f"--out={out}: the name of the table, as validators.md; the picture gets the same with .png")

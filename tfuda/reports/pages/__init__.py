@@ -1,5 +1,5 @@
-"""What runs have shown, as pages and tables.
+"""Write the results of runs as pages and tables.
 
-page    one run, as an HTML file that needs no other and asks nobody for anything
+page    one run, as an HTML file that needs no other file and no network
 index   a folder of runs, likewise
 """

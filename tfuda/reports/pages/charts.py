@@ -1,7 +1,7 @@
-"""Curves and bars as SVG that fits any width, with their numbers for the script that reads them out.
+"""Draw curves and bars as SVG that fits any width, with their numbers for the script that reads them out.
 
-A chart is three pictures one in the other: the frame; in it the plot, whose places are percents, so that type and
-dots keep their size; in that the lines, in a square of 1000 × 1000 that is stretched.
+A chart is three nested pictures. The frame holds the plot, whose places are percents, so that type and dots keep
+their size. The plot holds the lines, in a square of 1000 × 1000 that is stretched.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from tfuda.reports.pages.html import data, element, escape
 
-MOST = 300  # points of a line
+MOST = 300  # points of a line at most
 COLOURS = 8  # of style.css
 
 
@@ -33,12 +33,12 @@ class Chart(NamedTuple):
     percent: bool = False
     marked: int | None = None
     sign: str = "selected"
-    says: str = ""  # what it tells, under it
+    says: str = ""  # the sentence under the chart
     small: bool = False
 
 
 class Scale(NamedTuple):
-    """From a value to its place above the ground, 0 to 1; `bent`: linear up to 1 and logarithmic beyond."""
+    """The map from a value to its height, 0 to 1; `bent`: linear up to 1 and logarithmic beyond."""
 
     low: float
     high: float
@@ -63,11 +63,11 @@ def finite(values: Sequence[float]) -> list[float]:
 
 
 def nice(low: float, high: float, count: int = 4) -> list[float]:
-    """Some `count` round numbers that cover low to high."""
+    """Return about `count` round numbers that cover low to high."""
     span = (high - low) or abs(high) or 1.0
     raw = span / count
     power = 10.0 ** math.floor(math.log10(raw))
-    if power < 1e-9:  # a line that stands still, but for rounding
+    if power < 1e-9:  # a line that is constant but for rounding
         return [low - 1, low, low + 1] if low else [-1.0, 0.0, 1.0]
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= raw * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
@@ -75,7 +75,7 @@ def nice(low: float, high: float, count: int = 4) -> list[float]:
 
 
 def scale(lines: Sequence[Line]) -> tuple[Scale, list[float]]:
-    """The scale of all lines, and its ticks; bent where one line would press the others flat."""
+    """Return the scale of all lines, and its ticks; bent where one line would flatten the others."""
     values = [value for line in lines for value in finite(line.values)] or [0.0]
     peaks = sorted(max(map(abs, finite(line.values)), default=0.0) for line in lines)
     if len(peaks) > 1 and peaks[-1] > 50 * max(peaks[len(peaks) // 2], 1.0):
@@ -87,12 +87,12 @@ def scale(lines: Sequence[Line]) -> tuple[Scale, list[float]]:
 
 
 def thinned(count: int, *kept: int, most: int = MOST) -> np.ndarray:
-    """Indices of at most `most` rows of `count`, evenly, the last one and some others among them."""
+    """Return indices of at most `most` rows of `count`, evenly spaced, with the last one and those in `kept` among them."""
     return np.unique([*np.linspace(0, count - 1, min(count, most)).round().astype(int), *kept])
 
 
 def summary(chart: Chart, steps: Sequence[float]) -> str:
-    """The chart in words, with numbers."""
+    """Describe the chart in words, with numbers."""
     parts = []
     for line in chart.lines:
         known = [(value, step) for value, step in zip(line.values, steps, strict=True) if math.isfinite(value)]
@@ -109,7 +109,7 @@ def summary(chart: Chart, steps: Sequence[float]) -> str:
 
 
 def path(values: Sequence[float], places: Sequence[float], of: Scale) -> str:
-    """d of a line in the square of 1000; a value that is not finite interrupts it."""
+    """Return the SVG attribute d of a line in the square of 1000; a value that is not finite interrupts the line."""
     found, pen = [], "M"
     for x, value in zip(places, values, strict=True):
         if math.isfinite(value):
@@ -126,7 +126,7 @@ def percents(share: float) -> str:
 
 
 def drawn(chart: Chart, steps: Sequence[float], at: int) -> tuple[str, dict]:
-    """The figure, with values at index `at`, and its numbers for the script."""
+    """Return the figure, with values at index `at`, and its numbers for the script."""
     of, ticks = scale(chart.lines)
     across = Scale(steps[0], steps[-1] if steps[-1] > steps[0] else steps[0] + 1)
     places = [across(step) for step in steps]
@@ -176,7 +176,7 @@ def drawn(chart: Chart, steps: Sequence[float], at: int) -> tuple[str, dict]:
 
 
 def key(i: int, line: Line, at: int, chart: Chart) -> str:
-    """A line of the legend, with its value; a switch where there are several."""
+    """Return a line of the legend, with its value; a switch where there are several."""
     swatch = (
         f'<svg class="swatch" aria-hidden="true"><line class="line c{i % COLOURS} d{i // COLOURS % 3}" '
         'x1="1" x2="21" y1="6" y2="6"/></svg>'
@@ -188,7 +188,7 @@ def key(i: int, line: Line, at: int, chart: Chart) -> str:
 
 
 def group(name: str, steps: Sequence[float], charts: Sequence[Chart], at: int) -> str:
-    """Charts over the same steps that one slider reads out, at first at index `at`."""
+    """Return charts over the same steps that one slider reads out, at first at index `at`."""
     kept = thinned(len(steps), at, *(chart.marked for chart in charts if chart.marked is not None))
     place = {int(k): i for i, k in enumerate(kept)}
     shown = [steps[k] for k in kept]
@@ -210,7 +210,7 @@ def group(name: str, steps: Sequence[float], charts: Sequence[Chart], at: int) -
 
 
 def bars(title: str, names: Sequence[str], counts: Sequence[float], alt: str) -> str:
-    """A histogram; names stand below where they are few and short."""
+    """Draw a histogram; names stand below where they are few and short."""
     ticks = nice(0, max([*counts, 1]))
     parts = []
     for tick in ticks:

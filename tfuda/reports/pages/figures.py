@@ -1,4 +1,4 @@
-"""What a trained network gives to look at: predictions, the plane of its features, and where it looks."""
+"""Draw what a trained network shows: predictions, the plane of its features, and where it looks."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tfuda.reports.pages.html import element, embedded, escape, picture, scroll,
 from tfuda.reports.plots import attention, embedding
 from tfuda.reports.plots.regions import weights
 
-HALF = 4  # hits, and misses, whose maps are shown
+HALF = 4  # right images, and as many wrong ones, whose maps are shown
 MISTAKES = 24
 NEAR = 10  # neighbours in the plane
 
 
 class Look(NamedTuple):
-    """A run's last network, and what it says of the target's test images."""
+    """A run's last network, and its predictions on the target's test images."""
 
     config: ConfigDict
     task: Task
@@ -39,21 +39,21 @@ class Look(NamedTuple):
 
     @property
     def predicted(self) -> np.ndarray:
-        """int [N]"""
+        """Return the predicted classes, int [N]."""
         return self.probabilities.argmax(1)
 
     @property
     def confidence(self) -> np.ndarray:
-        """[N]"""
+        """Return the largest probability of each image, [N]."""
         return self.probabilities.max(1)
 
     @property
     def right(self) -> np.ndarray | None:
-        """bool [N], where there are labels."""
+        """Return whether each prediction is right, bool [N], where there are labels."""
         return None if self.target.labels is None else self.target.labels == self.predicted
 
     def name(self, row: int) -> str:
-        """Of an image: its file, or its place."""
+        """Return the name of an image: its file, or its index."""
         images = self.target.images
         if isinstance(images, Files):
             return os.path.basename(os.fsdecode(images.paths[row]))
@@ -71,7 +71,7 @@ def percent(share: float) -> str:
 
 
 def words(of: Look, row: int) -> str:
-    """What a picture is and what it is taken for."""
+    """Describe a picture: its label and its prediction."""
     classes, guess = of.task.classes, of.predicted[row]
     said = f"predicted {classes[guess]} ({percent(of.confidence[row])})"
     if of.target.labels is None:
@@ -83,7 +83,7 @@ def words(of: Look, row: int) -> str:
 
 
 def mixed(points: dict[str, np.ndarray]) -> float:
-    """Mean share of the other domain among the NEAR nearest points of each: source and target [n, 2]."""
+    """Return the mean share of the other domain among the NEAR nearest points of each: source and target [n, 2]."""
     every = np.concatenate([points["source"], points["target"]])  # [N, 2]
     side = np.repeat([0, 1], [len(points["source"]), len(points["target"])])
     distance = ((every[:, None] - every[None]) ** 2).sum(-1)
@@ -93,7 +93,7 @@ def mixed(points: dict[str, np.ndarray]) -> float:
 
 
 def plane(of: Look, before: str = "") -> str:
-    """t-SNE before and after as one picture, and in numbers."""
+    """Draw t-SNE before and after as one picture, with numbers."""
     parts = {side: embedding.part_of_domain(of.task.tests[side]) for side in embedding.MARKS}
     title, initial = embedding.earlier(of.config, of.task, before)
     some = parts["target"]
@@ -123,7 +123,7 @@ def plane(of: Look, before: str = "") -> str:
 
 
 def chosen(of: Look) -> np.ndarray:
-    """Rows of hits and misses; without labels of the surest and of the least sure."""
+    """Choose rows of right and wrong images; without labels the most and the least confident."""
     if of.target.labels is not None:
         return attention.choose(of.target.labels, of.predicted, HALF, HALF)
     order = np.argsort(-of.confidence, kind="stable")
@@ -137,7 +137,7 @@ def verdict(of: Look, row: int) -> str:
 
 
 def maps(of: Look) -> str:
-    """A table: images, and what the network and the weigher make of them."""
+    """Return a table: images, and the maps of the network and the weigher."""
     network, index = of.method.network, chosen(of)
     images = pipeline.read_pictures(of.target.images[index], network.view)  # [n, H, W, 3]
     views = attention.look_at_maps(network, images)
@@ -165,12 +165,12 @@ def maps(of: Look) -> str:
 
 
 def pixels(shares: np.ndarray) -> np.ndarray:
-    """0..1 -> uint8"""
+    """Convert shares in 0..1 to uint8."""
     return (255 * np.clip(shares, 0, 1)).round().astype(np.uint8)
 
 
 def peak(view: np.ndarray) -> str:
-    """Where [h, w] is highest, in words."""
+    """Describe where a map [h, w] is highest."""
     if not view.max() > 0:
         return "nowhere above zero"
     y, x = np.unravel_index(view.argmax(), view.shape)
@@ -180,7 +180,7 @@ def peak(view: np.ndarray) -> str:
 
 
 def mistakes(of: Look) -> str:
-    """The wrong images of which the network is surest, as a list of thumbnails."""
+    """Return the wrong images of highest confidence, as a list of thumbnails."""
     assert of.right is not None
     wrong = np.flatnonzero(~of.right)
     index = wrong[np.argsort(-of.confidence[wrong], kind="stable")][:MISTAKES]
@@ -198,7 +198,7 @@ def mistakes(of: Look) -> str:
 
 
 def compact(counts: np.ndarray, alt: str) -> str:
-    """A confusion matrix [K, K] as a picture, a pixel or more for each cell: dark is much, of the row."""
+    """Draw a confusion matrix [K, K] with a pixel or more for each cell: a dark cell is a large share of its row."""
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     low, high = np.array([255, 255, 255]), np.array([8, 64, 107])
     colours = low + np.sqrt(share)[..., None] * (high - low)  # the root shows what is rare

@@ -1,8 +1,8 @@
-"""HTML that nothing in a name can break, and a document that asks nobody for anything.
+"""Write HTML that no name can break, in a document that loads nothing from elsewhere.
 
-Every text goes through `escape`. Scripts and styles are allowed by the hash of the two that we write, so that one
-which came in by a name would not run; there are no style attributes and no event
-attributes, which the policy refuses too.
+Every text goes through `escape`. The policy allows scripts and styles by the hash of the two that we write, so that a
+script injected by a name would not run. There are no style attributes and no event attributes, which the policy
+refuses too.
 """
 
 from __future__ import annotations
@@ -46,17 +46,17 @@ DOCUMENT = """<!doctype html>
 
 
 def escape(value: Any) -> str:
-    """Text between tags or in an attribute; what would be invisible or turn the line round is shown as �."""
+    """Escape text between tags or in an attribute; characters that are invisible or reverse the line become �."""
     return quoted(UNSEEN.sub("\ufffd", str(value))).replace(" %", "\u00a0%")
 
 
 def hashed(text: str) -> str:
-    """As a Content-Security-Policy names an inline script or style."""
+    """Return the hash by which a Content-Security-Policy names an inline script or style."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def document(title: str, body: str, scripts: Sequence[str]) -> str:
-    """A whole file; scripts: names of the files beside this one that it runs."""
+    """Return a whole file; scripts: names of the files beside this module that it runs."""
     style = (HERE / "style.css").read_text("utf-8")
     script = "".join((HERE / name).read_text("utf-8") for name in scripts)
     policy = (
@@ -67,7 +67,7 @@ def document(title: str, body: str, scripts: Sequence[str]) -> str:
 
 
 def data(name: str, value: Any) -> str:
-    """JSON for a script, which finds it by the id."""
+    """Return JSON for a script, which finds it by the id."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     for sign in "<>&\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
@@ -75,7 +75,7 @@ def data(name: str, value: Any) -> str:
 
 
 def element(tag: str, inner: str, **attributes: Any) -> str:
-    """inner is HTML; class_="x" is class, aria_label is aria-label; attributes that are None are left out."""
+    """Return an element around inner HTML; class_="x" is class, aria_label is aria-label; None leaves an attribute out."""
     said = "".join(
         f' {name.rstrip("_").replace("_", "-")}="{escape(value)}"'
         for name, value in attributes.items()
@@ -85,7 +85,7 @@ def element(tag: str, inner: str, **attributes: Any) -> str:
 
 
 def section(name: str, title: str, *parts: str) -> str:
-    """A landmark under a heading of the second order; name: of its anchor."""
+    """Return a landmark under a heading of the second order; name: of its anchor."""
     heading = element("h2", escape(title), id=f"{name}-title")
     return element("section", "\n".join([heading, *filter(None, parts)]), id=name, aria_labelledby=f"{name}-title")
 
@@ -97,7 +97,15 @@ def paragraph(text: str, kind: str | None = None) -> str:
 def table(
     caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "", text: Sequence[int] = ()
 ) -> str:
-    """The first cell of a row names it. Caption and heads are text, cells HTML; text: columns that hold words."""
+    """Return a table, in which the first cell of a row names the row.
+
+    Args:
+        caption: text.
+        heads: text of each column.
+        rows: cells as HTML.
+        kind: the table's class.
+        text: indices of the columns that hold words.
+    """
     kinds = ["words" if i in text else None for i in range(len(heads))]
     top = "".join(element("th", escape(h), scope="col", class_=k) for h, k in zip(heads, kinds, strict=True))
     lines = []
@@ -108,13 +116,13 @@ def table(
 
 
 def whole_number(caption: str, heads: str, rows: str, kind: str) -> str:
-    """A table of cells (HTML) under a caption (text)."""
+    """Return a table of cells (HTML) under a caption (text)."""
     inside = f"<caption><span>{escape(caption)}</span></caption><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody>"
     return scroll(element("table", inside, class_=kind or None), caption)
 
 
 def scroll(inner: str, label: str) -> str:
-    """What may be wider than the page moves within itself, by keys as well."""
+    """Wrap HTML that may be wider than the page, so that it scrolls within itself, by keys as well."""
     return element("div", inner, class_="scroll", tabindex="0", role="region", aria_label=label)
 
 
@@ -123,19 +131,19 @@ def details(summary: str, inner: str) -> str:
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> str:
-    """A list of terms (text) and what they are (HTML)."""
+    """Return a list of terms (text) and their descriptions (HTML)."""
     return element("dl", "".join(f"<div><dt>{escape(a)}</dt><dd>{b}</dd></div>" for a, b in pairs), class_="facts")
 
 
 def embedded(content: bytes, alt: str, kind: str = "png", **attributes: Any) -> str:
-    """An <img> that holds its own file."""
+    """Return an <img> that holds its own file."""
     code = base64.b64encode(content).decode()
     said = "".join(f' {name.rstrip("_")}="{escape(value)}"' for name, value in attributes.items())
     return f'<img src="data:image/{kind};base64,{code}" alt="{escape(alt)}"{said}>'
 
 
 def picture(pixels: np.ndarray, alt: str, most: int = 112, exact: bool = False, **attributes: Any) -> str:
-    """uint8 [H, W, 3] -> an <img> of at most `most` pixels on a side; small or exact ones as PNG, others as JPEG."""
+    """Return an <img> of at most `most` pixels on a side from uint8 [H, W, 3]; PNG if small or exact, else JPEG."""
     image = Image.fromarray(pixels)
     image.thumbnail((most, most))
     small, file = max(image.size) <= LOSSLESS, io.BytesIO()

@@ -1,4 +1,4 @@
-"""A folder of runs as a table and a picture: FOLDER/index.html."""
+"""Write a folder of runs as a table and a picture: FOLDER/index.html."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tfuda.atomic_files import write_whole
 from tfuda.reports.pages import charts, html, runs
 from tfuda.reports.pages.html import data, element, escape, paragraph
 
-POINTS = 120  # of a curve
-SAID = 3  # folders that were left out
+POINTS = 120  # of a curve at most
+SAID = 3  # omitted folders that are named at most
 DRAWN = 8  # cells of which one run is drawn at first
 COLUMNS = (  # title, kind: text sorts as words
     ("draw", ""),
@@ -57,7 +57,7 @@ def index(folders: Sequence[str], out: str, say: Callable[[str], None]) -> pathl
 
 
 def curve(run: runs.Run) -> list[list[float | None]]:
-    """[[step, target accuracy]], thinned; nothing without labels."""
+    """Return [[step, target accuracy]], thinned; nothing without labels."""
     name = f"target_{run.numbers.get('metric', 'accuracy')}"
     if not run.rows or name not in run.rows[0]:
         return []
@@ -66,7 +66,7 @@ def curve(run: runs.Run) -> list[list[float | None]]:
 
 
 def link(run: runs.Run, where: pathlib.Path) -> str:
-    """A relative way from the index to a run's page, or nothing where there is none."""
+    """Return a relative path from the index to a run's page, or nothing where there is none."""
     file = run.folder / "report.html"
     if not file.is_file():
         return ""
@@ -75,7 +75,7 @@ def link(run: runs.Run, where: pathlib.Path) -> str:
 
 
 def row(i: int, run: runs.Run, where: pathlib.Path, checked: bool) -> str:
-    """One run; data-v is what a column sorts by."""
+    """Return the row of one run; a column sorts by data-v."""
     name = f"{run.config.cell}, {run.task}, seed {run.config.seed}"
     box = element(
         "input", "", type="checkbox", data_run=i, aria_label=f"draw {name}", **({"checked": ""} if checked else {})
@@ -96,7 +96,7 @@ def row(i: int, run: runs.Run, where: pathlib.Path, checked: bool) -> str:
 
 
 def first_drawn(found: Sequence[runs.Run]) -> set[int]:
-    """One run of each of the first cells, of the task that most have; all where they are few."""
+    """Return one run of each of the first cells, on the most frequent task; all runs where they are few."""
     able = [i for i, run in enumerate(found) if run.labelled]
     if len(able) <= DRAWN:
         return {*able}
@@ -109,7 +109,7 @@ def first_drawn(found: Sequence[runs.Run]) -> set[int]:
 
 
 def head(title: str, kind: str) -> str:
-    """Of a column; one that can be sorted by holds a button."""
+    """Return the head of a column; a column that can be sorted holds a button."""
     inner = f'<button type="button">{title}</button>' if kind else title
     return element("th", inner, scope="col", data_kind=kind or None, class_="words" if kind == "text" else None)
 

@@ -1,4 +1,4 @@
-"""One run as a page: WORKDIR/report.html."""
+"""Write one run as a page: WORKDIR/report.html."""
 
 from __future__ import annotations
 
@@ -15,11 +15,21 @@ from tfuda.reports.pages.html import element, escape, paragraph
 Say = Callable[[str], None]
 Part = tuple[str, str, str]  # anchor, title, HTML
 
-UNKNOWN = 10  # classes, where the data cannot be read: health has one threshold for more than 3
+UNKNOWN = 10  # classes assumed where the data cannot be read: health has one threshold for more than 3
 
 
 def page(folders: Sequence[str], out: str, say: Say, before: str = "") -> pathlib.Path:
-    """Write the page of the run in the one folder; before: of a source_only run, for the plane of the features."""
+    """Write the page of the run in the one folder.
+
+    Args:
+        folders: one workdir.
+        out: the file; report.html in the workdir where it is "".
+        say: receives each message.
+        before: the workdir of a source_only run, for the plane of the features.
+
+    Returns:
+        The path of the page.
+    """
     if len(folders) != 1:
         raise ValueError(f"--what=page shows one run, not {len(folders)}: --what=index lists several")
     run = runs.read_run(folders[0])
@@ -43,7 +53,7 @@ def page(folders: Sequence[str], out: str, say: Say, before: str = "") -> pathli
 
 
 def opened(run: runs.Run, say: Say) -> tuple[figures.Look | None, str]:
-    """The run's network on its target, or a sentence why there is none: a page of numbers is still of use."""
+    """Return the run's network on its target, or None and a sentence why: a page of numbers is still of use."""
     say("the network's predictions")
     try:
         return figures.look_at_run(run.folder), ""
@@ -54,7 +64,7 @@ def opened(run: runs.Run, say: Say) -> tuple[figures.Look | None, str]:
 
 
 def pictures(of: figures.Look, before: str, say: Say) -> list[Part]:
-    """All that a network and labels, where there are any, give to look at."""
+    """Return all parts that need a network, or labels where there are any."""
     step = int(of.method.step.numpy())
     parts: list[Part] = []
     if of.right is not None:
@@ -76,7 +86,7 @@ def pictures(of: figures.Look, before: str, say: Say) -> list[Part]:
 
 
 def looking(of: figures.Look) -> str:
-    """What the columns of the maps are."""
+    """Return a sentence that explains the columns of the maps."""
     kinds = "Hits and misses" if of.right is not None else "The surest images, and the least sure ones"
     weighs = {
         "toalign": "ToAlign aligns what is relevant for the task, of the source, and leaves the rest",
@@ -89,7 +99,7 @@ def looking(of: figures.Look) -> str:
 
 
 def document(run: runs.Run, parts: Sequence[Part]) -> str:
-    """The file."""
+    """Return the text of the file."""
     parts = [part for part in parts if part[2]]
     links = "".join(f'<li><a href="#{name}">{escape(title)}</a></li>' for name, title, _ in parts)
     title = f"{run.name}, {run.task}, seed {run.config.seed}"

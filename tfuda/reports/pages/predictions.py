@@ -1,4 +1,4 @@
-"""The parts of a run's page that show what the network predicts of the target."""
+"""Write the parts of a run's page that show the network's predictions on the target."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAIRS = 20
 
 
 def confusions(counts: np.ndarray) -> list[tuple[int, int, float]]:
-    """(true, predicted, percent of the true class) of every confusion, the most frequent first: counts [K, K]."""
+    """Return every confusion of counts [K, K], the most frequent first: (true, predicted, percent of the true class)."""
     off = np.where(np.eye(len(counts), dtype=bool), 0, np.nan_to_num(shares(counts)))
     order = np.argsort(-off, axis=None, kind="stable")
     rows, columns = np.unravel_index(order, off.shape)
@@ -31,7 +31,7 @@ def in_words(score: evaluate.Score, classes: tuple[str, ...]) -> str:
 
 
 def matrix(of: figures.Look) -> str:
-    """Whole where there is room; else the most confused pairs, and a small picture."""
+    """Return the whole matrix where there is room; else the most confused pairs, and a small picture."""
     score, classes = evaluate.score(of.target.known_labels, of.probabilities), of.task.classes
     said = in_words(score, classes)
     if len(classes) <= WRITTEN:
@@ -64,7 +64,7 @@ def cell(share: float) -> str:
 
 
 def histograms(of: figures.Look) -> str:
-    """How often each class is predicted, and how sure the network is; with the truth where it is known."""
+    """Draw how often each class is predicted and how confident the network is, with the truth where it is known."""
     classes, count = of.task.classes, len(of.predicted)
     taken = np.bincount(of.predicted, minlength=len(classes))
     order = np.argsort(-taken, kind="stable")
@@ -90,7 +90,7 @@ def histograms(of: figures.Look) -> str:
 
 
 def tenths(of: figures.Look) -> tuple[list[str], np.ndarray]:
-    """Names of ten bands of confidence, and the band of each image int [N]."""
+    """Return names of ten bands of confidence, and the band of each image int [N]."""
     band = np.clip((10 * of.confidence).astype(int), 0, 9)
     return [f"{10 * i}–{10 * i + 10}" for i in range(10)], band
 
@@ -106,7 +106,7 @@ def confidence(of: figures.Look) -> str:
 
 
 def bands(of: figures.Look) -> str:
-    """The same as a table, with how often it was right."""
+    """Return the bands of confidence as a table, with the accuracy in each."""
     names, band = tenths(of)
     rows = []
     for i, name in enumerate(names):

@@ -1,4 +1,4 @@
-"""A run as its folder tells it, finished or not, without building anything."""
+"""Read a run from its folder, finished or not, without building a network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tfuda.names import PARTS
 
 
 class Run(NamedTuple):
-    """What all that follows needs of a workdir; numbers: as in result.json, of the rows so far."""
+    """The parts of a workdir that the pages need; numbers: as in result.json, of the rows so far."""
 
     folder: pathlib.Path
     config: ConfigDict
@@ -29,7 +29,7 @@ class Run(NamedTuple):
 
     @property
     def name(self) -> str:
-        """dannp+toalign+mcc; of package.module:Name the last part."""
+        """Return the cell's name, dannp+toalign+mcc; of package.module:Name the last part."""
         return "+".join(self.config[part].rpartition(":")[2] for part in PARTS if self.config[part])
 
     @property
@@ -38,29 +38,34 @@ class Run(NamedTuple):
 
     @property
     def labelled(self) -> bool:
-        """Has the target labels to measure on?"""
+        """Return whether the target has labels to measure on."""
         return "last" in self.numbers
 
     @property
     def terms(self) -> list[str]:
-        """Columns that are terms of the loss."""
+        """Return the columns that are terms of the loss."""
         named = {*self.config.options.get("trade_offs", {}), self.config.regulariser.rpartition(":")[2]}
         return [column for column in self.rows[0] if column in named - {"", "discriminator"}] if self.rows else []
 
     @property
     def validators(self) -> list[str]:
-        """Names of those that this run has logged."""
+        """Return the names of the validators that this run has logged."""
         return [name for name in validators.ALL if self.rows and validators.column(name) in self.rows[0]]
 
     @property
     def selected(self) -> int:
-        """Index of the row that was selected."""
+        """Return the index of the row that was selected."""
         at = (i for i, row in enumerate(self.rows) if row["step"] == self.numbers["selected_step"])
         return next(at, len(self.rows) - 1)
 
 
 def read_run(path: str | os.PathLike) -> Run:
-    """The run in a folder; FileNotFoundError or ValueError in a sentence where there is none."""
+    """Read the run in a folder.
+
+    Raises:
+        FileNotFoundError: if there is no run.
+        ValueError: if the run is of another version.
+    """
     workdir = Workdir(path)
     config, rows, result = workdir.config(), workdir.rows(), workdir.finished()
     needed = (*PARTS, "task", "seed", "steps", "segment", "mean_class", "options", *([] if result else ["select"]))
@@ -78,7 +83,7 @@ def read_run(path: str | os.PathLike) -> Run:
 
 
 def state(workdir: Workdir, config: ConfigDict, rows: list[dict[str, float]], result: dict | None) -> str:
-    """finished, diverged at step N, or step N of M."""
+    """Return the run's state: finished, diverged at step N, or step N of M."""
     step = int(rows[-1]["step"]) if rows else 0
     if result:
         return "finished"
@@ -88,7 +93,7 @@ def state(workdir: Workdir, config: ConfigDict, rows: list[dict[str, float]], re
 
 
 def runs_below(folder: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
-    """Folders at any depth, this one too, that look like runs; links are not followed."""
+    """Yield the folders at any depth, this one too, that look like runs; links are not followed."""
     for here, folders, files in os.walk(os.fspath(folder)):
         folders[:] = sorted(name for name in folders if name not in ("checkpoints", "events", "export", "plots"))
         if "config.json" in files and ("result.json" in files or "metrics.csv" in files):

@@ -1,4 +1,4 @@
-"""The parts of a run's page that need its folder alone: numbers, curves, health, validators, config."""
+"""Write the parts of a run's page that need its folder alone: numbers, curves, health, validators, config."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def steps(run: Run) -> list[float]:
 
 
 def headline(run: Run) -> str:
-    """What was run, and the three numbers with what they mean."""
+    """Return the run's name, and the three numbers with their meanings."""
     numbers = run.numbers
     time = f"{numbers['seconds']:,.0f} s" if "seconds" in numbers else "not known yet"
     about = facts(
@@ -92,7 +92,7 @@ def headline(run: Run) -> str:
 
 
 def curves(run: Run) -> str:
-    """Accuracies and every term of the loss, the selected step marked."""
+    """Return charts of the accuracies and every term of the loss, with the selected step marked."""
     known = {name: text for name, text in ACCURACIES.items() if name in run.rows[0]}
     lines = [Line(text, column(run, name)) for name, text in known.items()]
     drawn = [Chart("Test accuracy", lines, True, run.selected)]
@@ -115,7 +115,7 @@ def curves(run: Run) -> str:
 
 
 def vitals(run: Run, classes: int) -> str:
-    """Complaints, and what they were read from."""
+    """Return the complaints about the run's health, and the numbers they were read from."""
     said = diagnostics.complaints(run.rows, classes, run.config.steps)
     found = [paragraph(f"{sentence[0].upper()}{sentence[1:]}.", "warn") for sentence in said.values()]
     if not found:
@@ -136,7 +136,7 @@ SHARES = ("discriminator", "largest_class", "pseudo_rate", "dead")
 
 
 def validators(run: Run) -> str:
-    """Each label-free validator with the step that it would choose."""
+    """Return each label-free validator with the step that it would choose."""
     if not run.validators:
         return ""
     rows, drawn = [], []
@@ -168,7 +168,7 @@ def validators(run: Run) -> str:
 
 
 def shipped_config(run: Run) -> tuple[str, dict]:
-    """(name, flat config) of our config file that the command named, as that is now; else ("", {})."""
+    """Return (name, flat config) of the library's config file that the command named, as it is now; else ("", {})."""
     named = [str(word).partition("=")[2] for word in run.about.get("command", []) if "--config=" in str(word)]
     file = shipped_configs.FOLDER / f"{pathlib.PurePath(named[0].partition(':')[0]).stem}.py" if named else None
     if not file or not file.is_file():
@@ -181,12 +181,12 @@ def shipped_config(run: Run) -> tuple[str, dict]:
 
 
 def config(run: Run) -> str:
-    """Where the config differs from defaults, and where the run comes from."""
+    """Return where the config differs from defaults, and the run's origin."""
     own = flat(run.config.to_dict())
     name, file = shipped_config(run)
     base = flat(defaults.default_config("+".join(filter(None, (run.config[part] for part in PARTS)))).to_dict())
     asked = {str(w).lstrip("-").removeprefix("config.").partition("=")[0] for w in run.about.get("command", [])}
-    rows: dict[bool, list] = {True: [], False: []}  # is it other than in the config file?
+    rows: dict[bool, list] = {True: [], False: []}  # by whether the value differs from the config file's
     for key in sorted({*own, *base} - {"cell"}):
         columns = [own.get(key), *([file.get(key)] if name else []), base.get(key)]
         if len({*map(plain_value, columns)}) > 1:
@@ -224,7 +224,7 @@ def origin(run: Run) -> str:
 
 
 def plain_value(value: object) -> str:
-    """As a person reads it: nothing is “empty”."""
+    """Format a value for a reader: nothing is “empty”."""
     if value is None:
         return "–"
     if isinstance(value, ConfigDict | dict):

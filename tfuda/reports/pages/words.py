@@ -1,4 +1,4 @@
-"""What the numbers of a run tell, in plain words; the one place that names columns for the pages."""
+"""Explain the numbers of a run in plain words; only this module names columns for the pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures for papers and posters, as PNG files; needs no display.
+"""Draw pictures for papers and posters, as PNG files; no display is needed.
 
 curves     accuracy and loss terms over training, of one run or several
 sync       gradient norms of GSDA's levels over training; distance of DAAA's attentions by update
@@ -15,7 +15,7 @@ domains    what the images of the domains look like
 
 import logging
 
-logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it announces the making of its font cache
+logging.getLogger("matplotlib").setLevel(logging.ERROR)  # matplotlib announces that it builds its font cache
 
 from tfuda.reports.plots.attention import cam  # noqa: E402
 from tfuda.reports.plots.embedding import tsne  # noqa: E402

@@ -1,4 +1,4 @@
-"""Where the network looks, and what is aligned: after Figures 4, 5, 6 and 9 of the ToAlign paper, 1 of BIWAA's.
+"""Draw where the network looks, and what is aligned: after Figures 4, 5, 6 and 9 of the ToAlign paper, 1 of BIWAA's.
 
 With F the last map, y^k the logit of class k, α_c the spatial mean of dy^k/dF_c, CE^k the cross-entropy:
 
@@ -7,9 +7,9 @@ With F the last map, y^k the logit of class k, α_c the spatial mean of dy^k/dF_
     ± task     ReLU(± h w Σ_c dy^k/dF_c F_c)                       k the label (source), predicted (target)
     weighted   Σ_c |∇_c F_c| / sqrt(mean_hw Σ_c ∇_c²),  ∇ = dCE^k/dF   k likewise; in the place of ± task for BIWAA
 
-h w dy^k/dF_c is ToAlign's w^cls_c = dy^k/df_c where f is F's spatial mean, and w^cls carried back to the map where
-a bottleneck or an attention lies between. So Grad-CAM and the positive part look alike where k is the same.
-Likewise ∇ over its norm is BIWAA's weight ∇/|∇| of f, carried back; of a sure and right image both are 0.
+h w dy^k/dF_c is ToAlign's w^cls_c = dy^k/df_c where f is F's spatial mean. Where a bottleneck or an attention lies
+between f and F, it is w^cls carried back to the map. So Grad-CAM and the positive part look alike where k is the same.
+Likewise ∇ over its norm is BIWAA's weight ∇/|∇| of f, carried back; of a confident and right image both are 0.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Views(NamedTuple):
 
 
 class Column(NamedTuple):
-    """What stands above it, the view in it, and the views with which it shares its maximum."""
+    """A column's heading, its view, and the views with which it shares its maximum."""
 
     title: str
     view: str
@@ -68,7 +68,7 @@ ALIGNED = {"biwaa": (Column("weighted\n(BIWAA)", "weighted", ("weighted",)),)}  
 
 
 def gradient(network: Network, maps: tuple, classes: np.ndarray, score: Callable = logit_of) -> tf.Tensor:
-    """d score / dF [B, h, w, C] at the last map, one class for each image (int [B]); score: of a paper."""
+    """Return d score / dF [B, h, w, C] at the last map, one class for each image (int [B]); score: of a paper."""
 
     def head(last):
         return network.top((*maps[:-1], last)).logits
@@ -77,25 +77,25 @@ def gradient(network: Network, maps: tuple, classes: np.ndarray, score: Callable
 
 
 def grad_cam(maps: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
-    """Both [B, h, w, C] -> [B, h, w]."""
+    """Return Grad-CAM [B, h, w] from maps and gradients, both [B, h, w, C]."""
     alpha = tf.reduce_mean(gradients, [1, 2], keepdims=True)  # [B, 1, 1, C]
     return tf.nn.relu(tf.reduce_sum(alpha * maps, -1))
 
 
 def task_map(maps: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
-    """ToAlign's modulated map, of either sign: both [B, h, w, C] -> [B, h, w]."""
+    """Return ToAlign's modulated map, of either sign, [B, h, w], from maps and gradients, both [B, h, w, C]."""
     area = maps.shape[1] * maps.shape[2]
     return area * tf.reduce_sum(gradients * maps, -1)
 
 
 def weighted(maps: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
-    """BIWAA's weighted map, gradients those of the cross-entropy: both [B, h, w, C] -> [B, h, w]."""
+    """Return BIWAA's weighted map [B, h, w] from maps and the cross-entropy's gradients, both [B, h, w, C]."""
     squares = tf.reduce_mean(tf.reduce_sum(gradients**2, -1, keepdims=True), [1, 2], keepdims=True)  # [B, 1, 1, 1]
     return tf.reduce_sum(tf.abs(tf.math.divide_no_nan(gradients, tf.sqrt(squares)) * maps), -1)
 
 
 def look_at_maps(network: Network, images: np.ndarray, labels: np.ndarray | None = None) -> Views:
-    """Views of images uint8 [B, H, W, 3]; the task is that of the labels (int [B]), or of the predictions."""
+    """Return views of images uint8 [B, H, W, 3], with the task of the labels (int [B]), or else of the predictions."""
     outputs = network(images, training=False)
     predicted = tf.argmax(outputs.logits, -1, tf.int32)
     last, classes = outputs.maps[-1], predicted if labels is None else labels
@@ -111,9 +111,9 @@ def look_at_maps(network: Network, images: np.ndarray, labels: np.ndarray | None
 
 
 def choose(labels: np.ndarray | None, predicted: np.ndarray, right: int, wrong: int) -> np.ndarray:
-    """Rows of the first rightly and wrongly classified images, of as many classes as possible.
+    """Return rows of the first rightly and wrongly classified images, of as many classes as possible.
 
-    Where one kind is short the other fills up; without labels the first images.
+    Where one kind is short the other fills up; without labels the first images are chosen.
     """
     if labels is None:
         return np.arange(min(right + wrong, len(predicted)))
@@ -124,7 +124,7 @@ def choose(labels: np.ndarray | None, predicted: np.ndarray, right: int, wrong: 
 
 
 def varied(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The same rows: first one of every class, then a second of every class, and so on."""
+    """Return the same rows: first one of every class, then a second of every class, and so on."""
     seen = np.zeros(labels.max() + 1, int)
     turn = np.empty(len(rows), int)
     for i, label in enumerate(labels[rows]):
@@ -134,7 +134,7 @@ def varied(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def overlay(image: np.ndarray, view: np.ndarray, top: float) -> np.ndarray:
-    """Heat over the grey image: uint8 [H, W, 3] and [h, w] in 0..top -> [H, W, 3] in 0..1."""
+    """Draw heat over the grey image: uint8 [H, W, 3] and [h, w] in 0..top -> [H, W, 3] in 0..1."""
     large = tf.image.resize(view[..., None], image.shape[:2], "bilinear").numpy()[..., 0]  # [H, W]
     heat = HEAT(np.clip(large / top if top > 0 else 0 * large, 0, 1))[..., :3]
     grey = np.repeat(image.mean(-1, keepdims=True) / 255, 3, -1)
@@ -142,14 +142,14 @@ def overlay(image: np.ndarray, view: np.ndarray, top: float) -> np.ndarray:
 
 
 def row(axes: np.ndarray, image: np.ndarray, views: Views, columns: tuple[Column, ...]) -> None:
-    """One image [H, W, 3] with its views [h, w] in these columns."""
+    """Draw one image [H, W, 3] with its views [h, w] in these columns."""
     tops = [max(getattr(views, name).max() for name in column.scale) for column in columns]
     heats = [overlay(image, getattr(views, of.view), top) for of, top in zip(columns, tops, strict=True)]
     show(axes, [image, *heats])
 
 
 def show(axes: np.ndarray, pictures: Sequence[np.ndarray]) -> None:
-    """Each [H, W, 3] in a cell of its own."""
+    """Draw each picture [H, W, 3] in a cell of its own."""
     for cell, picture in zip(axes, pictures, strict=True):
         cell.imshow(picture, interpolation="nearest")
         cell.set(xticks=[], yticks=[])
@@ -157,7 +157,7 @@ def show(axes: np.ndarray, pictures: Sequence[np.ndarray]) -> None:
 
 
 def caption(axes: Axes, side: str, domain: Domain, index: int, predicted: np.ndarray, *more: str) -> None:
-    """Left of a row: the domain, the label, the prediction and further lines."""
+    """Write left of a row the domain, the label, the prediction and further lines."""
     lines = [f"{side} {figure_style.shortened(domain.name)}"]
     if domain.labels is not None:
         lines.append(f"true: {figure_style.shortened(domain.classes[domain.labels[index]])}")
@@ -166,9 +166,9 @@ def caption(axes: Axes, side: str, domain: Domain, index: int, predicted: np.nda
 
 
 def picked(network: Network, tests: dict[str, Domain]) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
-    """Two images of the source and four of the target, half of them misclassified if there are such.
+    """Choose two images of the source and four of the target, half of them misclassified if there are such.
 
-    Side by side: its name, the images' rows int [n], the predictions of all int [N], the images uint8 [n, H, W, 3].
+    Yields for each side: its name, the images' rows int [n], all predictions int [N], the images uint8 [n, H, W, 3].
     """
     observer = evaluate.Observer(network)
     for side, half in (("source", 1), ("target", 2)):
@@ -179,7 +179,7 @@ def picked(network: Network, tests: dict[str, Domain]) -> Iterator[tuple[str, np
 
 
 def cam(path: str, out: str | os.PathLike) -> None:
-    """Of some images of both test sets."""
+    """Draw the maps of some images of both test sets."""
     config, task, method = training.load_run(path)
     rows = []
     for side, index, predicted, images in picked(method.network, task.tests):

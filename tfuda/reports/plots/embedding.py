@@ -1,7 +1,7 @@
-"""Source and target features in two dimensions.
+"""Draw source and target features in two dimensions.
 
-One run and what was before it, in colours of the classes: after Figure 10 of the ToAlign paper. Several runs next to
-each other, in colours of the domains: after Figure 2 of the TADA paper.
+One run and its starting point are drawn in colours of the classes: after Figure 10 of the ToAlign paper. Several runs
+next to each other are drawn in colours of the domains: after Figure 2 of the TADA paper.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ class Cloud(NamedTuple):
 
 
 def part_of_domain(domain: Domain) -> Domain:
-    """At most POINTS images, always the same."""
+    """Return at most POINTS images of a domain, always the same."""
     return domain.rows(np.sort(np.random.default_rng(0).permutation(len(domain))[:POINTS]))
 
 
 def embed(features: np.ndarray) -> np.ndarray:
-    """t-SNE [N, d] -> [N, 2]; one thread, because sums over several differ from run to run."""
+    """Embed features [N, d] in the plane [N, 2] by t-SNE, in one thread, because sums over several differ from run to run."""
     if not np.isfinite(features).all():
         raise ValueError("the features are not finite, so there is nothing to plot: this training has diverged")
     flat = min(features.shape) < 2 or not features.std(0).any()
@@ -67,7 +67,7 @@ def embed(features: np.ndarray) -> np.ndarray:
 
 
 def cloud(title: str, method: Method, target: Domain, parts: dict[str, Domain]) -> Cloud:
-    """Parts of source and target through the network, into one plane; the accuracy is that of all of `target`."""
+    """Embed parts of source and target by the network's features; the accuracy is that of all of `target`."""
     observer = evaluate.Observer(method.network)
     if target.labels is not None:
         accuracy = evaluate.score(target.labels, observer(target.images).logits).accuracy
@@ -79,26 +79,26 @@ def cloud(title: str, method: Method, target: Domain, parts: dict[str, Domain]) 
 
 
 def alike(first: ConfigDict, second: ConfigDict, *who: str) -> None:
-    """Refuses runs of two tasks; `who` they are."""
+    """Refuse runs of two tasks; `who` names them in the error."""
     for key in SAME:
         if first[key] != second[key]:
             raise ValueError(f"{who[0]} has {key}={first[key]!r}, {who[1]} has {second[key]!r}")
 
 
 def after(config: ConfigDict, method: Method) -> str:
-    """Title of the right panel."""
+    """Return the title of the right panel."""
     title = f"{figure_style.run_name(config)} (step {int(method.step.numpy())})"
     return title if trains_source_only(config) else f"after adaptation: {title}"
 
 
 def titles(configs: Sequence[ConfigDict]) -> list[str]:
-    """The runs' names, with what tells them apart."""
+    """Return the runs' names, with the options in which they differ."""
     names = [figure_style.run_name(config) for config in configs]
     return [textwrap.fill(name, WIDE) for name in history.apart(names, [*map(history.options, configs)])]
 
 
 def earlier(config: ConfigDict, task: Task, before: str) -> tuple[str, Method]:
-    """Title and network of the left panel: the source-only run in `before`, or the untrained network."""
+    """Return title and network of the left panel: the source-only run in `before`, or the untrained network."""
     if not before:
         gone = bool(config.weights) and not os.path.isfile(config.weights)
         config = config.copy_and_resolve_references()
@@ -113,7 +113,7 @@ def earlier(config: ConfigDict, task: Task, before: str) -> tuple[str, Method]:
 
 
 def middle(points: np.ndarray, own: np.ndarray) -> np.ndarray | None:
-    """Median [2] of a class's points, or None where it lies among others: points [N, 2], own bool [N]."""
+    """Return the median [2] of a class's points, or None where it lies among others: points [N, 2], own bool [N]."""
     if not own.any():
         return None
     centre = np.median(points[own], 0)
@@ -122,9 +122,13 @@ def middle(points: np.ndarray, own: np.ndarray) -> np.ndarray | None:
 
 
 def panel(axes: Axes, of: Cloud, classes: tuple[str, ...], sides: bool = False) -> None:
-    """Marker is domain, a class's name stands amid its source points, if they keep together.
+    """Draw a cloud: the marker is the domain, and a class's name stands amid its source points if they keep together.
 
-    sides: colour is domain too, and not class; only short names are written
+    Args:
+        axes: the panel.
+        of: the cloud to draw.
+        classes: the names of the classes.
+        sides: whether the colour is the domain too, instead of the class; then only short names are written.
     """
     colours = np.array([*figure_style.class_colours(len(classes)), "#777777"], object)
     for side, look in MARKS.items():
@@ -146,7 +150,7 @@ def panel(axes: Axes, of: Cloud, classes: tuple[str, ...], sides: bool = False) 
 
 
 def legend(names: dict[str, str], classes: tuple[str, ...], unknown: bool, sides: bool = False) -> list[Line2D]:
-    """Markers for the domains and colours for the classes, or for the domains where `sides`."""
+    """Return markers for the domains and colours for the classes, or for the domains where `sides`."""
     colours = figure_style.SIDES if sides else dict.fromkeys(MARKS, "#333333")
     source, target = colours["source"], colours["target"]
 
@@ -166,7 +170,7 @@ def legend(names: dict[str, str], classes: tuple[str, ...], unknown: bool, sides
 
 
 def tsne(paths: Sequence[str], out: str | os.PathLike, before: str = "") -> None:
-    """One run at the right of what was before it, or several abreast; the same images in all panels."""
+    """Draw one run beside its starting point, or several runs abreast; the same images in all panels."""
     folders = figure_style.once(paths)
     configs = [Workdir(path).config() for path in folders]
     for path, other in zip(folders, configs, strict=True):
@@ -187,7 +191,7 @@ def tsne(paths: Sequence[str], out: str | os.PathLike, before: str = "") -> None
 
 
 def draw(clouds: Sequence[Cloud], task: Task, several: bool, out: str | os.PathLike) -> None:
-    """Panels next to each other, more than three in rows."""
+    """Draw panels next to each other, more than three in rows."""
     count = len(clouds)
     columns = count if count <= 3 else math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)

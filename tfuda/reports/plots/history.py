@@ -1,4 +1,4 @@
-"""Accuracy and loss terms over training, of one run or of several in comparison."""
+"""Draw accuracy and loss terms over training, of one run or of several in comparison."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ OTHERS = {
 
 
 class Run(NamedTuple):
-    """What the curves need of a workdir."""
+    """The parts of a workdir that the curves need."""
 
     config: ConfigDict
     rows: Rows
@@ -62,7 +62,7 @@ class Group(NamedTuple):
 
 
 def read_history(path: str) -> Run:
-    """A run with at least one row of metrics."""
+    """Read a run with at least one row of metrics."""
     workdir = Workdir(path)
     config, rows = workdir.config(), workdir.rows()
     if not rows:
@@ -71,7 +71,7 @@ def read_history(path: str) -> Run:
 
 
 def grouped(runs: Sequence[Run]) -> list[Group]:
-    """Seeds together; where two groups would have one name, the options that differ are added."""
+    """Group runs that differ in their seeds only; where two groups share a name, add the options that differ."""
     settings: list[dict] = []
     members: list[list[Run]] = []
     for run in runs:
@@ -89,12 +89,12 @@ def grouped(runs: Sequence[Run]) -> list[Group]:
 
 
 def options(config: ConfigDict) -> dict:
-    """Key by key, without the text of the cell, which says the same in other words."""
+    """Return the config's options by key, without the text of the cell, which repeats them."""
     return {key: value for key, value in flat(config.to_dict()).items() if key != "cell"}
 
 
 def gathered(paths: Iterable[str], read: Callable[[str], Run] = read_history) -> list[Group]:
-    """Of the runs in these workdirs; not more than there are colours."""
+    """Group the runs in these workdirs, at most as many groups as there are colours."""
     groups = grouped([read(path) for path in figure_style.once(paths)])
     if len(groups) > len(figure_style.PALETTE):
         raise ValueError(
@@ -104,7 +104,7 @@ def gathered(paths: Iterable[str], read: Callable[[str], Run] = read_history) ->
 
 
 def apart(names: Sequence[str], settings: Sequence[dict]) -> list[str]:
-    """The same names; to those that occur twice the options are added in which their settings differ."""
+    """Return the names; a name that occurs twice gets the options in which its settings differ."""
     found = []
     for name, setting in zip(names, settings, strict=True):
         twins = [other for other, title in zip(settings, names, strict=True) if title == name]
@@ -114,13 +114,13 @@ def apart(names: Sequence[str], settings: Sequence[dict]) -> list[str]:
 
 
 def differing(settings: Sequence[dict]) -> list[str]:
-    """Keys that have not one value in all settings."""
+    """Return the keys whose values differ among the settings."""
     keys = sorted({key for setting in settings for key in setting})
     return [key for key in keys if any(s.get(key) != settings[0].get(key) for s in settings)]
 
 
 def band(runs: Sequence[Rows], column: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Steps that all runs have [T], mean [T] and sample standard deviation [T] (0 for a single run)."""
+    """Return steps that all runs have [T], mean [T] and sample standard deviation [T] (0 for a single run)."""
     tables = [{row["step"]: row[column] for row in rows} for rows in runs]
     steps = sorted(set.intersection(*map(set, tables)))
     values = np.array([[table[step] for step in steps] for table in tables])  # [runs, T]
@@ -129,12 +129,12 @@ def band(runs: Sequence[Rows], column: str) -> tuple[np.ndarray, np.ndarray, np.
 
 
 def terms(groups: Iterable[Group]) -> list[str]:
-    """Names of all loss terms, in the order in which they are met."""
+    """Return the names of all loss terms, in the order of first occurrence."""
     return list(dict.fromkeys(key for group in groups for key in group.runs[0][0] if key not in OTHERS))
 
 
 def line(axes: Axes, runs: Sequence[Rows], column: str, scale: float = 1.0, **look) -> None:
-    """Mean and band of one column; nothing for runs without it."""
+    """Draw mean and band of one column; nothing for runs without the column."""
     if column not in runs[0][0]:
         return
     steps, mean, spread = band(runs, column)
@@ -145,7 +145,7 @@ def line(axes: Axes, runs: Sequence[Rows], column: str, scale: float = 1.0, **lo
 
 
 def compress(axes: Axes) -> None:
-    """A scale linear up to 1 and logarithmic beyond, where one line would press the others flat (BSP's squares)."""
+    """Set a scale linear up to 1 and logarithmic beyond, where one line would flatten the others (BSP's squares)."""
     peaks = sorted(np.abs(line.get_ydata()).max(initial=0.0) for line in axes.get_lines())
     if len(peaks) > 1 and peaks[-1] > 50 * max(peaks[len(peaks) // 2], 1.0):
         axes.set_yscale("symlog", linthresh=1.0)
@@ -153,7 +153,7 @@ def compress(axes: Axes) -> None:
 
 
 def panel(axes: Axes, groups: Sequence[Group], columns: dict[str, str], scale: float = 1.0) -> list[Line2D]:
-    """Columns in dashes; colours tell columns of a single group apart, and groups of several."""
+    """Draw columns in dashes; colours distinguish the columns of a single group, or several groups."""
     handles = []
     for i, (column, name) in enumerate(columns.items()):
         dash = DASHES[i % len(DASHES)]
@@ -168,7 +168,7 @@ def panel(axes: Axes, groups: Sequence[Group], columns: dict[str, str], scale: f
 
 
 def mark(axes: Axes, groups: Sequence[Group]) -> list[Line2D]:
-    """A diamond where the validator would stop each run: on the target's line, or else the source's."""
+    """Draw a diamond where the validator would stop each run, on the target's line or else the source's."""
     look: dict[str, Any] = {
         "linestyle": "",
         "marker": "D",
@@ -189,17 +189,17 @@ def mark(axes: Axes, groups: Sequence[Group]) -> list[Line2D]:
 
 
 def below(axes: Axes, handles: list[Line2D]) -> None:
-    """The legend under the axes, where it covers no line."""
+    """Put the legend under the axes, where it covers no line."""
     axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=3, columnspacing=1.2)
 
 
 def heading(groups: Sequence[Group]) -> float:
-    """Inches that the names of the runs take."""
+    """Return the height in inches of the runs' names."""
     return 0.17 * (len(groups) + 1 if len(groups) > 1 else 1)
 
 
 def head(figure: Figure, groups: Sequence[Group]) -> None:
-    """The names of the runs, several with their colours."""
+    """Write the names of the runs, several with their colours."""
     if len(groups) == 1:
         figure.suptitle(groups[0].label, fontsize=10)
         return
@@ -208,7 +208,7 @@ def head(figure: Figure, groups: Sequence[Group]) -> None:
 
 
 def curves(paths: Sequence[str], out: str | os.PathLike) -> None:
-    """The picture of the runs in these workdirs."""
+    """Draw the curves of the runs in these workdirs."""
     groups = gathered(paths)
     with figure_style.page(out, 7.0, 3.2 + heading(groups)) as figure:
         left, right = figure.subplots(1, 2)

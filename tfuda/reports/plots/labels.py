@@ -1,4 +1,4 @@
-"""How often each class occurs, in the source and in the target: after Figure 3 of the BIWAA paper."""
+"""Draw how often each class occurs in the source and in the target, after Figure 3 of the BIWAA paper."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ COLOURS = {**figure_style.SIDES, "predicted": figure_style.PALETTE[4]}
 
 
 def shares(labels: np.ndarray, classes: int) -> np.ndarray:
-    """int [N] in 0..K-1 -> share of every class [K]."""
+    """Return the share of every class [K], from labels int [N] in 0..K-1."""
     return np.bincount(labels, minlength=classes) / len(labels)
 
 
 def distance(first: np.ndarray, second: np.ndarray) -> float:
-    """Total variation of two distributions [K]: the share that would have to change its class."""
+    """Return the total variation of two distributions [K]: the share that would have to change its class."""
     return float(np.abs(first - second).sum() / 2)
 
 
 def known(config: ConfigDict, task: Task) -> dict[str, np.ndarray]:
-    """Labels int [N] of the training images by side; "predicted" of the target as earlier rounds believe."""
+    """Return labels int [N] of the training images by side; "predicted" holds the target's by the prior of earlier rounds."""
     found = {side: domain.labels for side, domain in task.trains.items() if domain.labels is not None}
     before = pseudo_labels.prior(config, task)
     return found | ({} if before is None else {"predicted": before.argmax(1)})
 
 
 def bars(axes: Axes, distributions: dict[str, np.ndarray], names: dict[str, str]) -> None:
-    """Side by side for every class: distributions [K]."""
+    """Draw distributions [K] side by side for every class."""
     width = 0.84 / len(distributions)
     for i, (side, distribution) in enumerate(distributions.items()):
         place = np.arange(len(distribution)) + (i - (len(distributions) - 1) / 2) * width
@@ -44,7 +44,7 @@ def bars(axes: Axes, distributions: dict[str, np.ndarray], names: dict[str, str]
 
 
 def ticks(axes: Axes, classes: tuple[str, ...], room: float) -> float:
-    """Names of classes, each in so many inches, or of very many numbers: the height in inches that they take."""
+    """Write names of classes, each in `room` inches, or numbers of very many; return the height in inches of the text."""
     axes.set_xlim(-0.7, len(classes) - 0.3)
     axes.set_xlabel("class" if len(classes) <= NAMED else "number of the class")
     if len(classes) > NAMED:
@@ -57,7 +57,7 @@ def ticks(axes: Axes, classes: tuple[str, ...], room: float) -> float:
 
 
 def labels(config: ConfigDict, out: str | os.PathLike) -> None:
-    """Of the training images of the config's task."""
+    """Draw the class frequencies of the training images of the config's task."""
     task = build.task(config)
     found = known(config, task)
     distributions = {side: shares(of, len(task.classes)) for side, of in found.items()}

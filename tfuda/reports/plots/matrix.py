@@ -1,4 +1,4 @@
-"""Which class is taken for which."""
+"""Draw which class is taken for which."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAMED = 100  # classes up to which every tick has a name
 
 
 def shares(counts: np.ndarray) -> np.ndarray:
-    """Percent of each row [K, K]; NaN in the rows of classes without an image."""
+    """Return percent of each row [K, K]; NaN in the rows of classes without an image."""
     total = counts.sum(1, keepdims=True)
     return np.where(total > 0, 100.0 * counts / np.maximum(total, 1), np.nan)
 
@@ -25,7 +25,7 @@ def shares(counts: np.ndarray) -> np.ndarray:
 def confusion(
     score: evaluate.Score, classes: Sequence[str], title: str = "", path: str | os.PathLike = "confusion.png"
 ) -> None:
-    """The confusion matrix in percent of each true class; `title` goes above the accuracy."""
+    """Draw the confusion matrix in percent of each true class; `title` goes above the accuracy."""
     count = len(classes)
     side = float(np.clip(1.8 + 0.32 * count, 4.0, 10.0))
     accuracy = f"accuracy {figure_style.percent(score.accuracy)} of {score.confusion.sum()} images"
@@ -44,7 +44,7 @@ def confusion(
 
 
 def ticks(axes: Axes, classes: Sequence[str]) -> None:
-    """The names of all classes; of very many, numbers of some."""
+    """Write the names of all classes; where there are very many, numbers of some."""
     if len(classes) > NAMED:
         return
     names = [figure_style.shortened(name) for name in classes]
@@ -56,7 +56,7 @@ def ticks(axes: Axes, classes: Sequence[str]) -> None:
 
 
 def write(axes: Axes, cells: np.ndarray) -> None:
-    """Whole percents into the cells [K, K]; exact zeros stay empty."""
+    """Write whole percents into the cells [K, K]; exact zeros stay empty."""
     for (row, column), value in np.ndenumerate(cells):
         if value > 0:
             colour = "white" if value > 55 else "#222222"
@@ -65,7 +65,7 @@ def write(axes: Axes, cells: np.ndarray) -> None:
 
 
 def confusion_of_run(path: str, out: str | os.PathLike) -> None:
-    """Of a run's target test set."""
+    """Draw the confusion matrix of a run's target test set."""
     config, task, method = training.load_run(path)
     target = task.tests["target"]
     if target.labels is None:

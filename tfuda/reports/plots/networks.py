@@ -1,8 +1,8 @@
-"""Where several networks look in one target picture: after Figure 5 of the DAAA paper.
+"""Draw where several networks look in one target picture, after Figure 5 of the DAAA paper.
 
-A_l of one layer (tfuda/methods/shared/attention_transfer.py), of the test picture itself, as the source network
-sees it, the adapted one, and where there is one an oracle. The layer is the last of those that are aligned of 7 × 7
-places at least, or else the last. Every heat has its own whole scale.
+The maps are A_l of one layer (tfuda/methods/shared/attention_transfer.py) and of the test picture itself. They show
+the source network, the adapted one, and where there is one an oracle. The layer is the last aligned one of at least
+7 × 7 places, or else the last. Every map has its own whole scale.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ from tfuda.reports.plots import attention, oracle
 from tfuda.reports.plots.regions import regions
 
 SMALLEST = 7  # places on a side
-HALF = 3  # images that the adapted network reads rightly, and wrongly
+HALF = 3  # images that the adapted network classifies rightly, and as many wrongly
 
 
 def of_daaa(config: ConfigDict) -> bool:
-    """Is it a run of DAAA, or of what stands on it?"""
+    """Return whether the run is of DAAA, or of a method built on DAAA."""
     return "method" in config and issubclass(build.kind(config), daaa.DAAA)
 
 
 def layer(maps: tuple) -> int:
-    """Which of the maps [B, h, w, C] is shown."""
+    """Return the index of the map [B, h, w, C] to show."""
     large = [i for i, of in enumerate(maps) if min(of.shape[1:3]) >= SMALLEST]
     return large[-1] if large else len(maps) - 1
 
 
 def look_at_layers(network: Network, images: np.ndarray, at: int, pooling: str) -> np.ndarray:
-    """Images uint8 [B, H, W, 3] -> attention of the layer `at`, [B, h, w]."""
+    """Return attention of the layer `at`, [B, h, w], from images uint8 [B, H, W, 3]."""
     maps = network(images, training=False).maps[at]
     return tf.reshape(attention_transfer.attention(maps, pooling), [-1, *maps.shape[1:3]]).numpy()
 
 
 def teacher(path: str, config: ConfigDict, task: Task) -> Network:
-    """The source network of the run in --workdir=PATH."""
+    """Load the source network of the run in --workdir=PATH."""
     folder = prerequisites.folder_of(config, config.teacher, pathlib.Path(path, "teacher"))
     if Workdir(folder).finished() is None or not tf.train.latest_checkpoint(folder / "checkpoints"):
         raise FileNotFoundError(f"--workdir={path} lacks its source network: {folder} holds no finished run")
@@ -57,7 +57,7 @@ def teacher(path: str, config: ConfigDict, task: Task) -> Network:
 
 
 def judge(path: str, config: ConfigDict, task: Task) -> Network:
-    """The oracle in --oracle=PATH, which shows the same maps."""
+    """Load the oracle in --oracle=PATH, and refuse one whose maps are not comparable."""
     own, network = oracle.load_oracle(path, config, task)
     for key in ("network", "network_options", "view"):
         if own[key] != config[key]:
@@ -69,13 +69,13 @@ def judge(path: str, config: ConfigDict, task: Task) -> Network:
 
 
 def chosen(networks: dict[str, Network], domain: Domain) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """(rows int [n] of the images to show, the networks' predictions int [N]), by what the adapted one reads."""
+    """Choose images by the adapted network's predictions: (rows int [n], the networks' predictions int [N])."""
     read = {name: evaluate.Observer(network)(domain.images).logits.argmax(1) for name, network in networks.items()}
     return attention.choose(domain.labels, read["adapted network"], HALF, HALF), read
 
 
 def networks(path: str, out: str | os.PathLike, judged: str = "") -> None:
-    """Of some target test images of a run of DAAA; judged: folder of the oracle's run."""
+    """Draw some target test images of a run of DAAA; judged: folder of the oracle's run."""
     config, task, method = training.load_run(path)
     seen = {"source network": teacher(path, config, task), "adapted network": method.network}
     if judged:
@@ -105,7 +105,13 @@ def networks(path: str, out: str | os.PathLike, judged: str = "") -> None:
 
 
 def attention_of_run(path: str, out: str | os.PathLike, judged: str = "") -> None:
-    """The picture of the run's method: of regions for TADA, of networks for DAAA."""
+    """Draw the attention of a run: of regions for TADA, of networks for DAAA.
+
+    Args:
+        path: the run's workdir.
+        out: the PNG file.
+        judged: the folder of the oracle's run, for DAAA alone.
+    """
     config = Workdir(path).config()
     if "method" not in config:
         raise ValueError(f"--workdir={path} is a folder of run/pair.py: --what=attention needs a run of tada or daaa")

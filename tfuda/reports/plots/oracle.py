@@ -1,4 +1,4 @@
-"""An oracle: a network that learnt the target's real labels, by which a picture may judge what did not see them."""
+"""Load an oracle: a network trained on the target's real labels, by which a picture judges networks trained without."""
 
 from __future__ import annotations
 
@@ -14,7 +14,20 @@ from tfuda.networks.base import Network
 
 
 def load_oracle(path: str, config: ConfigDict, task: Task) -> tuple[ConfigDict, Network]:
-    """The run in --oracle=PATH, source_only on TARGET-TARGET, for a picture of this config and task."""
+    """Load the run in --oracle=PATH, source_only on TARGET-TARGET, for a picture of this config and task.
+
+    Args:
+        path: the oracle's workdir.
+        config: the config of the run to draw.
+        task: the task of the run to draw.
+
+    Returns:
+        (config, network) of the oracle.
+
+    Raises:
+        FileNotFoundError: if there is no run.
+        ValueError: if the run has another method, task, data or other classes.
+    """
     about = pathlib.Path(path, "config.json")
     if not about.is_file():
         raise FileNotFoundError(f"--oracle={path} holds no run: {about} is missing")
@@ -41,6 +54,6 @@ def load_oracle(path: str, config: ConfigDict, task: Task) -> tuple[ConfigDict, 
 
 
 def some(classes: tuple[str, ...], most: int = 12) -> str:
-    """Names of classes for a sentence."""
+    """Join names of classes for a sentence, at most `most` of them."""
     more = f" and {len(classes) - most} more" if len(classes) > most else ""
     return ", ".join(classes[:most]) + more

@@ -1,8 +1,8 @@
-"""Some training pictures of both domains, each above its translation; and how many of these an oracle recognises.
+"""Draw training pictures of both domains above their translations, and count how many an oracle recognises.
 
-An oracle that has learnt the target's real labels reads every translated source picture. The share that it takes for
-the picture's own label says how much of the class the generators have kept; beside it stands what the oracle reaches
-on real test pictures.
+An oracle that has learnt the target's real labels classifies every translated source picture. The share classified as
+the picture's own label measures how much of the class the generators keep. Beside it stands the oracle's accuracy on
+real test pictures.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Found(NamedTuple):
 
 
 def whereabouts(path: str) -> tuple[ConfigDict, pathlib.Path]:
-    """(config, folder of the pairs) of a folder of run/pair.py, or of a run that trains on pairs."""
+    """Return (config, folder of the pairs) of a folder of run/pair.py, or of a run that trains on pairs."""
     here = pathlib.Path(path)
     kinds = "a folder of run/pair.py nor a run with pairs, as of daaa"
     if not (here / "config.json").is_file():
@@ -48,7 +48,7 @@ def whereabouts(path: str) -> tuple[ConfigDict, pathlib.Path]:
     config = Workdir(path).config()
     if "pairs" not in config:
         raise ValueError(f"--workdir={path} is neither {kinds}: its config has no pairs")
-    if "method" not in config:  # pairs do not depend on it; what they leave out is not looked at
+    if "method" not in config:  # pairs do not depend on the method; other missing keys are not checked
         return ConfigDict({**defaults.default_config("source_only").to_dict(), **config.to_dict()}), here
     if "pairs" not in build.kind(config)._stages:
         raise ValueError(f"--workdir={path} is neither {kinds}: it is a run of {config.method}")
@@ -56,7 +56,7 @@ def whereabouts(path: str) -> tuple[ConfigDict, pathlib.Path]:
 
 
 def find(path: str) -> Found:
-    """The pairs of --workdir=PATH."""
+    """Load the pairs of --workdir=PATH."""
     config, folder = whereabouts(path)
     index = pair_store.finished(folder)
     if index is None:
@@ -71,7 +71,7 @@ def find(path: str) -> Found:
 
 
 def chosen(domain: Domain) -> np.ndarray:
-    """Rows to show: of as many classes as possible, each lot in their order; without labels from all over."""
+    """Choose rows of as many classes as possible, each lot in their order; without labels evenly spaced rows."""
     count = min(COLUMNS * LOTS, len(domain))
     if domain.labels is None:
         return np.linspace(0, len(domain) - 1, count).round().astype(int)
@@ -81,7 +81,7 @@ def chosen(domain: Domain) -> np.ndarray:
 
 
 def lots(domain: Domain, translated: Domain, side: int) -> list[np.ndarray]:
-    """Rows of a sheet: pictures, their translations, further pictures, theirs: uint8 [n, side, side, 3] each."""
+    """Return rows of a sheet: pictures, their translations, further pictures, theirs: uint8 [n, side, side, 3] each."""
     rows = chosen(domain)
     both = [pipeline.read_pictures(of.images[rows], made.whole_picture(of, side)) for of in (domain, translated)]
     cuts = range(0, len(rows), COLUMNS)
@@ -89,7 +89,7 @@ def lots(domain: Domain, translated: Domain, side: int) -> list[np.ndarray]:
 
 
 def verdict(network: Network, found: Found, path: str) -> str:
-    """What the oracle in --oracle=PATH says of all translated source pictures, and of real ones."""
+    """Return the accuracy of the oracle in --oracle=PATH on all translated source pictures and on real ones, as text."""
     there, real = found.translated["source_as_target"], found.task.tests["target"]
     if not network.view.size and (isinstance(there.images, Files) or there.images.shape[1:] != network.size):
         raise ValueError(
@@ -105,9 +105,13 @@ def verdict(network: Network, found: Found, path: str) -> str:
 
 
 def pairs(path: str, out: str | os.PathLike, judge: str = "", say: Callable[[str], None] = lambda line: None) -> None:
-    """The picture of the pairs in a folder, or of a run that trains on them.
+    """Draw the pairs in a folder, or of a run that trains on them.
 
-    judge: folder of the oracle's run; say: is told its verdict
+    Args:
+        path: the workdir.
+        out: the PNG file.
+        judge: the folder of the oracle's run, or "".
+        say: receives the oracle's verdict.
     """
     found = find(path)
     line = ""

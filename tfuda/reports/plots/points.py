@@ -1,4 +1,4 @@
-"""Tables of results, and lines through the means of several seeds."""
+"""Read tables of results, and draw lines through the means of several seeds."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-LOOK: dict[str, Any] = {"marker": "o", "markersize": 3.5, "linewidth": 1.5}  # of a line that says nothing else
+LOOK: dict[str, Any] = {"marker": "o", "markersize": 3.5, "linewidth": 1.5}  # of a line without a style of its own
 Points = dict[float, list[float]]  # x -> the shares that the seeds have there
 
 
 def table(path: str | os.PathLike, texts: Sequence[str], numbers: Sequence[str]) -> list[dict[str, Any]]:
-    """These columns of a CSV file, row by row; a number that is not there is NaN."""
+    """Read these columns of a CSV file, row by row; a missing number is NaN."""
     if not pathlib.Path(path).is_file():
         raise FileNotFoundError(f"{path} is missing")
     with open(path, newline="", encoding="utf-8") as file:
@@ -38,7 +38,7 @@ def table(path: str | os.PathLike, texts: Sequence[str], numbers: Sequence[str])
 
 
 def gather(pairs: Iterable[tuple[float, float]]) -> Points:
-    """(x, share) of all seeds -> by x, in order; NaN is left out."""
+    """Group (x, share) of all seeds by x, in order; NaN is left out."""
     points: Points = {}
     for x, share in sorted(pair for pair in pairs if not np.isnan(pair).any()):
         points.setdefault(x, []).append(share)
@@ -46,14 +46,14 @@ def gather(pairs: Iterable[tuple[float, float]]) -> Points:
 
 
 def spread(points: Points) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """x, mean and sample standard deviation, each [T]; the deviation of one seed alone is NaN."""
+    """Return x, mean and sample standard deviation, each [T]; the deviation of a single seed is NaN."""
     mean = [np.mean(values) for values in points.values()]
     deviation = [np.std(values, ddof=1) if len(values) > 1 else np.nan for values in points.values()]
     return np.array([*points]), np.array(mean), np.array(deviation)
 
 
 def draw(axes: Axes, points: Points, **look) -> None:
-    """Means in percent, ± the deviation as a band, or as a bar where the line is one point."""
+    """Draw means in percent, ± the deviation as a band, or as a bar where the line is one point."""
     x, mean, deviation = spread(points)
     axes.plot(x, 100 * mean, **LOOK | look)
     low, high = 100 * (mean - deviation), 100 * (mean + deviation)
@@ -64,13 +64,13 @@ def draw(axes: Axes, points: Points, **look) -> None:
 
 
 def within(axes: Axes) -> None:
-    """Percents end at 0 and 100; a little room keeps a point at the end whole."""
+    """Limit percents to 0 and 100, with a little room so that a point at the end is drawn whole."""
     low, high = axes.get_ylim()
     axes.set_ylim(max(low, -1), min(high, 101))
 
 
 def seeds(lines: Iterable[Points]) -> str:
-    """For a title: how many seeds the means are of; "" for one."""
+    """Return for a title how many seeds the means are of; "" for one."""
     counts = {len(values) for points in lines for values in points.values()}
     most = max(counts)
     return f" (mean ± std of {'up to ' if len(counts) > 1 else ''}{most} seeds)" if most > 1 else ""

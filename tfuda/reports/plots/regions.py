@@ -1,4 +1,4 @@
-"""Which regions a network attends to: after Figure 3 of the TADA paper.
+"""Draw which regions a network attends to, after Figure 3 of the TADA paper.
 
 w_k of the regions k of the last map, as evaluation has it (tfuda/networks/attention.py), in 0.31 .. 1 for
 weight=one_minus_entropy and in 0 .. 0.69 for weight=entropy. An image's w often differ by some hundredths only, so
@@ -22,19 +22,19 @@ COLUMNS = ("image", "attention w", "w over the image")
 
 
 def weights(network: Network, images: np.ndarray) -> np.ndarray:
-    """images uint8 [B, H, W, 3] -> w of the regions of the last map [B, h, w]."""
+    """Return w of the regions of the last map [B, h, w], from images uint8 [B, H, W, 3]."""
     outputs = network(images, training=False)
     height, width = outputs.maps[-1].shape[1:3]
     return tf.reshape(outputs.extras["attention"], [-1, height, width]).numpy()
 
 
 def blocks(view: np.ndarray) -> np.ndarray:
-    """[h, w] -> colours [h, w, 3] from its lowest to its highest value."""
+    """Return colours [h, w, 3] of a map [h, w], scaled from its lowest to its highest value."""
     return attention.HEAT((view - view.min()) / max(np.ptp(view), np.finfo("float32").tiny))[..., :3]
 
 
 def regions(path: str, out: str | os.PathLike) -> None:
-    """Of some images of both test sets."""
+    """Draw the regions of some images of both test sets."""
     config, task, method = training.load_run(path)
     network, name = method.network, figure_style.run_name(config)
     if "attention" not in network(network.blank()).extras:

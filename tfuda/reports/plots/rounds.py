@@ -1,4 +1,4 @@
-"""Accuracy by round of training: after Figure 5 of the BIWAA paper."""
+"""Draw accuracy by round of training, after Figure 5 of the BIWAA paper."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Folder(NamedTuple):
 
 
 def read_rounds(path: str) -> Folder:
-    """The rounds of one seed."""
+    """Read the rounds of one seed."""
     folder = pathlib.Path(path)
     if not (folder / "rounds.csv").is_file():
         raise FileNotFoundError(f"--workdir={path} is no folder of run/rounds.py: {folder / 'rounds.csv'} is missing")
@@ -57,7 +57,7 @@ def read_rounds(path: str) -> Folder:
 
 
 def common(folders: Sequence[Folder]) -> ConfigDict:
-    """The config of the first round that all folders have; refuses folders that are not seeds of one run."""
+    """Return the config of the first round that all folders have, and refuse folders that are not seeds of one run."""
     first = folders[0]
     shared = [name for name in first.configs if all(name in other.configs for other in folders)]
     if not shared:
@@ -82,14 +82,14 @@ def common(folders: Sequence[Folder]) -> ConfigDict:
 
 
 def lines(folders: Sequence[Folder], column: str) -> dict[str, points.Points]:
-    """loader -> round -> the folders' shares, of the loaders that have any."""
+    """Return loader -> round -> the folders' shares, for the loaders that have any."""
     rows = [row for folder in folders for row in folder.rows]
     found = {name: points.gather((r["round"], r[column]) for r in rows if r["loader"] == name) for name in LOOKS}
     return {name: of for name, of in found.items() if of}
 
 
 def panel(axes: Axes, of: dict[str, points.Points], title: str, unit: str) -> None:
-    """One line for each loader."""
+    """Draw one line for each loader."""
     for name, seeds in of.items():
         points.draw(axes, seeds, **LOOKS[name])
     axes.set(title=title, xlabel="round", ylabel=f"{unit} (%)")
@@ -99,13 +99,13 @@ def panel(axes: Axes, of: dict[str, points.Points], title: str, unit: str) -> No
 
 
 def heading(config: ConfigDict) -> str:
-    """mstn+biwaa, R → S, target long-tailed to 10 %."""
+    """Return the title: mstn+biwaa, R → S, target long-tailed to 10 %."""
     tail = f"{config.imbalance} long-tailed to {100 * config.tail:g} %" if config.imbalance else ""
     return ", ".join(filter(None, [figure_style.run_name(config), figure_style.task_name(config.task), tail]))
 
 
 def rounds(paths: Sequence[str], out: str | os.PathLike) -> None:
-    """The picture of these folders of run/rounds.py, which differ in their seeds only."""
+    """Draw these folders of run/rounds.py, which differ in their seeds only."""
     folders = [read_rounds(path) for path in figure_style.once(paths)]
     config, last, labels = common(folders), lines(folders, "last"), lines(folders, "labels")
     unit = "mean over classes" if config.mean_class else "accuracy"

@@ -1,4 +1,4 @@
-"""What the images of the domains look like: a contact sheet."""
+"""Draw what the images of the domains look like: a contact sheet."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GAP = 0.08  # between images, of their width
 
 
 def names(config: ConfigDict) -> list[str]:
-    """All domains of the data where they are known, else those of the task."""
+    """Return all domains of the data where they are known, else those of the task."""
     if config.data in catalogue.names() and config.data not in validation.READERS:
         return list(catalogue.set_of(config.data).domains)
     module = sys.modules.get(config.data.partition(":")[0]) or sys.modules.get(f"tfuda.data.readers.{config.data}")
@@ -31,7 +31,7 @@ def names(config: ConfigDict) -> list[str]:
 
 
 def columns(domain: Domain) -> tuple[list[str], list[np.ndarray]]:
-    """Class names and, for each, the rows of its first images; evenly spaced ones where classes are many."""
+    """Return class names and the rows of each class's first images; evenly spaced classes where they are many."""
     if domain.labels is None:
         return [""] * COLUMNS, np.array_split(np.arange(len(domain))[: COLUMNS * IMAGES], COLUMNS)
     count = len(domain.classes)
@@ -41,7 +41,7 @@ def columns(domain: Domain) -> tuple[list[str], list[np.ndarray]]:
 
 
 def montage(images: np.ndarray, rows: list[np.ndarray]) -> np.ndarray:
-    """uint8 [N, H, W, 3] and the indices of each column's images -> one sheet [rows, columns, 3], white between."""
+    """Assemble one sheet [rows, columns, 3] with white gaps, from uint8 [N, H, W, 3] and the indices of each column."""
     height, width = images.shape[1:3]
     gap = max(1, round(GAP * width))
     sheet = np.full([IMAGES * (height + gap) - gap, len(rows) * (width + gap) - gap, 3], 255, np.uint8)
@@ -53,7 +53,7 @@ def montage(images: np.ndarray, rows: list[np.ndarray]) -> np.ndarray:
 
 
 def panel(axes: Axes, domain: Domain, view: View) -> None:
-    """One split of one domain; class names above its columns."""
+    """Draw one split of one domain, with class names above its columns."""
     titles, rows = columns(domain)
     images = pipeline.read_pictures(domain.images[np.concatenate(rows)], view)  # [n, H, W, 3]
     rows = np.split(np.arange(len(images)), np.cumsum([len(row) for row in rows])[:-1])
@@ -74,7 +74,7 @@ def panel(axes: Axes, domain: Domain, view: View) -> None:
 
 
 def domains(config: ConfigDict, out: str | os.PathLike) -> None:
-    """Every domain of the config's data: a row of panels each, a column for training and one for testing."""
+    """Draw every domain of the config's data: a row of panels each, a column for training and one for testing."""
     load = build.loader(config)
     found, view = names(config), build.view(config)
     tall = 0.6 if any(len(name) > 3 for name in load(found[0], SPLITS[0]).classes) else 0.25

@@ -1,4 +1,4 @@
-"""Accuracy over the values of one option: after Figure 4 of the BIWAA paper."""
+"""Draw accuracy over the values of one option, after Figure 4 of the BIWAA paper."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DASHES = history.DASHES[1:]  # of cells without the option
 
 
 class Sweep(NamedTuple):
-    """Cells that differ in one option, and cells of another kind, without it."""
+    """Cells that differ in one option, and reference cells without the option."""
 
     config: ConfigDict  # of the first
     option: str  # "weigher_options.factor"
@@ -36,12 +36,12 @@ class Sweep(NamedTuple):
 
 
 def short(option: str) -> str:
-    """weigher_options.factor -> factor."""
+    """Return an option's last part: weigher_options.factor -> factor."""
     return option.partition(".")[2]
 
 
 def swept(names: Iterable[str]) -> Sweep:
-    """What differs among these cells; where no bracket sets the option it has its default."""
+    """Return the option that differs among these cells; where a cell's brackets omit the option it has its default."""
     configs = {name: cells.parse_cell(name.partition("@")[0]) for name in names}
     kinds: dict[tuple, list[str]] = {}
     for name, config in configs.items():
@@ -68,13 +68,13 @@ def swept(names: Iterable[str]) -> Sweep:
 
 
 def average(tasks: Sequence[points.Points]) -> points.Points:
-    """Mean of the tasks' means, at the values that all tasks have."""
+    """Return the mean of the tasks' means, at the values that all tasks have."""
     shared = [x for x in tasks[0] if all(x in task for task in tasks)]
     return {x: [float(np.mean([np.mean(task[x]) for task in tasks]))] for x in shared}
 
 
 def lines(rows: Sequence[dict], values: dict[str, float], tasks: Sequence[str]) -> dict[str, points.Points]:
-    """task -> value of these cells -> the seeds' shares, and of several tasks their average."""
+    """Return task -> value of these cells -> the seeds' shares, and for several tasks their average."""
     pairs = {
         task: [(values[row["cell"]], row["last"]) for row in rows if row["task"] == task and row["cell"] in values]
         for task in tasks
@@ -84,20 +84,20 @@ def lines(rows: Sequence[dict], values: dict[str, float], tasks: Sequence[str]) 
 
 
 def looks(tasks: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Colours tell few tasks apart; many are grey around their average."""
+    """Return the tasks' line styles: colours for few tasks, grey for many with a coloured average."""
     colours = figure_style.PALETTE if len(tasks) <= NAMED else ["#aaaaaa"] * len(tasks)
     found: dict[str, dict[str, Any]] = {task: {"color": colour} for task, colour in zip(tasks, colours, strict=False)}
     return found | {AVERAGE: {"color": "#000000", "linewidth": 2.8, "markersize": 5, "zorder": 3}}
 
 
 def level(axes: Axes, seeds: points.Points, linewidth: float = 1.5, **look) -> None:
-    """A cell without the option: a line of its mean all across, nothing where it has no runs."""
+    """Draw a cell without the option as a line of its mean across the axes; nothing where the cell has no runs."""
     for shares in seeds.values():
         axes.axhline(100 * float(np.mean(shares)), linewidth=linewidth / 1.6, **look)
 
 
 def axis(axes: Axes, values: Sequence[float]) -> None:
-    """Logarithmic where positive values span many decades; ticks at the values where they are apart."""
+    """Set a logarithmic scale where positive values span many decades, and ticks at values that are far enough apart."""
     places = np.sort(values)
     if places[0] > 0 and places[-1] > places[0] * 10**DECADES:
         axes.set_xscale("log")
@@ -109,7 +109,7 @@ def axis(axes: Axes, values: Sequence[float]) -> None:
 
 
 def legend(tasks: Sequence[str], references: Sequence[str], look: dict[str, dict[str, Any]]) -> list[Line2D]:
-    """Tasks or, of many, one for all; their average; the cells without the option."""
+    """Return the legend's entries: the tasks or one for many, their average, and the cells without the option."""
     named = {task: figure_style.task_name(task) for task in tasks}
     if len(tasks) > NAMED:
         named = {tasks[0]: f"each of {len(tasks)} tasks"}
@@ -120,7 +120,7 @@ def legend(tasks: Sequence[str], references: Sequence[str], look: dict[str, dict
 
 
 def sweep(path: str | os.PathLike, out: str | os.PathLike) -> None:
-    """The picture of a folder of run/benchmark.py, whose results.csv holds the cells."""
+    """Draw a folder of run/benchmark.py, whose results.csv holds the cells."""
     file = pathlib.Path(path, "results.csv")
     if not file.is_file():
         raise FileNotFoundError(f"--workdir={path} is no folder of run/benchmark.py: {file} is missing")

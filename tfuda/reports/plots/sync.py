@@ -1,11 +1,11 @@
-"""Are the gradients of the levels in step? After the analysis of the GSDA paper.
+"""Draw whether the gradients of the levels are in step, after the analysis of the GSDA paper.
 
-Of GSDA:
+For GSDA:
 
 S_m          Σ_n |dL_m / df_n| of discriminator m; of groups and of classes the sum over all m
 synchrony    1/b Σ_q |S_q - Σ_{k in q} S_k| + |S_dom - Σ_q S_q|
 
-Of DAAA, L_AT by update of the posterior: tfuda/reports/plots/updates.py.
+For DAAA, L_AT by update of the posterior: tfuda/reports/plots/updates.py.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SYNCHRONY = {"synchrony": "synchrony"}
 
 
 def silent(run: history.Run) -> set[str]:
-    """Columns that mean nothing: a term that was not asked for, norms of discriminators that nothing trains."""
+    """Return the columns without meaning: terms that are switched off, norms of discriminators that nothing trains."""
     if any(row.get("synchrony") for row in run.rows):
         return set()
     levels = run.config.options.get("levels", "domain+groups+classes").split("+")
@@ -30,7 +30,7 @@ def silent(run: history.Run) -> set[str]:
 
 
 def read_norms(path: str) -> history.Run:
-    """A run of GSDA, with the columns that mean something."""
+    """Read a run of GSDA, with its meaningful columns."""
     run = history.read_history(path)
     method = run.config.get("method", "run/pair.py")
     for column in history.NORMS:
@@ -44,12 +44,12 @@ def read_norms(path: str) -> history.Run:
 
 
 def present(groups: Sequence[history.Group], columns: dict[str, str]) -> dict[str, str]:
-    """The columns that any of the groups has."""
+    """Return the columns that any of the groups has."""
     return {column: name for column, name in columns.items() if any(column in of.runs[0][0] for of in groups)}
 
 
 def sync(paths: Sequence[str], out: str | os.PathLike) -> None:
-    """The picture of the runs in these workdirs: of GSDA, or of DAAA."""
+    """Draw the runs in these workdirs, which are of GSDA or of DAAA."""
     kinds = {path: networks.of_daaa(Workdir(path).config()) for path in paths}
     if len({*kinds.values()}) > 1:
         ours, others = ([path for path, kind in kinds.items() if kind is of] for of in (True, False))
@@ -60,7 +60,7 @@ def sync(paths: Sequence[str], out: str | os.PathLike) -> None:
 
 
 def norms(paths: Sequence[str], out: str | os.PathLike) -> None:
-    """Norms of all levels, and the synchrony where it is a term."""
+    """Draw the norms of all levels, and the synchrony where it is a term."""
     groups = history.gathered(paths, read_norms)
     panels = {
         "gradient norms of the levels": present(groups, history.NORMS),

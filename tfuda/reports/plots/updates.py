@@ -1,7 +1,7 @@
-"""How far apart the attentions are, and how good the target is: after Figure 4 of the DAAA paper.
+"""Draw the distance of the attentions and the target accuracy, after Figure 4 of the DAAA paper.
 
-By segment, at whose end the posterior is new: one row of metrics.csv. L_AT is there in runs without its
-penalty (trade_offs.attention=0) too.
+Both are by segment, at whose end the posterior is new: one row of metrics.csv. Runs without the penalty L_AT
+(trade_offs.attention=0) log L_AT too.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ PANELS = (  # title, label of the axis, column, factor
 
 
 def read_updates(path: str) -> history.Run:
-    """A run, with updates in the place of steps."""
+    """Read a run, with updates in the place of steps."""
     run = history.read_history(path)
     return run._replace(rows=[{**row, "step": i} for i, row in enumerate(run.rows, 1)])
 
 
 def updates(paths: Sequence[str], out: str | os.PathLike) -> None:
-    """The picture of the runs of DAAA in these workdirs."""
+    """Draw the runs of DAAA in these workdirs."""
     groups = history.gathered(paths, read_updates)
     panels = [panel for panel in PANELS if any(panel[2] in group.runs[0][0] for group in groups)]
     with figure_style.page(out, 7.0 if len(panels) > 1 else 4.6, 2.9 + history.heading(groups)) as figure:

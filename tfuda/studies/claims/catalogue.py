@@ -1,4 +1,4 @@
-"""The claims, one line each: what has to be better than what, and where a paper prints it."""
+"""List the claims, one a line: which cell has to be better than which, and where a paper prints it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FIRST = "biwaa-i, first round"
 
 
 class Claim(NamedTuple):
-    """steps: (worse, better) by cell or variant; table: where the papers print it; printed: where no table has it."""
+    """A claim. steps: (worse, better) by cell or variant; table: where papers print it; printed: numbers outside tables."""
 
     paper: str
     table: str
@@ -31,7 +31,7 @@ class Claim(NamedTuple):
 
 
 def chain(*cells: str) -> tuple[tuple[str, str], ...]:
-    """Each better than the one before."""
+    """Return steps in which each cell is better than the one before."""
     return tuple(itertools.pairwise(cells))
 
 
@@ -79,7 +79,7 @@ CLAIMS = (
 
 
 class Cost(NamedTuple):
-    """A step of one cell takes so many times the time of another's."""
+    """A claim on time: a step of one cell takes so many times the time of another cell's."""
 
     paper: str
     table: str

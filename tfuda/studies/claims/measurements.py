@@ -1,4 +1,4 @@
-"""What has to be run for the claims, in an order in which each has its first seed before any has its third."""
+"""Plan and run the measurements that the claims need; every claim gets its first seed before any gets its third."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tfuda.studies.claims.verdicts import Values
 
 
 def cells(claims: Iterable[Claim]) -> list[str]:
-    """Of the grid, in the order of the claims."""
+    """Return the cells of the grid, in the order of the claims."""
     names = (name for claim in claims for pair in claim.steps for name in pair)
     return list(dict.fromkeys(name for name in names if name not in (FIRST, *VARIANTS)))
 
 
 def variants(claims: Iterable[Claim]) -> list[str]:
-    """Of rounds, in the order of VARIANTS."""
+    """Return the variants of rounds, in the order of VARIANTS."""
     wanted = {name for claim in claims for pair in claim.steps for name in pair}
     return [name for name in VARIANTS if name in wanted]
 
@@ -42,7 +42,7 @@ class Rounds(NamedTuple):
         return self.config.task, self.config.seed
 
     def values(self) -> dict[str, float]:
-        """{variant: percent of the target's training images that averaged predictions get right}, if it has ended."""
+        """Return {variant: percent of target training images that averaged predictions get right}; {} before the end."""
         known = rounds.known(self.folder)
         found = {row["round"]: 100 * row["labels"] for row in known if row["loader"] == VARIANTS[self.name][0]}
         if len(found) < ROUNDS:
@@ -56,7 +56,7 @@ class Rounds(NamedTuple):
 
 
 def collected(runs: Iterable[grid.Run], of_rounds: Iterable[Rounds]) -> Values:
-    """What has been run so far."""
+    """Return the accuracies of all finished runs."""
     values: Values = {}
     for run in runs:
         if (result := run.workdir.finished()) and "last" in result:
@@ -68,12 +68,12 @@ def collected(runs: Iterable[grid.Run], of_rounds: Iterable[Rounds]) -> Values:
 
 
 def commits(folder: pathlib.Path) -> list[str]:
-    """Of the code that ran what lies below a folder."""
+    """Return the commits of the code that made the runs below a folder."""
     return sorted({read_json(path).get("commit", "")[:10] for path in folder.rglob("config.json")} - {""})
 
 
 def timed(folder: pathlib.Path) -> dict[str, float]:
-    """{cell: its step's time as a ratio to its base's}, as `costs` has measured it; {} for nothing."""
+    """Return {cell: ratio of its step's time to its base's} as `costs` has measured it; {} before that."""
     path = folder / "costs.json"
     return read_json(path) if path.is_file() else {}
 
@@ -93,7 +93,7 @@ def costs(folder: pathlib.Path, get_config: Callable[[str], ConfigDict], turns: 
 
 
 class Plan:
-    """All that the claims need, in order; `perform` does what is left of it."""
+    """All measurements of the claims, in order; `perform` runs those that are missing."""
 
     def __init__(
         self,
@@ -108,21 +108,23 @@ class Plan:
             config.select, config.validators = (
                 "last",
                 "all",
-            )  # the end counts, and how it could have been chosen is kept
+            )  # the last step counts; the validators' values are kept
             return config
 
         self.get_config, self.folder = made, folder
         self.costs = bool({cost.paper for cost in COSTS} & {claim.paper for claim in claims})
         self.parts: list[tuple[list[grid.Run], list[Rounds]]] = []
         for seed in range(seeds):
-            slow = [cell for cell in cells(claims) if cell.startswith("daaa")]  # it trains generators first
+            slow = [
+                cell for cell in cells(claims) if cell.startswith("daaa")
+            ]  # a cell of daaa trains generators first
             quick = [cell for cell in cells(claims) if cell not in slow]
             self.parts.append((grid.make_grid(made, quick, tasks, [seed], folder / "grid"), []))
             self.parts.append(([], [*self.series(claims, tasks, seed)]))
             self.parts.append((grid.make_grid(made, slow, tasks, [seed], folder / "grid"), []))
 
     def series(self, claims: Sequence[Claim], tasks: Iterable[str], seed: int) -> Iterator[Rounds]:
-        """Variants with nothing switched off share a folder, and so their first rounds."""
+        """Yield the series of rounds; variants with nothing switched off share a folder, and so their first rounds."""
         for task in tasks:
             for name in variants(claims):
                 config, off = self.get_config("biwaa"), VARIANTS[name][1]
@@ -132,7 +134,7 @@ class Plan:
                 yield Rounds(name, config, where)
 
     def so_far(self) -> tuple[Values, dict[str, float], int, int, int]:
-        """(what has been found, ratios of times, runs and series done, diverged, planned)."""
+        """Return (accuracies, ratios of times, finished runs and series, diverged ones, planned ones)."""
         every = [run for runs, _ in self.parts for run in runs]
         of_rounds = [one for _, some in self.parts for one in some]
         done = len(every) - grid.missing(every) + sum(bool(one.values()) for one in of_rounds)
@@ -141,7 +143,7 @@ class Plan:
         return collected(every, of_rounds), timed(self.folder), done, lost, len(every) + len(of_rounds)
 
     def perform(self, say: Callable[[str], None], report: Callable[[], None]) -> None:
-        """Run what is missing; report is called after each run."""
+        """Run what is missing, and call `report` after each run."""
         if self.costs:
             costs(self.folder, self.get_config)
         for runs, of_rounds in self.parts:

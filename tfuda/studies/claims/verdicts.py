@@ -1,4 +1,4 @@
-"""What the runs say of each claim, and CLAIMS.md."""
+"""Judge each claim by its runs, and write CLAIMS.md."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from tfuda.studies import published_numbers, significance
 from tfuda.studies.claims.catalogue import COSTS, Claim
 
 SURE = 0.05
-NEAR = 0.15  # share by which a ratio of times may differ from the printed one
+NEAR = 0.15  # relative tolerance of a ratio of times to the printed one
 VERDICTS = ("holds", "does not hold", "unclear", "not yet run")
 Values = dict[str, dict[tuple[str, int], float]]  # {cell or variant: {(task, seed): percent}}
 
 
 class Step(NamedTuple):
-    """What the digits say of a step: percent of both, mean difference, its deviation over seeds, pairs, p."""
+    """The result of a step on the digits: percent of both, mean difference, its deviation over seeds, pairs, p."""
 
     worse: float
     better: float
@@ -37,7 +37,7 @@ class Step(NamedTuple):
 
 
 def step(values: Values, worse: str, better: str) -> Step | None:
-    """None where no task has been run with both."""
+    """Return the result of a step, or None where no task has been run with both cells."""
     low, high = values.get(worse, {}), values.get(better, {})
     shared = sorted({*low} & {*high})
     if not shared:
@@ -56,7 +56,7 @@ def step(values: Values, worse: str, better: str) -> Step | None:
 
 
 def verdict(steps: Sequence[Step | None]) -> str:
-    """Of a claim, by what is known of its steps."""
+    """Return the verdict on a claim from the results of its steps."""
     said = [found.verdict for found in steps if found]
     if "does not hold" in said:
         return "does not hold"
@@ -66,12 +66,12 @@ def verdict(steps: Sequence[Step | None]) -> str:
 
 
 def place(paper: str, table: str) -> str:
-    """ToAlign Table 1."""
+    """Format a table's place: ToAlign Table 1."""
     return f"{published_numbers.TITLES[paper]} {table if table.startswith('Figure') else f'Table {table}'}"
 
 
 def printed(claim: Claim) -> str:
-    """The paper's averages, worst first."""
+    """Return the paper's averages, worst first."""
     if claim.printed:
         return claim.printed
     names = list(dict.fromkeys(name for pair in claim.steps for name in pair))
@@ -94,7 +94,15 @@ def markdown(
     planned: int,
     made: Sequence[str],
 ) -> str:
-    """CLAIMS.md. times: {cell: ratio} of COSTS; done, lost, planned: runs; made: commits of their code."""
+    """Return the text of CLAIMS.md.
+
+    Args:
+        claims: all claims.
+        values: the measured accuracies.
+        times: {cell: ratio} of COSTS.
+        done, lost, planned: numbers of finished, diverged and planned runs.
+        made: commits of the code that ran them.
+    """
     tasks = sorted({task for known in values.values() for task, _ in known})
     seeds = sorted({seed for known in values.values() for _, seed in known})
     table = [["paper", "claim", "paper's number", "here", "n, p", "verdict"], ["---"] * 6]
