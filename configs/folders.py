@@ -9,9 +9,10 @@ source's folders. A fifth of the source's pictures is held out of training, for 
 
 The command trains a small network from scratch on crops of 64. For ImageNet weights change these flags:
 
-    --config=configs/folders.py:toalign@resnet50 --config.weights=resnet50-0676ba61.pth
+    --config=configs/folders.py:toalign@resnet50 --config.weights=imagenet
 
-The ResNet sees crops of 224 and has the papers' low rate; resnet18, 34 and 101 work likewise.
+The ResNet sees crops of 224 and has the papers' low rate; resnet18, 34 and 101 work likewise, and so does
+efficientnet_lite0, whose weights are installed with the library.
 """
 
 from tfuda.experiment import defaults, recipes

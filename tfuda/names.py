@@ -73,6 +73,19 @@ def imported(name: str):
     return getattr(found, attribute)
 
 
+def backbone(name: str) -> tuple[str, dict]:
+    """What network.name says: a name for `resolve`, and options. "resnet50" is ("resnet", {"depth": 50}),
+    "efficientnet_lite0" ("efficientnet", {"variant": "lite0"}), "package.module:Name" nothing but itself."""
+    if ":" in name:
+        return name, {}
+    module, _, variant = name.partition("_")
+    if variant:
+        return module, {"variant": variant}
+    module = name.rstrip("0123456789")
+    depth = name.removeprefix(module)
+    return module, {"depth": int(depth)} if depth else {}
+
+
 def trains_source_only(config: Mapping) -> bool:
     """Return True if the run uses source_only without a regulariser that reads the target."""
     return config.get("method") == "source_only" and not config.get("regulariser")

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tfuda.networks.base import SHOWN, Network
+from tfuda.networks.efficientnet import efficientnet
 from tfuda.networks.lenet import lenet
 from tfuda.networks.mnist import mnist
 from tfuda.networks.resnet import resnet
@@ -14,6 +15,7 @@ from tfuda.networks.small import small
 NETWORKS = {
     "resnet50": (lambda: resnet(50), (5, 16, 48)),
     "resnet18": (lambda: resnet(18), (5, 8, 16)),
+    "lite0": (lambda: efficientnet("lite0"), (9, 17, 48)),
     "small": (lambda: small((4, 6, 8), convolutions=2), (3, 3, 6)),
     "smooth": (lambda: small((4, 6), convolutions=3, norm=False, smooth=True), (2, 2, 6)),
     "lenet": (lambda: lenet(hidden=20), (3, 3, 3)),
@@ -116,6 +118,27 @@ def test_layers_are_the_activations_of_residual_blocks(shown):
         for one, other in zip(found[mode][2].maps, wanted, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
             assert np.min(one) >= 0
+
+
+def test_layers_are_the_activations_and_ends_of_inverted_blocks(shown):
+    name, network, found = shown
+    if not name.startswith("lite"):
+        return
+    expected, ends, x = [], [], network.stages[0](IMAGES, training=False)
+    for stage in network.stages[1:-1]:
+        for block in stage.layers:
+            inside = x
+            for layer in block.body.layers:
+                normal = isinstance(layer, keras.layers.BatchNormalization)
+                inside = layer(inside, training=False) if normal else layer(inside)
+                expected += [inside] if layer.name.startswith("relu") else []
+            x = x + inside if x.shape == inside.shape and block is not stage.layers[0] else inside
+            expected.append(x)
+            ends.append(x)
+    last = network.stages[-1](x, training=False)
+    for mode, wanted in (("layers", [*expected, last]), ("blocks", [*ends, last])):
+        for one, other in zip(found[mode][2].maps, wanted, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
 def test_half_precision_and_frozen_stages_are_no_other_in_any_mode():

@@ -63,7 +63,9 @@ def test_every_kind_of_network_that_a_method_brings_is_exported(name, tmp_path):
 
 
 NETWORKS = [(name, "small") for name in names.modules("methods")]
-NETWORKS += [("dannp", name) for name in ("lenet", "mnist", "resnet18", "resnet50", "applications")]
+NETWORKS += [
+    ("dannp", name) for name in ("lenet", "mnist", "resnet18", "resnet50", "efficientnet_lite0", "applications")
+]
 
 
 @pytest.mark.slow

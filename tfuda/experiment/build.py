@@ -21,6 +21,7 @@ from tfuda.data.files import Files
 from tfuda.distributed import multi_host
 from tfuda.experiment import validation
 from tfuda.experiment.validation import NETWORKS, READERS
+from tfuda.names import backbone as named
 from tfuda.names import defaults, imported, near, resolve
 from tfuda.networks import heads
 from tfuda.networks.base import Network
@@ -102,17 +103,16 @@ def kind(config: ConfigDict) -> type[step.Method]:
 def network(config: ConfigDict, of: tasks.Task) -> Network:
     """Return an untrained network (images -> Outputs) for the classes of a task.
 
-    The backbone starts from config.weights where given. Digits at the end of a name are the depth: "resnet50".
+    The backbone starts from config.weights where given. A name may say more than the network: "resnet50".
     """
     chosen, seen = config.network, view(config)
-    name = chosen.name if ":" in chosen.name else chosen.name.rstrip("0123456789")
-    depth = chosen.name.removeprefix(name)
+    name, said = named(chosen.name)
     backbone, method = resolve(name, "networks"), kind(config)
-    options = {**config.network_options.to_dict(), **({"depth": int(depth)} if depth else {})}
+    options = {**config.network_options.to_dict(), **said}
     options |= {"weights": config.weights} if config.weights else {}
     known = defaults(backbone)
     for key in [key for key in options if key not in known]:
-        if key in ("depth", "weights") or not _elsewhere(key):
+        if key in (*said, "weights") or not _elsewhere(key):
             raise ValueError(f"network {chosen.name} has no option {key!r}{near(key, known)}")
         del options[key]  # an option of the network that the config's file names
     images: Any = of.trains["source"].images
@@ -138,8 +138,9 @@ def _elsewhere(option: str) -> bool:
 
 def untrained(config: ConfigDict) -> bool:
     """Return whether the network can start from pretrained weights and the config gives none."""
-    name = config.network.name.rstrip("0123456789")
-    return not config.weights and name in NETWORKS and "weights" in defaults(resolve(name, "networks"))
+    name = named(config.network.name)[0]
+    known = defaults(resolve(name, "networks")) if name in NETWORKS else {}
+    return not config.weights and "weights" in known and "preset" not in known
 
 
 def passes(text: str, streams: Iterable[str]) -> tuple[tuple[str, ...], ...]:

@@ -54,7 +54,7 @@ def default_config(text: str) -> ConfigDict:
     config.network.neck = "linear"  # kind of bottleneck: tfuda/networks/heads.py
     config.network.synchronised = False  # True: batch norm over all devices; False: on each device, as in PyTorch
     config.network_options = ConfigDict()
-    config.weights = ""  # file of pretrained weights, for networks that take one
+    config.weights = ""  # file of pretrained weights, or the word imagenet: tfuda/networks/weights/pretrained.py
     config.mean_class = False  # True: report accuracy as the mean over classes
     config.deliver = False  # True: end with an exported model and predictions for the target
     config.optimizer = ConfigDict(

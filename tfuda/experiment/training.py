@@ -69,7 +69,7 @@ def _train(config, workdir, verbose, task, say, until) -> dict:
     method = build.method(config, made.task, made.teacher)
     workdir.record(config)
     if build.untrained(config) and not config.options.get("copy"):
-        say(f"training {config.network.name} from scratch; --config.weights=FILE starts from pretrained weights")
+        say(f"training {config.network.name} from scratch; --config.weights=imagenet or =FILE would be pretrained")
     manager = workdir.checkpoints(method)
     if multi_host.answer_of_first(lambda: restore(manager)):
         multi_host.share_variables(method.state())

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from tfuda import names
 from tfuda.data import catalogue
 from tfuda.experiment.validation import AUGMENTS, NETWORKS, READERS, SAMPLERS
-from tfuda.names import PARTS, SEAMS, modules, near
+from tfuda.names import PARTS, SEAMS, backbone, modules, near
 
 PACKAGES = {"method": "methods", **{seam: f"{seam}s" for seam in SEAMS}}
 
@@ -59,7 +59,7 @@ def named(config: Mapping, where: str) -> Iterator[tuple[str, object, Collection
             raise ValueError(f"{where} is damaged: {tree} is no JSON object")
         for key, value in config[tree].items():
             if key == last or not last:
-                plain = value.rstrip("0123456789") if tree == "network" and isinstance(value, str) else value
+                plain = backbone(value)[0] if tree == "network" and isinstance(value, str) else value
                 yield f"{tree}.{key}", plain if plain in known else value, known
 
 

@@ -16,11 +16,11 @@ from ml_collections import ConfigDict
 from tfuda.core import nonfinite, precision, schedules
 from tfuda.evaluation import validators
 from tfuda.experiment import defaults
-from tfuda.names import PARTS, SEAMS, near
+from tfuda.names import PARTS, SEAMS, backbone, near
 from tfuda.networks import heads
 
 READERS = ("digits", "folders", "lists", "mnist", "tfds")  # modules of tfuda.data.readers with a `load_domain`
-NETWORKS = ("small", "resnet", "lenet", "mnist", "applications", "hub")
+NETWORKS = ("small", "resnet", "lenet", "mnist", "efficientnet", "applications", "hub")
 SAMPLERS = ("uniform", "balanced", "oracle", "per_domain", "padded")
 AUGMENTS = ("none", "shift", "RandAugment")
 WIDEST = 2**16  # units, channels or pixels
@@ -151,6 +151,7 @@ OPTIONS: dict[str, Range] = {
     "hda.strength": OR_DEFAULT,
     "gvb.scale": OR_DEFAULT,
     "gvb.strength": OR_DEFAULT,
+    "efficientnet*.momentum": SHARE_BELOW_1,
 }
 OWNERS = {"options": "method", **{f"{seam}_options": seam for seam in SEAMS}}
 
@@ -203,7 +204,7 @@ def check_config(config: ConfigDict) -> None:
 
 def _plain(key: str, value: Any) -> Any:
     """Return a value, or a network's name without the depth: resnet for resnet50."""
-    return value.rstrip("0123456789") if key == "network.name" and isinstance(value, str) else value
+    return backbone(value)[0] if key == "network.name" and isinstance(value, str) else value
 
 
 def _rule(config: ConfigDict, key: str) -> Range | None:

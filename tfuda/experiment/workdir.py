@@ -26,6 +26,7 @@ from tfuda.atomic_files import read_json, torn, write_whole
 from tfuda.core.segmented_model import Segmented
 from tfuda.distributed import multi_host
 from tfuda.experiment.trust import tell, trusted
+from tfuda.networks.weights.pretrained import IMAGENET
 
 # Keys of a config that name files or folders
 PATHS = ("root", "lists", "source", "target", "labels", "photographs", "weights", "cache", "prior", "teacher")
@@ -40,7 +41,7 @@ def make_paths_absolute(config: ConfigDict) -> None:
     """Make the config's paths absolute, as a run may be resumed and exported from another folder."""
     for tree, keys in ((config, PATHS), (config.pairs, PATHS_OF_PAIRS)):
         for key in keys:
-            if tree.get(key):
+            if tree.get(key) and (key, tree[key]) != ("weights", IMAGENET):
                 tree[key] = os.path.abspath(tree[key])
     if os.path.isdir(preset := config.network_options.get("preset", "")):
         config.network_options.preset = os.path.abspath(preset)

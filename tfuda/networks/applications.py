@@ -1,6 +1,8 @@
 """The backbones of keras.applications, with their own weights and their own preprocessing.
 
 keras.applications' ResNet50 is another network than torchvision's, which the papers use: `tfuda.networks.resnet`.
+An EfficientNetB0 to B7 always standardises as its published weights want it: Keras does so only where it loads them
+itself, and makes constants of the numbers, which a checkpoint does not bring back.
 Dropout, where a family has it, is Keras's own: every replica draws the same mask.
 """
 
@@ -17,31 +19,31 @@ import tensorflow as tf
 
 from tfuda.core import ops
 from tfuda.names import near
-from tfuda.networks.weights import h5_file
+from tfuda.networks.resnet import DEVIATION, MEAN
+from tfuda.networks.weights import h5_file, pretrained
 
 
 def applications(model: str = "ResNet50", weights: str = "", frozen: bool = False) -> list[keras.layers.Layer]:
     """One stage for `Network`: images uint8 or float in 0..255 [B, H, W, 3] -> the last map [B, h, w, C].
 
     model: a name of keras.applications
-    weights: a file of weights without the classifier; "" for random ones. Nothing is ever downloaded.
+    weights: a file of weights without the classifier; "imagenet" for Keras's published ones; "" for random ones
     frozen: the backbone does not learn, its batch norm neither
     """
     known = {name: value for name, value in vars(keras.applications).items() if inspect.isfunction(value)}
     if model not in known:
         raise ValueError(f"keras.applications has no {model!r}{near(model, known)}")
-    if weights == "imagenet":
-        raise ValueError(
-            "weights='imagenet' would be a download: in Python, once, "
-            f"keras.applications.{model}(weights='imagenet', include_top=False).save_weights('{model}.weights.h5'), "
-            f"then weights={model}.weights.h5"
-        )
+    if weights == pretrained.IMAGENET:
+        weights = pretrained.imagenet(model)
     if weights and not os.path.isfile(weights):
         raise FileNotFoundError(f"weights={weights}: there is no such file")
     with keras.name_scope("backbone_0"):  # paths of variables begin where they are made
         backbone = known[model](include_top=False, weights=None)
     if weights:
         load_weights(backbone, weights, model)
+    for layer in backbone.layers:
+        if isinstance(layer, keras.layers.Normalization) and layer.input_mean is None:
+            standardise(layer)
     preprocess = sys.modules[known[model].__module__].preprocess_input
     stage = keras.Sequential([Preprocess(preprocess, name="preprocess"), backbone], name="backbone_0")
     stage.build((None, None, None, 3))
@@ -60,6 +62,13 @@ def load_weights(backbone: keras.Model, path: str, model: str) -> None:
     except Exception as error:  # damaged bytes can raise about anything inside h5py and Keras
         reason = " ".join(str(error).split())
         raise ValueError(f"{path} does not hold the weights of {model} without classifier: {reason}") from None
+
+
+def standardise(layer: keras.layers.Normalization) -> None:
+    """(x - mean) / deviation / sqrt(deviation) of images in 0..1: the original divides by the root too."""
+    layer.adapt_mean.assign(MEAN)
+    layer.adapt_variance.assign([deviation**3 for deviation in DEVIATION])
+    layer.finalize_state()
 
 
 class Preprocess(keras.layers.Layer):

@@ -37,9 +37,10 @@ def walk(layer: keras.layers.Layer, x: tf.Tensor, shown: str) -> tuple[list[tf.T
     """(maps that a part of the backbone shows, its output), of x [B, h, w, C], in the mode of the call around.
 
     shown: "stages" for its output alone; "blocks" for that of every residual block in it, where there are such;
-        "layers" for every activation in it and in its blocks. A part that says `unattended` shows nothing
+        "layers" for every activation in it and in its blocks. A part that says `unattended` shows nothing, one that
+        says `several` all of its maps always
     """
-    if shown == "layers" and hasattr(layer, "walk"):
+    if hasattr(layer, "walk") and (shown == "layers" or getattr(layer, "several", False)):
         maps = layer.walk(x)
         return maps, maps[-1]
     if shown == "stages" or not isinstance(layer, keras.Sequential):

@@ -22,7 +22,8 @@ import numpy as np
 
 from tfuda import atomic_files
 from tfuda.core import ops
-from tfuda.networks.weights import h5_file, torch_file
+from tfuda.networks.layers import freeze
+from tfuda.networks.weights import h5_file, pretrained, torch_file
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 BOTTLENECK = 50  # from this depth on
@@ -38,20 +39,21 @@ TORCH = {
 }
 
 
-def resnet(depth: int = 50, weights: str = "", frozen: int = 0, unbiased: bool = False) -> list[keras.layers.Layer]:
+def resnet(
+    depth: int = 50, weights: str = "", frozen: int | str = 0, unbiased: bool = False
+) -> list[keras.layers.Layer]:
     """Five stages for `Network`: images uint8 or float in 0..255 [B, H, W, 3] -> maps.
 
     Maps are [B, H/4, W/4, 64] (convolution and pool), then layer1 to layer4 of torchvision: [B, H/4, W/4, c] to
     [B, H/32, W/32, 8 c], rounded up, with c = 64 for depths 18 and 34, 256 for 50 and 101.
 
-    weights: a `.pth` of torchvision, or a `.weights.h5` of run/convert.py; "" for random ones
-    frozen: so many first stages do not learn, their batch norm neither; 5 is the whole backbone
+    weights: a `.pth` of torchvision, or a `.weights.h5` of run/convert.py; "imagenet" for torchvision's published
+        ones (the first version's, IMAGENET1K_V1); "" for random ones
+    frozen: so many first stages, or "all", do not learn, their batch norm neither
     unbiased: moving variances as PyTorch counts them
     """
     if depth not in BLOCKS:
         raise ValueError(f"depth={depth}: there are ResNets of depth {', '.join(map(str, BLOCKS))}")
-    if not 0 <= frozen <= 5:
-        raise ValueError(f"frozen={frozen}: a ResNet has 5 stages, so 0 to 5 of them can be frozen")
     stages, channels = [stem(unbiased)], 64
     stages[0].build((None, None, None, 3))
     for i, count in enumerate(BLOCKS[depth]):
@@ -64,9 +66,10 @@ def resnet(depth: int = 50, weights: str = "", frozen: int = 0, unbiased: bool =
         stages.append(keras.Sequential(blocks, name=f"backbone_{i + 1}"))
         stages[-1].build((None, None, None, blocks[0].channels))
     if weights:
-        load_weights(stages, weights, depth)
-    for stage in stages[:frozen]:
-        stage.trainable = False
+        load_weights(
+            stages, pretrained.imagenet(f"resnet{depth}") if weights == pretrained.IMAGENET else weights, depth
+        )
+    freeze(stages, frozen, "a ResNet")
     return stages
 
 
@@ -177,16 +180,9 @@ def load_weights(stages: list[keras.layers.Layer], path: str, depth: int) -> Non
     wanted = {
         (torch_name if torch else own_name)(variable): variable for stage in stages for variable in stage.variables
     }
-    for kind, keys in (("lacks the key", wanted.keys() - found), ("has a strange key", found.keys() - wanted)):
-        if keys:
-            raise ValueError(f"{path} {kind} {min(keys)!r} for a ResNet-{depth}")
-    for key, variable in wanted.items():
-        value = found[key]
-        if torch and value.ndim == 4:
-            value = value.transpose(2, 3, 1, 0)  # [out, in, h, w] -> [h, w, in, out]
-        if value.shape != tuple(variable.shape):
-            raise ValueError(f"{path} has shape {value.shape} for {key!r}, and not {tuple(variable.shape)}")
-        variable.assign(value)
+    if torch:  # [out, in, h, w] -> [h, w, in, out]
+        found = {key: value.transpose(2, 3, 1, 0) if value.ndim == 4 else value for key, value in found.items()}
+    pretrained.give(path, found, wanted, f"a ResNet-{depth}")
 
 
 def tensors_of(path: str) -> tuple[Mapping[str, np.ndarray], bool]:

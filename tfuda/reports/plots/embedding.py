@@ -27,6 +27,7 @@ from tfuda.evaluation import evaluate
 from tfuda.experiment import build, training
 from tfuda.experiment.workdir import Workdir
 from tfuda.names import trains_source_only
+from tfuda.networks.weights.pretrained import IMAGENET
 from tfuda.reports.plots import history
 
 POINTS = 500  # of each domain
@@ -100,7 +101,7 @@ def titles(configs: Sequence[ConfigDict]) -> list[str]:
 def earlier(config: ConfigDict, task: Task, before: str) -> tuple[str, Method]:
     """Return title and network of the left panel: the source-only run in `before`, or the untrained network."""
     if not before:
-        gone = bool(config.weights) and not os.path.isfile(config.weights)
+        gone = config.weights not in ("", IMAGENET) and not os.path.isfile(config.weights)
         config = config.copy_and_resolve_references()
         config.weights = "" if gone else config.weights
         random = " from random weights, as its file of weights is gone" if gone else ""
