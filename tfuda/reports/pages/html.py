@@ -75,7 +75,7 @@ def data(name: str, value: Any) -> str:
 
 
 def element(tag: str, inner: str, **attributes: Any) -> str:
-    """Return an element around inner HTML; class_="x" is class, aria_label is aria-label; None leaves an attribute out."""
+    """Return an element around HTML; class_="x" is class, aria_label is aria-label; None leaves an attribute out."""
     said = "".join(
         f' {name.rstrip("_").replace("_", "-")}="{escape(value)}"'
         for name, value in attributes.items()

@@ -8,7 +8,7 @@ With F the last map, y^k the logit of class k, α_c the spatial mean of dy^k/dF_
     weighted   Σ_c |∇_c F_c| / sqrt(mean_hw Σ_c ∇_c²),  ∇ = dCE^k/dF   k likewise; in the place of ± task for BIWAA
 
 h w dy^k/dF_c is ToAlign's w^cls_c = dy^k/df_c where f is F's spatial mean. Where a bottleneck or an attention lies
-between f and F, it is w^cls carried back to the map. So Grad-CAM and the positive part look alike where k is the same.
+between f and F, it is w^cls carried back to the map. So Grad-CAM and the positive part look alike where k is equal.
 Likewise ∇ over its norm is BIWAA's weight ∇/|∇| of f, carried back; of a confident and right image both are 0.
 """
 
@@ -95,7 +95,7 @@ def weighted(maps: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
 
 
 def look_at_maps(network: Network, images: np.ndarray, labels: np.ndarray | None = None) -> Views:
-    """Return views of images uint8 [B, H, W, 3], with the task of the labels (int [B]), or else of the predictions."""
+    """Return views of images uint8 [B, H, W, 3]; the task is that of the labels (int [B]), or of the predictions."""
     outputs = network(images, training=False)
     predicted = tf.argmax(outputs.logits, -1, tf.int32)
     last, classes = outputs.maps[-1], predicted if labels is None else labels

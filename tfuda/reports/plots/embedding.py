@@ -54,7 +54,7 @@ def part_of_domain(domain: Domain) -> Domain:
 
 
 def embed(features: np.ndarray) -> np.ndarray:
-    """Embed features [N, d] in the plane [N, 2] by t-SNE, in one thread, because sums over several differ from run to run."""
+    """Embed features [N, d] in the plane [N, 2] by t-SNE, in one thread: sums over several differ between runs."""
     if not np.isfinite(features).all():
         raise ValueError("the features are not finite, so there is nothing to plot: this training has diverged")
     flat = min(features.shape) < 2 or not features.std(0).any()
