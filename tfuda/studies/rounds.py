@@ -147,7 +147,16 @@ def prepared(config: ConfigDict, folder: pathlib.Path, loader: str, index: int) 
 def series(
     config: ConfigDict, folder: pathlib.Path, loader: str, count: int, verbose: int | str, say: Callable[[str], None]
 ) -> Iterator[dict]:
-    """Train `count` rounds, or resume them, and yield one row of FIELDS after each."""
+    """Train `count` rounds, or resume them, and yield one row of FIELDS after each.
+
+    Args:
+        config: the config of the first round.
+        folder: the folder of the rounds.
+        loader: one of LOADERS.
+        count: the number of rounds.
+        verbose: see training.
+        say: receives each message.
+    """
     for index in range(count):
         workdir = round_folder(folder, loader, index)
         made = prepared(config, folder, loader, index)

@@ -68,7 +68,14 @@ ALIGNED = {"biwaa": (Column("weighted\n(BIWAA)", "weighted", ("weighted",)),)}  
 
 
 def gradient(network: Network, maps: tuple, classes: np.ndarray, score: Callable = logit_of) -> tf.Tensor:
-    """Return d score / dF [B, h, w, C] at the last map, one class for each image (int [B]); score: of a paper."""
+    """Return d score / dF [B, h, w, C] at the last map.
+
+    Args:
+        network: the network.
+        maps: its maps, the last one F [B, h, w, C].
+        classes: the class of each image, int [B].
+        score: the score to differentiate; each paper has its own.
+    """
 
     def head(last):
         return network.top((*maps[:-1], last)).logits
@@ -113,7 +120,10 @@ def look_at_maps(network: Network, images: np.ndarray, labels: np.ndarray | None
 def choose(labels: np.ndarray | None, predicted: np.ndarray, right: int, wrong: int) -> np.ndarray:
     """Return rows of the first rightly and wrongly classified images, of as many classes as possible.
 
-    Where one kind is short the other fills up; without labels the first images are chosen.
+    Args:
+        labels: int [N], or None; without labels the first images are chosen.
+        predicted: int [N].
+        right, wrong: numbers of images; where one kind is short the other fills up.
     """
     if labels is None:
         return np.arange(min(right + wrong, len(predicted)))

@@ -150,7 +150,14 @@ def panel(axes: Axes, of: Cloud, classes: tuple[str, ...], sides: bool = False) 
 
 
 def legend(names: dict[str, str], classes: tuple[str, ...], unknown: bool, sides: bool = False) -> list[Line2D]:
-    """Return markers for the domains and colours for the classes, or for the domains where `sides`."""
+    """Return the legend's entries.
+
+    Args:
+        names: the domains' names by side.
+        classes: the names of the classes.
+        unknown: whether some points have no label.
+        sides: whether colours are those of the domains instead of the classes.
+    """
     colours = figure_style.SIDES if sides else dict.fromkeys(MARKS, "#333333")
     source, target = colours["source"], colours["target"]
 
@@ -170,7 +177,13 @@ def legend(names: dict[str, str], classes: tuple[str, ...], unknown: bool, sides
 
 
 def tsne(paths: Sequence[str], out: str | os.PathLike, before: str = "") -> None:
-    """Draw one run beside its starting point, or several runs abreast; the same images in all panels."""
+    """Draw one run beside its starting point, or several runs abreast; the same images in all panels.
+
+    Args:
+        paths: workdirs of runs.
+        out: the PNG file.
+        before: the workdir of a source_only run as the starting point of one run; the untrained network where it is "".
+    """
     folders = figure_style.once(paths)
     configs = [Workdir(path).config() for path in folders]
     for path, other in zip(folders, configs, strict=True):

@@ -29,7 +29,7 @@ def distance(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def known(config: ConfigDict, task: Task) -> dict[str, np.ndarray]:
-    """Return labels int [N] of the training images by side; "predicted" holds those by the prior of earlier rounds."""
+    """Return labels int [N] of the training images by side; "predicted" holds those of earlier rounds' prior."""
     found = {side: domain.labels for side, domain in task.trains.items() if domain.labels is not None}
     before = pseudo_labels.prior(config, task)
     return found | ({} if before is None else {"predicted": before.argmax(1)})

@@ -97,7 +97,7 @@ def level(axes: Axes, seeds: points.Points, linewidth: float = 1.5, **look) -> N
 
 
 def axis(axes: Axes, values: Sequence[float]) -> None:
-    """Set a logarithmic scale where positive values span many decades, and ticks at the values if far enough apart."""
+    """Set a logarithmic scale if positive values span many decades, and ticks at values that are far enough apart."""
     places = np.sort(values)
     if places[0] > 0 and places[-1] > places[0] * 10**DECADES:
         axes.set_xscale("log")
