@@ -67,7 +67,7 @@ def baseline(runs: list[Run], get_config: Callable[[str], ConfigDict], cell: str
 
 
 class Outcome(NamedTuple):
-    """The outcome of a place of the grid; new: whether it was trained now. The result is None where the run diverged."""
+    """The outcome of a place of the grid; new: whether it was trained now. The result is None of a diverged run."""
 
     place: int
     new: bool

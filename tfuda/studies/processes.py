@@ -37,7 +37,7 @@ PATIENCE = 120.0  # seconds in which a process may end its step, and save
 
 @dataclasses.dataclass
 class Child:
-    """A training process. place: of its run; takes: folders in which no other process may make a prerequisite meanwhile."""
+    """A training process. place: of its run; takes: folders in which no other may make a prerequisite meanwhile."""
 
     process: Any
     pipe: Connection

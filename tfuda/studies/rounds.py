@@ -1,4 +1,4 @@
-"""Train BIWAA-I: repeat training from scratch, balanced and helped by earlier rounds' predictions (WACV 2023, §3.3, §3.4).
+"""Train BIWAA-I: repeat training, balanced and helped by earlier rounds' predictions (WACV 2023, §3.3, §3.4).
 
     P_r      softmax of every target image at the end of round r, [N, K]; the mean of ten crops where the view has ten
     prior    of round R: Σ_r w_r P_r over r < R,  w_r = (1 - q)^(R-1-r) / Σ (1 - q)^(R-1-r),  q = 0.2
@@ -6,9 +6,10 @@
     labels   a round's pseudo-labels start from its prior and leave it (tfuda/core/pseudo_labels.py, eqs. 13, 14)
     seed     of round R's weights and batches: seed + 100 R
 
-There are three loaders. "predicted" is the one above. "random" never balances: the lower line of Figure 5. "oracle"
-balances by the true labels from round 0 on: the upper line. The oracle's pseudo-labels still come from the network.
-All else is equal in the three loaders, so round 0 of the first two is the same run.
+Every round starts from scratch. There are three loaders. "predicted" is the one above. "random" never balances: the
+lower line of Figure 5. "oracle" balances by the true labels from round 0 on: the upper line. The oracle's
+pseudo-labels still come from the network. All else is equal in the three loaders, so round 0 of the first two is the
+same run.
 
 Paper against code (docs/methods/biwaa.md#biwaa-rounds):
 - Eq. 12 is a plain running mean, in which round 0 keeps the weight (1 - q)^(R-1): `rounds.average=plain`. The code
@@ -146,7 +147,16 @@ def prepared(config: ConfigDict, folder: pathlib.Path, loader: str, index: int) 
 def series(
     config: ConfigDict, folder: pathlib.Path, loader: str, count: int, verbose: int | str, say: Callable[[str], None]
 ) -> Iterator[dict]:
-    """Train `count` rounds, or resume them, and yield one row of FIELDS after each."""
+    """Train `count` rounds, or resume them, and yield one row of FIELDS after each.
+
+    Args:
+        config: the config of the first round.
+        folder: the folder of the rounds.
+        loader: one of LOADERS.
+        count: the number of rounds.
+        verbose: see training.
+        say: receives each message.
+    """
     for index in range(count):
         workdir = round_folder(folder, loader, index)
         made = prepared(config, folder, loader, index)
@@ -164,7 +174,7 @@ def series(
 
 
 def markdown(rows: list[dict]) -> str:
-    """Return a table with rounds down and loaders across: accuracy at the end (of the averaged predictions in brackets)."""
+    """Return a table of final accuracy, rounds down and loaders across (of the averaged predictions in brackets)."""
     loaders = list(dict.fromkeys(row["loader"] for row in rows))
     lines = [["round", *loaders], ["---:"] * (len(loaders) + 1)]
     for index in sorted({row["round"] for row in rows}):
@@ -198,7 +208,7 @@ def _read(key: str, value: str):
 
 
 def write_report(rows: list[dict], folder: pathlib.Path) -> list[dict]:
-    """Write rounds.csv and rounds.md with these rows and those that earlier commands wrote of other rounds and loaders."""
+    """Write rounds.csv and rounds.md with these rows and those that earlier commands wrote of other rounds."""
     found = {(row["loader"], row["round"]): row for row in [*known(folder), *rows]}
     rows = [found[key] for key in sorted(found, key=lambda key: (LOADERS.index(key[0]), key[1]))]
     write_whole(folder / "rounds.csv", tables.as_csv(rows, FIELDS))

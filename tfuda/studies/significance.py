@@ -1,4 +1,4 @@
-"""Test whether one method is better than another on the same tasks and seeds: paired sign-flip test, Holm's correction.
+"""Test whether a method is better than another on the same tasks and seeds: paired sign-flip test, Holm's correction.
 
 Of n differences d_i, one for each pair of runs on the same task with the same seed:
 

@@ -91,7 +91,7 @@ def spread(values: list[float]) -> str:
 
 
 def marked(values: dict[str, float]) -> dict[str, str]:
-    """Return the marks of the best and next best values as printed; ties share a mark, and all-equal values have none."""
+    """Return the marks of the best and next best as printed; ties share a mark, and all-equal values have none."""
     levels = sorted({f"{value:.1f}" for value in values.values()}, key=float, reverse=True)
     if len(levels) < 2:
         return {}
@@ -111,7 +111,7 @@ def beside(cell: str, own: dict[str, float], quote: published_numbers.Quote, col
 
 
 def paired(rows: list[dict], column: str, baseline: str, tuned: Iterable[str] = ()) -> Table | None:
-    """Return the tests of every cell against one of them over pairs of the same task and seed, without tuned tasks."""
+    """Return the tests of every cell against one of them over pairs of the same task and seed, but for tuned tasks."""
     values: dict[str, dict[tuple, float]] = {}
     for row in rows:
         if row["task"] not in tuned:

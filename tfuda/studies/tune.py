@@ -64,10 +64,10 @@ def aim(config: ConfigDict, objective: str) -> str:
 class Search(keras_tuner.Tuner):
     """Train every setting as a run with a workdir of its own, so a search that was killed resumes in mid-trial.
 
-    A trial's value is the objective's at the evaluation that config.select chooses in its run. The first trial has the
-    defaults of the config; later ones draw from `sweep(hp, config)`. The draws follow from the seed: a search starts anew
-    each time, and takes from the workdirs what was trained before. keras-tuner's own files, of which a kill leaves several
-    half-written or inconsistent, are deleted when the process ends.
+    A trial's value is the objective's at the evaluation that config.select chooses in its run. The first trial has
+    the defaults of the config; later ones draw from `sweep(hp, config)`. The draws follow from the seed: a search
+    starts anew each time, and takes from the workdirs what was trained before. keras-tuner's own files are deleted
+    when the process ends, because a kill leaves several of them half-written or inconsistent.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Search(keras_tuner.Tuner):
         return config
 
     def number(self, trial) -> int:
-        """Return the number of a trial's setting and folder; a promoted trial of hyperband keeps the number of its run."""
+        """Return the number of a trial's setting and folder; a promoted trial of hyperband keeps its run's number."""
         while earlier := trial.hyperparameters.values.get("tuner/trial_id"):
             trial = self.oracle.get_trial(earlier)
         return int(trial.trial_id)
@@ -165,7 +165,7 @@ class Search(keras_tuner.Tuner):
                 self.say(f"  {ended} of {self.total}; best: trial {best['trial']}, {best[self.objective]:.4f}{wait}")
 
     def table(self) -> list[dict]:
-        """Return a row for each setting, the best first and diverged ones last; hyperband's are those trained furthest."""
+        """Return a row for each setting, the best first and diverged ones last; of hyperband the furthest trained."""
         rows: dict[int, dict] = {}
         for trial in sorted(self.oracle.trials.values(), key=lambda trial: int(trial.trial_id)):
             if trial.status == "COMPLETED" and trial.score is not None:
@@ -209,7 +209,7 @@ def text(rows: list[dict]) -> str:
 
 
 def search(tuner: Search) -> list[dict] | None:
-    """Run the remaining trials of a search, and return all trials, the best first; None where only the chief has them."""
+    """Run the remaining trials, and return all trials, the best first; None where only the chief has them."""
     address = ":".join(os.environ.get(name, "") for name in VARIABLES[1:])
     wait = float(os.environ.get("TFUDA_WAIT", "600"))
     if tuner.role not in ("", "chief"):

@@ -60,7 +60,7 @@ class Hyperband(First, HyperbandOracle):
     again = True  # keras-tuner never promotes from a bracket that is not full
 
     def count(self, rounds: bool) -> int:
-        """Return the number of settings of an iteration, or, with rounds, of its trials: each round of a setting is one."""
+        """Return the number of settings of an iteration, or with `rounds` of trials: one a round of a setting."""
         brackets = range(self._get_num_brackets())
         return sum(self._get_size(b, r) for b in brackets for r in range(self._get_num_rounds(b) if rounds else 1))
 

@@ -79,7 +79,7 @@ def names(of: Sequence[Run]) -> list[str]:
 
 
 def correlation(x: Sequence[float], y: Sequence[float]) -> float:
-    """Return Spearman's rank correlation of x [n] and y [n], with mean ranks for ties; NaN where x or y is constant."""
+    """Return Spearman's rank correlation of x [n] and y [n], with mean ranks for ties; NaN where one is constant."""
     from scipy.stats import rankdata
 
     if len(x) < 3 or len({*x}) < 2 or len({*y}) < 2:

@@ -87,7 +87,7 @@ def scale(lines: Sequence[Line]) -> tuple[Scale, list[float]]:
 
 
 def thinned(count: int, *kept: int, most: int = MOST) -> np.ndarray:
-    """Return indices of at most `most` rows of `count`, evenly spaced, with the last one and those in `kept` among them."""
+    """Return indices of at most `most` rows of `count`, evenly spaced, with the last one and `kept` among them."""
     return np.unique([*np.linspace(0, count - 1, min(count, most)).round().astype(int), *kept])
 
 

@@ -75,7 +75,7 @@ def data(name: str, value: Any) -> str:
 
 
 def element(tag: str, inner: str, **attributes: Any) -> str:
-    """Return an element around inner HTML; class_="x" is class, aria_label is aria-label; None leaves an attribute out."""
+    """Return an element around HTML; class_="x" is class, aria_label is aria-label; None leaves an attribute out."""
     said = "".join(
         f' {name.rstrip("_").replace("_", "-")}="{escape(value)}"'
         for name, value in attributes.items()
@@ -143,7 +143,15 @@ def embedded(content: bytes, alt: str, kind: str = "png", **attributes: Any) -> 
 
 
 def picture(pixels: np.ndarray, alt: str, most: int = 112, exact: bool = False, **attributes: Any) -> str:
-    """Return an <img> of at most `most` pixels on a side from uint8 [H, W, 3]; PNG if small or exact, else JPEG."""
+    """Return an <img> of pixels.
+
+    Args:
+        pixels: uint8 [H, W, 3].
+        alt: the text in the picture's place.
+        most: the pixels on a side at most.
+        exact: whether a large picture is a PNG too, as small ones are, instead of a JPEG.
+        attributes: further attributes of the element.
+    """
     image = Image.fromarray(pixels)
     image.thumbnail((most, most))
     small, file = max(image.size) <= LOSSLESS, io.BytesIO()

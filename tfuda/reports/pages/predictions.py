@@ -15,7 +15,7 @@ PAIRS = 20
 
 
 def confusions(counts: np.ndarray) -> list[tuple[int, int, float]]:
-    """Return every confusion of counts [K, K], the most frequent first: (true, predicted, percent of the true class)."""
+    """Return every confusion in counts [K, K], most frequent first: (true, predicted, percent of the true class)."""
     off = np.where(np.eye(len(counts), dtype=bool), 0, np.nan_to_num(shares(counts)))
     order = np.argsort(-off, axis=None, kind="stable")
     rows, columns = np.unravel_index(order, off.shape)

@@ -8,7 +8,7 @@ With F the last map, y^k the logit of class k, α_c the spatial mean of dy^k/dF_
     weighted   Σ_c |∇_c F_c| / sqrt(mean_hw Σ_c ∇_c²),  ∇ = dCE^k/dF   k likewise; in the place of ± task for BIWAA
 
 h w dy^k/dF_c is ToAlign's w^cls_c = dy^k/df_c where f is F's spatial mean. Where a bottleneck or an attention lies
-between f and F, it is w^cls carried back to the map. So Grad-CAM and the positive part look alike where k is the same.
+between f and F, it is w^cls carried back to the map. So Grad-CAM and the positive part look alike where k is equal.
 Likewise ∇ over its norm is BIWAA's weight ∇/|∇| of f, carried back; of a confident and right image both are 0.
 """
 
@@ -68,7 +68,14 @@ ALIGNED = {"biwaa": (Column("weighted\n(BIWAA)", "weighted", ("weighted",)),)}  
 
 
 def gradient(network: Network, maps: tuple, classes: np.ndarray, score: Callable = logit_of) -> tf.Tensor:
-    """Return d score / dF [B, h, w, C] at the last map, one class for each image (int [B]); score: of a paper."""
+    """Return d score / dF [B, h, w, C] at the last map.
+
+    Args:
+        network: the network.
+        maps: its maps, the last one F [B, h, w, C].
+        classes: the class of each image, int [B].
+        score: the score to differentiate; each paper has its own.
+    """
 
     def head(last):
         return network.top((*maps[:-1], last)).logits
@@ -95,7 +102,7 @@ def weighted(maps: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
 
 
 def look_at_maps(network: Network, images: np.ndarray, labels: np.ndarray | None = None) -> Views:
-    """Return views of images uint8 [B, H, W, 3], with the task of the labels (int [B]), or else of the predictions."""
+    """Return views of images uint8 [B, H, W, 3]; the task is that of the labels (int [B]), or of the predictions."""
     outputs = network(images, training=False)
     predicted = tf.argmax(outputs.logits, -1, tf.int32)
     last, classes = outputs.maps[-1], predicted if labels is None else labels
@@ -113,7 +120,10 @@ def look_at_maps(network: Network, images: np.ndarray, labels: np.ndarray | None
 def choose(labels: np.ndarray | None, predicted: np.ndarray, right: int, wrong: int) -> np.ndarray:
     """Return rows of the first rightly and wrongly classified images, of as many classes as possible.
 
-    Where one kind is short the other fills up; without labels the first images are chosen.
+    Args:
+        labels: int [N], or None; without labels the first images are chosen.
+        predicted: int [N].
+        right, wrong: numbers of images; where one kind is short the other fills up.
     """
     if labels is None:
         return np.arange(min(right + wrong, len(predicted)))

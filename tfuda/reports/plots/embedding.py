@@ -55,7 +55,7 @@ def part_of_domain(domain: Domain) -> Domain:
 
 
 def embed(features: np.ndarray) -> np.ndarray:
-    """Embed features [N, d] in the plane [N, 2] by t-SNE, in one thread, because sums over several differ from run to run."""
+    """Embed features [N, d] in the plane [N, 2] by t-SNE, in one thread: sums over several differ between runs."""
     if not np.isfinite(features).all():
         raise ValueError("the features are not finite, so there is nothing to plot: this training has diverged")
     flat = min(features.shape) < 2 or not features.std(0).any()
@@ -151,7 +151,14 @@ def panel(axes: Axes, of: Cloud, classes: tuple[str, ...], sides: bool = False) 
 
 
 def legend(names: dict[str, str], classes: tuple[str, ...], unknown: bool, sides: bool = False) -> list[Line2D]:
-    """Return markers for the domains and colours for the classes, or for the domains where `sides`."""
+    """Return the legend's entries.
+
+    Args:
+        names: the domains' names by side.
+        classes: the names of the classes.
+        unknown: whether some points have no label.
+        sides: whether colours are those of the domains instead of the classes.
+    """
     colours = figure_style.SIDES if sides else dict.fromkeys(MARKS, "#333333")
     source, target = colours["source"], colours["target"]
 
@@ -171,7 +178,13 @@ def legend(names: dict[str, str], classes: tuple[str, ...], unknown: bool, sides
 
 
 def tsne(paths: Sequence[str], out: str | os.PathLike, before: str = "") -> None:
-    """Draw one run beside its starting point, or several runs abreast; the same images in all panels."""
+    """Draw one run beside its starting point, or several runs abreast; the same images in all panels.
+
+    Args:
+        paths: workdirs of runs.
+        out: the PNG file.
+        before: the workdir of a source_only run as the starting point of one run; the untrained network where it is "".
+    """
     folders = figure_style.once(paths)
     configs = [Workdir(path).config() for path in folders]
     for path, other in zip(folders, configs, strict=True):

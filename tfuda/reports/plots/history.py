@@ -134,7 +134,15 @@ def terms(groups: Iterable[Group]) -> list[str]:
 
 
 def line(axes: Axes, runs: Sequence[Rows], column: str, scale: float = 1.0, **look) -> None:
-    """Draw mean and band of one column; nothing for runs without the column."""
+    """Draw mean and band of one column; nothing for runs without the column.
+
+    Args:
+        axes: the panel.
+        runs: the rows of metrics of each seed.
+        column: a column of metrics.csv.
+        scale: a factor of all values.
+        look: the line's style.
+    """
     if column not in runs[0][0]:
         return
     steps, mean, spread = band(runs, column)
@@ -153,7 +161,17 @@ def compress(axes: Axes) -> None:
 
 
 def panel(axes: Axes, groups: Sequence[Group], columns: dict[str, str], scale: float = 1.0) -> list[Line2D]:
-    """Draw columns in dashes; colours distinguish the columns of a single group, or several groups."""
+    """Draw columns in dashes; colours distinguish the columns of a single group, or several groups.
+
+    Args:
+        axes: the panel.
+        groups: groups of runs.
+        columns: {column of metrics.csv: its name in the legend}.
+        scale: a factor of all values.
+
+    Returns:
+        The entries of the legend.
+    """
     handles = []
     for i, (column, name) in enumerate(columns.items()):
         dash = DASHES[i % len(DASHES)]

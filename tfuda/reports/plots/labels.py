@@ -29,7 +29,7 @@ def distance(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def known(config: ConfigDict, task: Task) -> dict[str, np.ndarray]:
-    """Return labels int [N] of the training images by side; "predicted" holds the target's by the prior of earlier rounds."""
+    """Return labels int [N] of the training images by side; "predicted" holds those of earlier rounds' prior."""
     found = {side: domain.labels for side, domain in task.trains.items() if domain.labels is not None}
     before = pseudo_labels.prior(config, task)
     return found | ({} if before is None else {"predicted": before.argmax(1)})
@@ -44,7 +44,7 @@ def bars(axes: Axes, distributions: dict[str, np.ndarray], names: dict[str, str]
 
 
 def ticks(axes: Axes, classes: tuple[str, ...], room: float) -> float:
-    """Write names of classes, each in `room` inches, or numbers of very many; return the height in inches of the text."""
+    """Write names of classes, each in `room` inches, or numbers of very many; return the text's height in inches."""
     axes.set_xlim(-0.7, len(classes) - 0.3)
     axes.set_xlabel("class" if len(classes) <= NAMED else "number of the class")
     if len(classes) > NAMED:

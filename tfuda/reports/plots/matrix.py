@@ -25,7 +25,14 @@ def shares(counts: np.ndarray) -> np.ndarray:
 def confusion(
     score: evaluate.Score, classes: Sequence[str], title: str = "", path: str | os.PathLike = "confusion.png"
 ) -> None:
-    """Draw the confusion matrix in percent of each true class; `title` goes above the accuracy."""
+    """Draw the confusion matrix in percent of each true class.
+
+    Args:
+        score: the score of a test set.
+        classes: the names of the classes.
+        title: the text above the accuracy.
+        path: the PNG file.
+    """
     count = len(classes)
     side = float(np.clip(1.8 + 0.32 * count, 4.0, 10.0))
     accuracy = f"accuracy {figure_style.percent(score.accuracy)} of {score.confusion.sum()} images"

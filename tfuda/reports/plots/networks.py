@@ -75,7 +75,13 @@ def chosen(networks: dict[str, Network], domain: Domain) -> tuple[np.ndarray, di
 
 
 def networks(path: str, out: str | os.PathLike, judged: str = "") -> None:
-    """Draw some target test images of a run of DAAA; judged: folder of the oracle's run."""
+    """Draw some target test images of a run of DAAA.
+
+    Args:
+        path: the run's workdir.
+        out: the PNG file.
+        judged: the folder of the oracle's run, or "".
+    """
     config, task, method = training.load_run(path)
     seen = {"source network": teacher(path, config, task), "adapted network": method.network}
     if judged:

@@ -1,4 +1,4 @@
-"""Load an oracle: a network trained on the target's real labels, by which a picture judges networks trained without."""
+"""Load an oracle: a network trained on the target's real labels, which judges networks trained without labels."""
 
 from __future__ import annotations
 

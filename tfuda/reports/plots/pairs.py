@@ -62,7 +62,7 @@ def find(path: str) -> Found:
     if index is None:
         raise FileNotFoundError(
             f"--workdir={path} has no finished pairs: {folder / 'index.json'} is missing; the command that made "
-            "them goes on there"
+            "them resumes there"
         )
     task = build.task(config, lambda line: None)
     sides = zip(made.DIRECTIONS, ("source", "target"), strict=True)
@@ -81,7 +81,7 @@ def chosen(domain: Domain) -> np.ndarray:
 
 
 def lots(domain: Domain, translated: Domain, side: int) -> list[np.ndarray]:
-    """Return rows of a sheet: pictures, their translations, further pictures, theirs: uint8 [n, side, side, 3] each."""
+    """Return a sheet's rows, uint8 [n, side, side, 3] each: pictures, translations, further pictures, theirs."""
     rows = chosen(domain)
     both = [pipeline.read_pictures(of.images[rows], made.whole_picture(of, side)) for of in (domain, translated)]
     cuts = range(0, len(rows), COLUMNS)
@@ -89,7 +89,7 @@ def lots(domain: Domain, translated: Domain, side: int) -> list[np.ndarray]:
 
 
 def verdict(network: Network, found: Found, path: str) -> str:
-    """Return the accuracy of the oracle in --oracle=PATH on all translated source pictures and on real ones, as text."""
+    """Return as text the accuracy of the oracle in --oracle=PATH on all translated source pictures and real ones."""
     there, real = found.translated["source_as_target"], found.task.tests["target"]
     if not network.view.size and (isinstance(there.images, Files) or there.images.shape[1:] != network.size):
         raise ValueError(

@@ -16,7 +16,13 @@ Points = dict[float, list[float]]  # x -> the shares that the seeds have there
 
 
 def table(path: str | os.PathLike, texts: Sequence[str], numbers: Sequence[str]) -> list[dict[str, Any]]:
-    """Read these columns of a CSV file, row by row; a missing number is NaN."""
+    """Read columns of a CSV file, row by row.
+
+    Args:
+        path: the file.
+        texts: columns of text.
+        numbers: columns of numbers; a missing number is NaN.
+    """
     if not pathlib.Path(path).is_file():
         raise FileNotFoundError(f"{path} is missing")
     with open(path, newline="", encoding="utf-8") as file:

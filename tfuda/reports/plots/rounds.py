@@ -57,7 +57,7 @@ def read_rounds(path: str) -> Folder:
 
 
 def common(folders: Sequence[Folder]) -> ConfigDict:
-    """Return the config of the first round that all folders have, and refuse folders that are not seeds of one run."""
+    """Return the config of the first round that all folders have; refuse folders that are not seeds of one run."""
     first = folders[0]
     shared = [name for name in first.configs if all(name in other.configs for other in folders)]
     if not shared:

@@ -41,7 +41,7 @@ def columns(domain: Domain) -> tuple[list[str], list[np.ndarray]]:
 
 
 def montage(images: np.ndarray, rows: list[np.ndarray]) -> np.ndarray:
-    """Assemble one sheet [rows, columns, 3] with white gaps, from uint8 [N, H, W, 3] and the indices of each column."""
+    """Assemble a sheet [rows, columns, 3] with white gaps, from uint8 [N, H, W, 3] and each column's indices."""
     height, width = images.shape[1:3]
     gap = max(1, round(GAP * width))
     sheet = np.full([IMAGES * (height + gap) - gap, len(rows) * (width + gap) - gap, 3], 255, np.uint8)

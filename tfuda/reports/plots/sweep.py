@@ -41,7 +41,7 @@ def short(option: str) -> str:
 
 
 def swept(names: Iterable[str]) -> Sweep:
-    """Return the option that differs among these cells; where a cell's brackets omit the option it has its default."""
+    """Return the option that differs among these cells; a cell whose brackets omit the option has its default."""
     configs = {name: cells.parse_cell(name.partition("@")[0]) for name in names}
     kinds: dict[tuple, list[str]] = {}
     for name, config in configs.items():
@@ -97,7 +97,7 @@ def level(axes: Axes, seeds: points.Points, linewidth: float = 1.5, **look) -> N
 
 
 def axis(axes: Axes, values: Sequence[float]) -> None:
-    """Set a logarithmic scale where positive values span many decades, and ticks at values that are far enough apart."""
+    """Set a logarithmic scale if positive values span many decades, and ticks at values that are far enough apart."""
     places = np.sort(values)
     if places[0] > 0 and places[-1] > places[0] * 10**DECADES:
         axes.set_xscale("log")

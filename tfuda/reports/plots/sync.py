@@ -22,7 +22,7 @@ SYNCHRONY = {"synchrony": "synchrony"}
 
 
 def silent(run: history.Run) -> set[str]:
-    """Return the columns without meaning: terms that are switched off, norms of discriminators that nothing trains."""
+    """Return the columns without meaning: switched-off terms, and norms of discriminators that nothing trains."""
     if any(row.get("synchrony") for row in run.rows):
         return set()
     levels = run.config.options.get("levels", "domain+groups+classes").split("+")

@@ -20,7 +20,7 @@ FIRST = "biwaa-i, first round"
 
 
 class Claim(NamedTuple):
-    """A claim. steps: (worse, better) by cell or variant; table: where papers print it; printed: numbers outside tables."""
+    """A claim. steps: (worse, better) by cell or variant; table: where it is printed; printed: if in no table."""
 
     paper: str
     table: str

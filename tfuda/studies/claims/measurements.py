@@ -42,7 +42,7 @@ class Rounds(NamedTuple):
         return self.config.task, self.config.seed
 
     def values(self) -> dict[str, float]:
-        """Return {variant: percent of target training images that averaged predictions get right}; {} before the end."""
+        """Return {variant: percent of target training images that averaged predictions get right}, if finished."""
         known = rounds.known(self.folder)
         found = {row["round"]: 100 * row["labels"] for row in known if row["loader"] == VARIANTS[self.name][0]}
         if len(found) < ROUNDS:
@@ -79,7 +79,13 @@ def timed(folder: pathlib.Path) -> dict[str, float]:
 
 
 def costs(folder: pathlib.Path, get_config: Callable[[str], ConfigDict], turns: int = 11) -> None:
-    """Measure the times of COSTS, once."""
+    """Measure the times of COSTS, once.
+
+    Args:
+        folder: the folder of the claims, which receives the times.
+        get_config: returns the config of a cell.
+        turns: the number of measurements of each cell.
+    """
     if timed(folder):
         return
     names = dict.fromkeys(name for cost in COSTS for name in (cost.base, cost.cell))
@@ -124,7 +130,7 @@ class Plan:
             self.parts.append((grid.make_grid(made, slow, tasks, [seed], folder / "grid"), []))
 
     def series(self, claims: Sequence[Claim], tasks: Iterable[str], seed: int) -> Iterator[Rounds]:
-        """Yield the series of rounds; variants with nothing switched off share a folder, and so their first rounds."""
+        """Yield the series of rounds; variants with nothing switched off share a folder, and hence first rounds."""
         for task in tasks:
             for name in variants(claims):
                 config, off = self.get_config("biwaa"), VARIANTS[name][1]
