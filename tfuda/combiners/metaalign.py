@@ -12,7 +12,7 @@ descent on the first. So a step good for one is preferred where the step does no
     odd steps, the alignment first  g = ∇(A + R)(θ)        gradient  ∇(A + R)(θ) + ∇(T + R_s)(θ')
 
 θ are all variables, those of the discriminators too; the reversal of gradients stands inside A, so there θ' is a step
-of the adversarial training. m is `multiplier` for variables of the layers named in `faster` (heads, bottleneck, GVB's bridge) and 1
+of that training. m is `multiplier` for variables of layers named in `faster` (heads, bottleneck, GVB's bridge) and 1
 for all others, the discriminators' trunks too, whatever their factors in the optimizer: so the released code.
 
 It acts on any method that aligns, with any weigher. Terms are reported at θ. A step makes two passes of every stream

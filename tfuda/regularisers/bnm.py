@@ -2,7 +2,7 @@
 (Cui et al., CVPR 2020), https://arxiv.org/abs/2003.12237
 
     P     softmax of the target's logits                                [B, K]
-    bnm   -|P|_* / B = -Σ_j σ_j(P) / B                                  large where rows are confident and classes many
+    bnm   -|P|_* / B = -Σ_j σ_j(P) / B                              large where rows are confident and classes many
 
     d |P|_* / d P = U Vᵀ,   P = U diag(σ) Vᵀ
 

@@ -6,11 +6,12 @@ al., ICML 2019), https://proceedings.mlr.press/v97/chen19i.html
     d σ_j² / d F = 2 σ_j u_j v_jᵀ
 
 Adversarial training leaves transferable directions with large singular values, and shrinks the directions that tell
-classes apart. BSP penalises the largest singular values. The paper adds it to DANN and CDAN ("dann+bsp", "cdane+bsp") with 2e-4.
+classes apart. BSP penalises the largest singular values.
+The paper adds it to DANN and CDAN ("dann+bsp", "cdane+bsp") with 2e-4.
 
 The gradient is written down, because the general derivative of a singular value decomposition divides by differences
 of squares of singular values; where σ_k = σ_{k+1} it is one of the subgradients. The public implementation trains
-three epochs on the source before adversarial training; here the reversal's ramp does that, or --config.weights of such a run.
+three epochs on the source first; here the reversal's ramp does that, or --config.weights of such a run.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def split(values: tf.Tensor, groups: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tens
 
 
 def spread(membership: tf.Tensor, shares: tf.Tensor, domain: float) -> tf.Tensor:
-    """Spread shares of classes [n, r, ...] to all levels [n, M, ...], with membership [b, r] and the domain's value."""
+    """Spread shares of classes [n, r, ...] to all levels [n, M, ...]; membership [b, r], `domain` for the first."""
     groups = tf.einsum("gr,nr...->ng...", membership, shares)
     return tf.concat([tf.fill(tf.shape(shares[:, :1]), tf.cast(domain, ops.real())), groups, shares], 1)
 
