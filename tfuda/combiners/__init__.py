@@ -1,1 +1,1 @@
-"""Seam 2, terms -> gradients."""
+"""Hold the combiners, which turn the terms of a step into gradients."""

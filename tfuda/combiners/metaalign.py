@@ -1,8 +1,8 @@
 """MetaAlign: Coordinating Domain Alignment and Classification for Unsupervised Domain Adaptation (Wei et al., CVPR
 2021), https://arxiv.org/abs/2103.13575
 
-The task and the alignment take turns: one is looked at where the weights θ are, the other where a step of gradient
-descent on the first would have put them, so that a step good for one is preferred where it is no harm to the other.
+The task and the alignment take turns: one is evaluated at the weights θ, the other at θ after a step of gradient
+descent on the first. So a step good for one is preferred where the step does not harm the other.
 
     T, A      the terms of `task` and `align`, each times its trade-off
     R, R_s    those of `regularise`, over all streams and over the labelled ones
@@ -12,7 +12,7 @@ descent on the first would have put them, so that a step good for one is preferr
     odd steps, the alignment first  g = ∇(A + R)(θ)        gradient  ∇(A + R)(θ) + ∇(T + R_s)(θ')
 
 θ are all variables, those of the discriminators too; the reversal of gradients stands inside A, so there θ' is a step
-of the game. m is `multiplier` for variables of the layers named in `faster` (heads, bottleneck, GVB's bridge) and 1
+of that training. m is `multiplier` for variables of layers named in `faster` (heads, bottleneck, GVB's bridge) and 1
 for all others, the discriminators' trunks too, whatever their factors in the optimizer: so the released code.
 
 It acts on any method that aligns, with any weigher. Terms are reported at θ. A step makes two passes of every stream
@@ -47,7 +47,7 @@ from tfuda.networks.base import Outputs
 
 
 class Look(NamedTuple):
-    """What one look at a batch says; the totals are scaled for float16."""
+    """Hold the results of one pass over a batch; the totals are scaled for float16."""
 
     task: tf.Tensor
     align: tf.Tensor
@@ -59,7 +59,15 @@ class Look(NamedTuple):
 
 
 class MetaAlign:
-    """rate, multiplier, faster: of the inner step; the two other options are departures, see above."""
+    """Combine task and alignment in turns, each evaluated after an inner step on the other.
+
+    Args:
+        rate: factor of the inner step's rate on the optimizer's.
+        multiplier: m for variables of the layers in `faster`.
+        faster: names of layers whose inner step is larger.
+        task_alone: True for a separate pass of the labelled streams for the task.
+        stale_discriminator: True to repeat the released code's slip, see above.
+    """
 
     def __init__(
         self,
@@ -75,7 +83,7 @@ class MetaAlign:
 
     @staticmethod
     def fits(kind: type[Method]) -> bool:
-        """Has a method a task and a domain game, and no turns of its own?"""
+        """Return True if a method has a task and an alignment, and no turns of its own."""
         return kind.align is not Method.align and kind._combine is joint and "task" in kind.trade_offs
 
     def make(self, method: Method) -> None:
@@ -110,7 +118,7 @@ class MetaAlign:
         return gradients, now.terms, now.batch, now.outputs
 
     def look(self, method: Method, batch: Batch) -> Look:
-        """One pass, and everything that any turn may want to know of it."""
+        """Pass a batch through the method, and return all totals that either turn needs."""
         labelled = [name for name in batch if "label" in batch[name]]
         alone = {name: batch[name] for name in labelled}
         batch, outputs = method.forward(batch)
@@ -125,7 +133,7 @@ class MetaAlign:
         return Look(total(task), total(align), total(regular), total(beside), terms, batch, outputs)
 
     def ahead(self, method: Method, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
-        """θ', of this replica's share of g: the same on every replica."""
+        """Return θ' from this replica's share of g, equal on every replica."""
         variables = method.trainable_variables
         scale = method.optimizer.scale_loss(tf.ones([], ops.real()))
         rate = tf.cast(self.rate * method.optimizer.learning_rate, ops.real())
@@ -143,7 +151,7 @@ class MetaAlign:
         return self.multiplier if self.faster & set(variable.path.split("/")) else 1.0
 
     def with_left_over(self, method: Method, ahead: list[tf.Tensor], task_first: tf.Tensor) -> list[tf.Tensor]:
-        """θ' with the discriminators of the last step that had the alignment first."""
+        """Return θ' with the discriminators of the last step that had the alignment first."""
         there_is = task_first & (method.step.value > 1)
         ahead = list(ahead)
         for i, left in self.left.items():
@@ -154,7 +162,7 @@ class MetaAlign:
 
 
 def move_on(method: Method, scope: keras.StatelessScope) -> None:
-    """Give batch statistics and the seeds of dropout what they became in the scope, where that is finite."""
+    """Assign batch statistics and dropout seeds their values in the scope, where these are finite."""
     for variable in method.non_trainable_variables:
         moved = scope.get_current_value(variable)
         if moved is not None:

@@ -182,7 +182,7 @@ class Method(Segmented):
         return pada_weights.importance(self.class_weights.value, batch, name)
 
     def reversal(self, ahead: int = 0) -> tf.Tensor:
-        """Return the coefficient of the gradient reversal, scalar; CDAN's and HDA's discriminators count one ahead."""
+        """Return the gradient reversal's coefficient, scalar; CDAN's and HDA's discriminators count one ahead."""
         progress = tf.cast(self.step.value + ahead, ops.real()) / (self.ramp_steps or self.steps)
         return self.ramp_height * schedules.ramp(progress)
 

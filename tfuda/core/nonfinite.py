@@ -22,7 +22,7 @@ from tfuda.core import ops
 from tfuda.data.files import Files
 
 ON_NAN = ("stop", "skip")
-MARK = "no number in step"
+MARK = "not finite in step"
 SHOWN = 5  # images that a sentence names
 
 

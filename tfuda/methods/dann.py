@@ -17,7 +17,7 @@ Departures, and the option that selects the other:
   counts one step ahead: `ramp_steps`, `ramp_ahead`.
 - c acts on the way to the features alone, so the discriminator learns at full strength. BIWAA's Algorithm 1 (not its
   code) writes c L_domain for both players: `ramp_loss=True`, with a plain reversal.
-Labelled target images (semi-supervised) join the task, not the domain game. Several sources are one domain.
+Labelled target images (semi-supervised) join the task, not the adversarial loss. Several sources are one domain.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class DANN(Method):
         """Return the domain of every image of stream `name`, int32 [B]."""
         return tf.fill(tf.shape(batch[name]["image"])[:1], self.domains[name])
 
-    # ---- the game
+    # ---- the adversarial loss
 
     def make(self, probe):
         self.discriminator = discriminators.mlp(self.hidden, self.width, self.dropout, initial=self.initial)

@@ -8,7 +8,7 @@
     L_heuristic strength · mean |z|                    over classes, images and streams
     L           L_task + trade_off L_domain + trade_off L_heuristic
 
-The game follows from `streams`, which `build.method` reads off the task (n is the number of sources):
+The domain labels follow from `streams`, which `build.method` reads off the task (n is the number of sources):
 
     streams                            domains                                  D           scale  strength
     source, target                     source 1, target 0                       sigmoid     1/2    1

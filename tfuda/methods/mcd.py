@@ -21,7 +21,7 @@ Readings, and the option that selects the other:
 - F is `depth` times (linear of `hidden`, batch norm, ReLU), between dropout, then a linear layer; 0 for that alone.
 - The public implementation joins both domains in one pass, as its recipe does (`passes=joint`); where each has its
   own, batch norm keeps their statistics apart.
-Labelled target images join the task. A weigher has no game to act on.
+Labelled target images join the task. A weigher has no alignment to act on.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """MSTN: Learning Semantic Representations for Unsupervised Domain Adaptation (Xie et al., ICML 2018),
 https://proceedings.mlr.press/v80/xie18c.html, with the loss between classes that BIWAA adds (WACV 2023, eqs. 9, 10).
 
-    C_x       centroids of the classes on side x, [K, d] (memory.py), by labels and pseudo-labels
+    C_x       centroids of the classes on side x, [K, d] (centroids.py), by labels and pseudo-labels
     Φ         (1/K) Σ_k |C_s^k - C_t^k|²                                        one class of both sides together
     Θ_xy      (K-1)^-2 Σ_{k≠j} cos(C_x^k, C_y^j),   xy in {ss, st, tt}          two classes apart
     semantic  c (Φ + Θ_st + Θ_tt),   c = 2 / (1 + exp(-10 step / steps)) - 1   the reversal's ramp

@@ -1,1 +1,1 @@
-"""Backbones, heads and discriminators."""
+"""Define backbones, heads and discriminators."""

@@ -1,4 +1,4 @@
-"""The backbones of keras.applications, with their own weights and their own preprocessing.
+"""Build the backbones of keras.applications, with their own weights and their own preprocessing.
 
 keras.applications' ResNet50 is another network than torchvision's, which the papers use: `tfuda.networks.resnet`.
 An EfficientNetB0 to B7 always standardises as its published weights want it: Keras does so only where it loads them
@@ -24,11 +24,18 @@ from tfuda.networks.weights import h5_file, pretrained
 
 
 def applications(model: str = "ResNet50", weights: str = "", frozen: bool = False) -> list[keras.layers.Layer]:
-    """One stage for `Network`: images uint8 or float in 0..255 [B, H, W, 3] -> the last map [B, h, w, C].
+    """Return one stage for `Network`: images uint8 or float in 0..255 [B, H, W, 3] -> the last map [B, h, w, C].
 
-    model: a name of keras.applications
-    weights: a file of weights without the classifier; "imagenet" for Keras's published ones; "" for random ones
-    frozen: the backbone does not learn, its batch norm neither
+    <<<<<<< HEAD
+        model: a name of keras.applications
+        weights: a file of weights without the classifier; "imagenet" for Keras's published ones; "" for random ones
+        frozen: the backbone does not learn, its batch norm neither
+    =======
+        Args:
+            model: a name of keras.applications.
+            weights: a file of weights without the classifier; "" for random ones. Nothing is ever downloaded.
+            frozen: True for a backbone that does not learn, batch norm included.
+    >>>>>>> W1
     """
     known = {name: value for name, value in vars(keras.applications).items() if inspect.isfunction(value)}
     if model not in known:
@@ -52,7 +59,7 @@ def applications(model: str = "ResNet50", weights: str = "", frozen: bool = Fals
 
 
 def load_weights(backbone: keras.Model, path: str, model: str) -> None:
-    """Give a backbone the weights of an HDF5 file, if they are just as many."""
+    """Load the weights of an HDF5 file into a backbone, if file and backbone have equally many."""
     try:
         with h5py.File(path) as file:
             found = h5_file.read_tensors(file)
@@ -72,7 +79,7 @@ def standardise(layer: keras.layers.Normalization) -> None:
 
 
 class Preprocess(keras.layers.Layer):
-    """images in 0..255 [B, H, W, 3] -> what a family of networks was trained on [B, H, W, 3]."""
+    """Preprocess images in 0..255 [B, H, W, 3] as a family of networks expects."""
 
     def __init__(self, function: Callable[[tf.Tensor], tf.Tensor], **options):
         super().__init__(dtype=ops.real(), **options)

@@ -1,4 +1,4 @@
-"""Attention that is part of a network: evaluation, export and class activation maps see it."""
+"""Define attention as a part of the network, so that evaluation, export and class activation maps include it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WEIGHTS = ("one_minus_entropy", "entropy")
 
 
 class RegionAttention(keras.layers.Layer):
-    """TADA's local attention: a discriminator for every region k of the last map f.
+    """Weigh every region k of the last map f by a discriminator: TADA's local attention.
 
     Readings: docs/methods/tada.md#tada-readings.
 
@@ -51,7 +51,7 @@ class RegionAttention(keras.layers.Layer):
         self.built = True
 
     def judge(self, regions: tf.Tensor, training: bool) -> tf.Tensor:
-        """[B, K, C] -> logits [B, K]."""
+        """Return the logits [B, K] of regions [B, K, C]."""
         if not self.shared:
             return tf.transpose(self.discriminators(tf.transpose(regions, [1, 0, 2]), training=training))
         verdicts = self.discriminators(tf.reshape(regions, [-1, regions.shape[-1]]), training=training)

@@ -1,4 +1,4 @@
-"""Many discriminators that share nothing, computed as one.
+"""Compute many independent discriminators as one.
 
     a1 = φ(x W1 + b1) · m1        m1, m2: dropout's masks over the keep probability, 1 in evaluation
     a2 = φ(a1 W2 + b2) · m2
@@ -32,7 +32,7 @@ ACTIVATIONS = {
 
 
 class Bank(keras.layers.Layer):
-    """`count` MLPs inputs -> hidden -> hidden -> 1.
+    """Hold `count` MLPs inputs -> hidden -> hidden -> 1.
 
     x: [count, B, inputs], or [1, B, inputs] where all members see the same
     """
@@ -65,7 +65,7 @@ class Bank(keras.layers.Layer):
         self.built = True
 
     def masks(self, x: tf.Tensor, training: bool) -> tuple:
-        """Dropout's masks of both hidden layers, [count, B, hidden]; (1, 1) where there is none."""
+        """Return dropout's masks [count, B, hidden] of both hidden layers; (1, 1) without dropout."""
         if not training or not self.dropout.rate:
             return 1.0, 1.0
         with tf.control_dependencies([x]):
@@ -73,7 +73,7 @@ class Bank(keras.layers.Layer):
         return self.dropout(ones, training=True), self.dropout(ones, training=True)
 
     def judge(self, x: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
-        """Logits [count, B] and their gradients with respect to x [count, B, inputs], both live."""
+        """Return logits [count, B] and their gradients with respect to x [count, B, inputs], both differentiable."""
         (act, slope), (m1, m2) = ACTIVATIONS[self.activation], self.masks(x, training)
         z1 = tf.matmul(x, self.w1) + self.b1  # [count, B, hidden]
         z2 = tf.matmul(act(z1) * m1, self.w2) + self.b2
@@ -82,7 +82,7 @@ class Bank(keras.layers.Layer):
         return self._last(act(z2) * m2), jacobian
 
     def call(self, x, training=False):
-        """Logits [count, B]."""
+        """Return the logits [count, B]."""
         act, (m1, m2) = ACTIVATIONS[self.activation][0], self.masks(x, training)
         a1 = act(tf.matmul(x, self.w1) + self.b1) * m1
         return self._last(act(tf.matmul(a1, self.w2) + self.b2) * m2)

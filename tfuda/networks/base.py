@@ -1,4 +1,4 @@
-"""The network that a method trains: backbone -> attention -> pool -> bottleneck -> head."""
+"""Define the network that a method trains: backbone -> attention -> pool -> bottleneck -> head."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tfuda.networks.discriminators import initializer
 
 
 class Outputs(NamedTuple):
-    """What one pass over B images gives; every tensor has the batch first, so a shared pass can be cut up."""
+    """Hold the results of one pass over B images; the batch is axis 0, so a shared pass can be split."""
 
     maps: tuple  # [B, h, w, C] each; the last one is the backbone's
     features: tf.Tensor  # [B, d]
@@ -23,7 +23,7 @@ class Outputs(NamedTuple):
 
 
 def pieces(outputs: Outputs, sizes: list[tf.Tensor]) -> list[Outputs]:
-    """Outputs of several streams' images together, cut up: `sizes` images each."""
+    """Split the Outputs of several streams' shared pass into one for each stream, of `sizes` images."""
     if len(sizes) == 1:
         return [outputs]
     flat = [tf.split(x, sizes) for x in tf.nest.flatten(outputs)]  # a slice's gradient would be as large as the whole
@@ -34,11 +34,19 @@ SHOWN = ("stages", "blocks", "layers")
 
 
 def walk(layer: keras.layers.Layer, x: tf.Tensor, shown: str) -> tuple[list[tf.Tensor], tf.Tensor]:
-    """(maps that a part of the backbone shows, its output), of x [B, h, w, C], in the mode of the call around.
+    """Return (maps shown, output) of a part of the backbone for x [B, h, w, C], in the mode of the call around.
 
-    shown: "stages" for its output alone; "blocks" for that of every residual block in it, where there are such;
-        "layers" for every activation in it and in its blocks. A part that says `unattended` shows nothing, one that
-        says `several` all of its maps always
+    <<<<<<< HEAD
+        shown: "stages" for its output alone; "blocks" for that of every residual block in it, where there are such;
+            "layers" for every activation in it and in its blocks. A part that says `unattended` shows nothing, one that
+            says `several` all of its maps always
+    =======
+        Args:
+            layer: the part of the backbone; a part with `unattended` set shows nothing.
+            x: [B, h, w, C].
+            shown: "stages" for the output alone; "blocks" for the output of every residual block; "layers" for every
+                activation of the part and its blocks.
+    >>>>>>> W1
     """
     if hasattr(layer, "walk") and (shown == "layers" or getattr(layer, "several", False)):
         maps = layer.walk(x)
@@ -60,13 +68,13 @@ def walk(layer: keras.layers.Layer, x: tf.Tensor, shown: str) -> tuple[list[tf.T
 
 
 def activates(layer: keras.layers.Layer) -> bool:
-    """Is a layer an activation, or does it end in one?"""
+    """Return True if a layer is an activation or ends in one."""
     function = getattr(layer, "activation", None)
     return isinstance(layer, keras.layers.ReLU) or function not in (None, keras.activations.linear)
 
 
 class Network(keras.Model):
-    """images uint8 [B, H, W, 3] -> Outputs. `network.head(features)` gives the logits again.
+    """Map images uint8 [B, H, W, 3] to Outputs; `network.head(features)` returns the logits again.
 
     stages: layers that take the images and give one map each (`tfuda.networks.small`)
     head: a layer [B, d] -> [B, K]; None for one linear layer
@@ -106,11 +114,11 @@ class Network(keras.Model):
         self(self.blank())
 
     def blank(self) -> tf.Tensor:
-        """One black image: [1, H, W, 3]."""
+        """Return one black image, [1, H, W, 3]."""
         return tf.zeros([1, *self.size], tf.uint8)
 
     def top(self, maps: tuple, training: bool = False, reversal=1.0) -> Outputs:
-        """All that comes after the backbone."""
+        """Return the Outputs for the backbone's maps, [B, h, w, C] each."""
         seen, extras = maps[-1], {}
         if self.attention is not None:
             seen, extras = self.attention(seen, training=training, reversal=reversal)
@@ -120,7 +128,7 @@ class Network(keras.Model):
         return Outputs(maps, features, self.head(features), extras)
 
     def call(self, images, training=False, reversal=1.0):
-        """reversal: docs/methods/index.md#reversal-ramp, for networks that hold discriminators of their own."""
+        """Return the Outputs of images; `reversal` is for networks with discriminators (index.md#reversal-ramp)."""
         maps, x = [], images
         for stage in self.stages:
             seen, x = walk(stage, x, self.shown)

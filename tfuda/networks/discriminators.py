@@ -1,4 +1,4 @@
-"""Domain discriminators."""
+"""Build domain discriminators and their initializers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ INITIALIZERS = {"kaiming": (2.0, "fan_in"), "xavier": (1.0, "fan_avg")}
 
 
 def initializer(name: str) -> keras.Initializer:
-    """PyTorch's kaiming_normal_ or xavier_normal_; Keras's he_normal and glorot_normal are truncated."""
+    """Return PyTorch's kaiming_normal_ or xavier_normal_; Keras's he_normal and glorot_normal are truncated."""
     if name not in INITIALIZERS:
         raise ValueError(f"unknown initializer {name!r}: choose one of {', '.join(INITIALIZERS)}")
     scale, mode = INITIALIZERS[name]
@@ -19,7 +19,7 @@ def initializer(name: str) -> keras.Initializer:
 
 
 def stacked(name: str, inputs: int, outputs: int) -> keras.Initializer:
-    """`initializer` for many layers of one size in one array, whose shape does not tell its fans."""
+    """Return `initializer` for many layers of one size in one array, whose shape does not tell its fans."""
     made = initializer(name)
     fan = inputs if made.mode == "fan_in" else (inputs + outputs) / 2
     return keras.initializers.RandomNormal(0.0, (made.scale / fan) ** 0.5)
@@ -33,7 +33,7 @@ def mlp(
     initial: str = "kaiming",
     name: str = "discriminator",
 ) -> keras.Sequential:
-    """[B, d] -> logits [B, outputs]: depth × (linear, ReLU, dropout), then linear.
+    """Return an MLP [B, d] -> logits [B, outputs]: depth × (linear, ReLU, dropout), then linear.
 
     There is no batch norm: docs/methods/index.md#discriminator.
     """

@@ -1,4 +1,4 @@
-"""What comes after the pool: bottlenecks, and heads of the papers' own, which turn features into logits."""
+"""Build bottlenecks, and the papers' own heads, which turn features into logits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NECKS = ("linear", "norm", "dropout", "norm+dropout")
 def block(
     units: int, norm: bool, dropout: float, initial: str = "kaiming", name: str = "hidden"
 ) -> list[keras.layers.Layer]:
-    """[B, d] -> [B, units]: linear, batch norm, ReLU, dropout; one batch for the norm, on however many devices."""
+    """Return layers [B, d] -> [B, units]: linear, batch norm over all devices' batch, ReLU, dropout."""
     kind = ops.real()
     start = initializer(initial)
     found: list[keras.layers.Layer] = [keras.layers.Dense(units, kernel_initializer=start, dtype=kind, name=name)]
@@ -31,8 +31,11 @@ def block(
 
 
 def neck(units: int, kind: str, initial: str) -> keras.layers.Layer | int:
-    """A bottleneck [B, C] -> [B, units] by its name in NECKS: "norm" has batch norm and ReLU, "dropout" ReLU and
-    dropout of one half, "norm+dropout" all three; "linear" is its units alone, and 0 units are none."""
+    """Return a bottleneck [B, C] -> [B, units] by its name in NECKS.
+
+    "norm" has batch norm and ReLU, "dropout" ReLU and dropout of one half, "norm+dropout" all three. "linear"
+    returns the units alone; 0 units are no bottleneck.
+    """
     if kind == "linear":
         return units
     if not units:
@@ -41,12 +44,12 @@ def neck(units: int, kind: str, initial: str) -> keras.layers.Layer | int:
 
 
 def kaiming(slope: float) -> keras.Initializer:
-    """PyTorch's kaiming_normal_(a=slope): standard deviation sqrt(2 / (1 + slope²) / inputs), not truncated."""
+    """Return PyTorch's kaiming_normal_(a=slope): standard deviation sqrt(2 / (1 + slope²) / inputs), not truncated."""
     return keras.initializers.VarianceScaling(2.0 / (1.0 + slope * slope), "fan_in", "untruncated_normal")
 
 
 class SymmetricHead(keras.layers.Layer):
-    """Two linear classifiers, of the source and of the target, in one: SymNets'. The target's answers.
+    """Hold SymNets' linear classifiers of source and target in one layer; the logits are the target's.
 
     See docs/methods/comparison.md#symnets.
     """
@@ -62,7 +65,7 @@ class SymmetricHead(keras.layers.Layer):
         self.built = True
 
     def both(self, features: tf.Tensor, frozen: bool = False) -> tf.Tensor:
-        """[B, d] -> [B, 2K], the source's first; frozen: gradients reach the features alone."""
+        """Return logits [B, 2K] of features [B, d], the source's first; frozen: gradients reach features alone."""
         if not frozen:
             return self.pair(features)
         kernel, bias = (tf.stop_gradient(tf.convert_to_tensor(v)) for v in (self.pair.kernel, self.pair.bias))
@@ -74,7 +77,7 @@ class SymmetricHead(keras.layers.Layer):
 
 
 class CosineHead(keras.layers.Layer):
-    """logits = W n / T,  n = h / |h|,  h = a linear layer of f: MME's (docs/methods/comparison.md#mme).
+    """Compute MME's logits = W n / T,  n = h / |h|,  h = a linear layer of f (docs/methods/comparison.md#mme).
 
     hidden: units of the layer before; 0 for none, h = f
     """
@@ -92,15 +95,15 @@ class CosineHead(keras.layers.Layer):
         self.built = True
 
     def before(self, features: tf.Tensor) -> tf.Tensor:
-        """h: [B, d] -> [B, hidden]."""
+        """Return h [B, hidden] of features [B, d]."""
         return features if self.hidden is None else self.hidden(features)
 
     def cosines(self, h: tf.Tensor) -> tf.Tensor:
-        """Logits of h [B, hidden], of whatever length it is: [B, K]."""
+        """Return the logits [B, K] of h [B, hidden] of any norm."""
         return self.prototypes(tf.math.l2_normalize(h, -1, 1e-24)) / self.temperature
 
     def against(self, features: tf.Tensor) -> tf.Tensor:
-        """Logits [B, K] whose gradient is reversed on its way from the prototypes to h."""
+        """Return logits [B, K] whose gradient is reversed between prototypes and h."""
         return self.cosines(ops.reverse_gradient(self.before(features), 1.0))
 
     def call(self, features: tf.Tensor) -> tf.Tensor:
@@ -109,7 +112,7 @@ class CosineHead(keras.layers.Layer):
 
 
 class HeuristicHead(keras.layers.Layer):
-    """logits = F(f) - Σ_j H_j(f), with linear F and H_j: HDA's heuristic, GVB's bridge.
+    """Compute logits = F(f) - Σ_j H_j(f), with linear F and H_j: HDA's heuristic, GVB's bridge.
 
     See docs/methods/adversarial.md#hda-head and docs/methods/adversarial.md#gvb.
 
@@ -135,7 +138,7 @@ class HeuristicHead(keras.layers.Layer):
         self.built = True
 
     def heuristic(self, features: tf.Tensor) -> tf.Tensor:
-        """z = Σ_j H_j(f), what the domain-specific part of the head says: [B, d] -> [B, K]."""
+        """Return z = Σ_j H_j(f), the logits of the domain-specific part: [B, d] -> [B, K]."""
         return tf.add_n([part(features) for part in self.parts])
 
     def call(self, features: tf.Tensor) -> tf.Tensor:

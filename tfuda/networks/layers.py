@@ -1,4 +1,4 @@
-"""Layers that stay exact over replicas and through checkpoints."""
+"""Provide layers that stay exact over replicas and through checkpoints."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tfuda.core import ops
 
 
 def synchronised(network: keras.Model) -> keras.Model:
-    """The network, with batch norm over the batches of all devices, where Keras has each device's for itself."""
+    """Set batch norm to use the batches of all devices, where Keras normalises by device; return the network."""
     for layer in network._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = True
@@ -21,7 +21,7 @@ def synchronised(network: keras.Model) -> keras.Model:
 
 
 def chain(layers: Sequence[keras.layers.Layer], name: str) -> keras.Sequential:
-    """Layers one after the other, of ops.real(): a plain Sequential made under mixed precision rounds its inputs."""
+    """Chain layers in ops.real(); a plain Sequential made under mixed precision rounds its inputs."""
     made = keras.Sequential([*layers], name=name)
     made.dtype_policy = keras.dtype_policies.DTypePolicy(ops.real())
     return made
@@ -32,7 +32,7 @@ _passing = threading.local()  # replicas are threads
 
 @contextlib.contextmanager
 def parts(sizes: Sequence[tf.Tensor]) -> Iterator[None]:
-    """In here rows come from several streams that share a pass, so many of each."""
+    """Tell Dropout how many rows each of the streams has that share a pass in this context."""
     _passing.sizes = sizes
     try:
         yield
@@ -41,7 +41,7 @@ def parts(sizes: Sequence[tf.Tensor]) -> Iterator[None]:
 
 
 class Dropout(keras.layers.Dropout):
-    """Keras's dropout, but the mask of the whole batch is drawn and each replica takes its rows.
+    """Apply dropout with one mask drawn for the whole batch, of which each replica takes its rows.
 
     So one replica and N give the same numbers (Keras's own gives every replica the same mask), also where streams
     share a pass: one stream's whole batch comes before the next one's. The state of the seed generator is a variable

@@ -1,1 +1,1 @@
-"""Seam 3, (batch, outputs) -> a term that any method can take beside its own."""
+"""Hold the regularisers, (batch, outputs) -> a term that any method can add to its own."""

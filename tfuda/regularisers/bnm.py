@@ -2,14 +2,14 @@
 (Cui et al., CVPR 2020), https://arxiv.org/abs/2003.12237
 
     P     softmax of the target's logits                                [B, K]
-    bnm   -|P|_* / B = -Σ_j σ_j(P) / B                                  large where rows are sure and classes many
+    bnm   -|P|_* / B = -Σ_j σ_j(P) / B                              large where rows are confident and classes many
 
     d |P|_* / d P = U Vᵀ,   P = U diag(σ) Vᵀ
 
 which is bounded, while the general derivative of a singular value decomposition divides by differences of squares of
 singular values, and has to be patched where two are equal or one is 0. So the gradient is written down; directions of
 σ_j = 0, which a decomposition chooses as it likes, are left out: a subgradient there.
-On its own, "bnm", it is cross-entropy on the source and this on the target.
+The method "bnm" is cross-entropy on the source and this regulariser on the target.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STANDS_ON = "source_only"  # "bnm" alone is source_only+bnm
 
 @tf.custom_gradient
 def nuclear_norm(x: tf.Tensor):
-    """Sum of the singular values of x [m, n], a scalar."""
+    """Return the sum of the singular values of x [m, n], a scalar."""
     sizes, u, v = tf.linalg.svd(x)
     noise = np.finfo(x.dtype.as_numpy_dtype).eps * tf.reduce_max(sizes) * tf.cast(tf.reduce_max(tf.shape(x)), x.dtype)
     real = tf.cast(sizes > noise, x.dtype)
@@ -36,7 +36,7 @@ def nuclear_norm(x: tf.Tensor):
 
 @dataclasses.dataclass(frozen=True)
 class BNM:
-    """Predictions on the target, sure and of many classes."""
+    """Make predictions on the target confident and diverse."""
 
     trade_off: float = 1.0
 

@@ -5,12 +5,13 @@ al., ICML 2019), https://proceedings.mlr.press/v97/chen19i.html
 
     d σ_j² / d F = 2 σ_j u_j v_jᵀ
 
-An adversarial game leaves transferable directions with large singular values and starves those that tell classes
-apart; this keeps the largest down. The paper adds it to DANN and CDAN ("dann+bsp", "cdane+bsp") with 2e-4.
+Adversarial training leaves transferable directions with large singular values, and shrinks the directions that tell
+classes apart. BSP penalises the largest singular values.
+The paper adds it to DANN and CDAN ("dann+bsp", "cdane+bsp") with 2e-4.
 
 The gradient is written down, because the general derivative of a singular value decomposition divides by differences
 of squares of singular values; where σ_k = σ_{k+1} it is one of the subgradients. The public implementation trains
-three epochs on the source before the game; here the reversal's ramp does that, or --config.weights of such a run.
+three epochs on the source first; here the reversal's ramp does that, or --config.weights of such a run.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ STANDS_ON = "dann"  # "bsp" alone is dann+bsp
 
 
 def largest_squares(x: tf.Tensor, count: int = 1) -> tf.Tensor:
-    """Sum of the squares of the largest `count` singular values of x [m, n], a scalar."""
+    """Return the sum of the squares of the largest `count` singular values of x [m, n], a scalar."""
 
     @tf.custom_gradient
     def spectral(x):
@@ -39,7 +40,7 @@ def largest_squares(x: tf.Tensor, count: int = 1) -> tf.Tensor:
 
 @dataclasses.dataclass(frozen=True)
 class BSP:
-    """The largest singular values of each domain's features, kept down."""
+    """Penalise the `count` largest singular values of each domain's features."""
 
     trade_off: float = 2e-4
     count: int = 1

@@ -1,11 +1,11 @@
 """MCC: Minimum Class Confusion for Versatile Domain Adaptation (Jin et al., ECCV 2020), https://arxiv.org/abs/1912.03699
 
     p_i   softmax(z_i / T) of the target's logits                       [K]
-    w_i   (1 + exp(-H(p_i))) / mean_j (1 + exp(-H(p_j)))                sure images count more; a constant
+    w_i   (1 + exp(-H(p_i))) / mean_j (1 + exp(-H(p_j)))                confident images count more; a constant
     C     Σ_i w_i p_i p_iᵀ, every row divided by its sum                [K, K]: which classes are confused
     mcc   (Σ C - tr C) / K
 
-On its own, "mcc", it is the paper's method: cross-entropy on the source and this on the target, no discriminator.
+The method "mcc" is the paper's: cross-entropy on the source and this regulariser on the target, no discriminator.
 H has 1e-5 inside its logarithm, as the public implementation. T is 2.5; 3 on VisDA.
 """
 
@@ -21,7 +21,7 @@ STANDS_ON = "source_only"  # "mcc" alone is source_only+mcc
 
 
 def confusion(logits: tf.Tensor, temperature: float) -> tf.Tensor:
-    """Σ C - tr C over K, of this replica's logits [B, K]; the same on every replica."""
+    """Return (Σ C - tr C) / K from this replica's logits [B, K]; equal on every replica."""
     scaled = logits / temperature
     p = tf.nn.softmax(scaled)  # [B, K]
     weights = 1.0 + tf.exp(-tf.stop_gradient(losses.entropy(scaled)))  # [B]; their scale leaves C as it is
@@ -32,7 +32,7 @@ def confusion(logits: tf.Tensor, temperature: float) -> tf.Tensor:
 
 @dataclasses.dataclass(frozen=True)
 class MCC:
-    """Classes that are confused on the target, told apart."""
+    """Minimise the confusion of classes on the target."""
 
     trade_off: float = 1.0
     temperature: float = 2.5

@@ -1,1 +1,1 @@
-"""Seam 1, outputs -> outputs: what of a feature the domain game sees."""
+"""Hold the weighers, outputs -> outputs, which weigh the features that the alignment sees."""

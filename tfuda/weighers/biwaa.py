@@ -3,16 +3,16 @@ https://openaccess.thecvf.com/content/WACV2023/html/Westfechtel_Backprop_Induced
 
     ∇_i  = d CE(head(f_i), y_i) / d f_i                eqs. 4, 6    y the label, on the target the pseudo-label
     f'_i = λ f_i ∘ ∇_i / |∇_i|                         eq. 7        λ ∇ / |∇| is a constant; |.| over the d features
-    L_d  = the domain game on f'                        eq. 8
+    L_d  = the adversarial loss on f'                   eq. 8
 
-It acts on any game that reads features (DANN, CDAN, MSTN, AFN); logits, the task and L_MS stay as they are. With
+BIWAA acts on any alignment that reads features (DANN, CDAN, MSTN, AFN); logits, task and L_MS are unchanged. With
 a linear head ∇ = (softmax(z) - onehot(y)) W, which the tape gives too; any other head works alike. The whole of the
-paper's method, "biwaa", is this on MSTN (methods/mstn.py) with aggregated pseudo-labels (memory.py); BIWAA-I repeats
-it in rounds (rounds.py).
+paper's method, "biwaa", is this on MSTN (methods/mstn.py) with aggregated pseudo-labels
+(core/pseudo_labels.py); BIWAA-I repeats the training in rounds (studies/rounds.py).
 
 Paper against code (docs/methods/biwaa.md#biwaa):
-- A sure and right sample has ∇ = 0; the code divides 0 by 0, here f' = 0.
-- Where a sample is so sure (a gap of 16 between logits) that 1 - p is 0 in float32, ∇ has lost its part along the own
+- A confident and right sample has ∇ = 0; the code divides 0 by 0, here f' = 0.
+- Where a sample is so confident (logits 16 apart) that 1 - p is 0 in float32, ∇ has lost its part along the own
   class, in the code as here.
 - λ = 10 "approximately preserves the norm" (for gradients of even magnitude λ = sqrt(d) would: 16 for 256 features):
   `factor`.
@@ -36,12 +36,19 @@ CHANGES = ("features", "norms")
 
 
 def wrong(head, label, features):
-    """Cross-entropy of each sample: label int [B], features [B, d] -> [B]."""
+    """Return the cross-entropy [B] of each sample, for label int [B] and features [B, d]."""
     return losses.cross_entropy(label, head(features))
 
 
 def biwaa(network, batch, outputs, factor: float = 10.0):
-    """{stream: Outputs} with features [B, d] of every stream weighted."""
+    """Return {stream: Outputs} with weighted features [B, d] of every stream.
+
+    Args:
+        network: the network, for its head.
+        batch: {stream: {image, label or pseudo, ...}}.
+        outputs: {stream: Outputs}.
+        factor: λ.
+    """
     seen = dict(outputs)
     for name, stream in outputs.items():
         known = batch[name]

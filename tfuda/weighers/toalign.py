@@ -3,11 +3,11 @@ https://arxiv.org/abs/2106.10812
 
     w    = d logit_label / d f                              eq. 3    constant
     s    = |f| / |w * f|                                    eq. 5    live: gradients flow through f
-    f_p  = s w * f                                          eq. 4    what the domain game sees of a source image
+    f_p  = s w * f                                          eq. 4    the features of a source image for the alignment
     logits_p = head(f_p)
 
-It acts on any alignment method: the source's features and logits are exchanged where the discriminator looks, and
-nowhere else; classification, regularisers and inference read the ordinary ones.
+ToAlign acts on any alignment method: only the discriminator sees the weighted features and logits of the source.
+Classification, regularisers and inference read the ordinary ones.
 
 Paper against code (docs/methods/adversarial.md#toalign):
 - "predicted score" is the logit in the code, and so here. For a head that is a difference of heads (HDA) the tape
@@ -37,7 +37,7 @@ SQUASH = {"": tf.identity, "sigmoid": tf.sigmoid, "softmax": tf.nn.softmax}
 
 
 def logit_of(head, label, features):
-    """The logit of each sample's own class: label int [B], features [B, d] -> [B]."""
+    """Return the logit [B] of each sample's own class, for label int [B] and features [B, d]."""
     return tf.gather(head(features), label, batch_dims=1)
 
 
@@ -50,7 +50,20 @@ def toalign(
     squash: str = "",
     sign: float = 1.0,
 ):
-    """{stream: Outputs} with features [B, d] and logits [B, K] of labelled `streams` task-oriented."""
+    """Return {stream: Outputs} with task-oriented features [B, d] and logits [B, K] of labelled `streams`.
+
+    Args:
+        network: the network, for its head.
+        batch: {stream: {image, label?, ...}}.
+        outputs: {stream: Outputs}.
+        streams: names of the labelled streams to weigh.
+        scale: 0 for the adaptive s, or a fixed one.
+        squash: "", "sigmoid" or "softmax", applied to w.
+        sign: 1, or -1 for TiAlign.
+
+    Raises:
+        ValueError: if `squash` is unknown or a stream has no labels.
+    """
     if squash not in SQUASH:
         raise ValueError(f"toalign has no squash={squash!r}: choose '', 'sigmoid' or 'softmax'")
     seen = dict(outputs)

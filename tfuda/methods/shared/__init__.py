@@ -1,1 +1,1 @@
-"""What several methods share."""
+"""Hold what several methods share."""

@@ -1,8 +1,8 @@
-"""A combiner for games whose players move one after the other: several updates in one step.
+"""Combine gradients for papers with alternating updates: several updates in one step.
 
-A method whose paper plays so says `_combine = staticmethod(turns)`, and `plan()` lists its turns in their order.
-Every turn looks at the batch anew, with the weights that the turn before left; momentum and weight decay leave alone
-what does not move in it. So a step costs a pass of its streams, forwards and backwards, for every turn. Terms are
+A method of such a paper sets `_combine = staticmethod(turns)`, and `plan()` lists the turns in order.
+Every turn passes the batch anew, with the weights that the turn before left. Momentum and weight decay skip
+variables that a turn does not update. So each turn costs a forward and backward pass of its streams. Terms are
 reported as the first turn that has them finds them. The optimizer counts every update as a step of its own, which
 Adam's corrections follow. It takes the place of a cell's combiner, so there is no mcd+metaalign.
 """
@@ -20,9 +20,11 @@ from tfuda.core import nonfinite, ops
 
 
 class Turn(NamedTuple):
-    """boxes: the sign of every box, of "task", "align" and "beside", whose terms are summed in this turn
-    moves: does a variable of the method move? None for all
-    reads: of a stream {image, label?, ...}, does it take part? None for all
+    """Describe one update of a step.
+
+    boxes: the sign of every box, of "task", "align" and "beside", whose terms are summed in this turn
+    moves: True for a variable of the method that this turn updates; None for all
+    reads: True for a stream {image, label?, ...} that this turn passes; None for all
     """
 
     boxes: dict[str, float]
@@ -31,7 +33,10 @@ class Turn(NamedTuple):
 
 
 def turns(method, batch):
-    """The last turn's gradients, after the updates of those before, and what the first looks found."""
+    """Apply all turns but the last; return the last turn's gradients, terms, batch and outputs.
+
+    A term, stream or output of several turns is the first turn's.
+    """
     found: list[dict] = [{}, {}, {}]
     *before, last = method.plan()
     for turn in before:
@@ -48,7 +53,7 @@ def turns(method, batch):
 
 
 def look_ahead(method, batch, turn: Turn):
-    """Gradients of one turn, a None for what stays; terms, batch and outputs of the streams that take part."""
+    """Return gradients of one turn, None for variables not updated, with terms, batch and outputs of its streams."""
     read = {name: stream for name, stream in batch.items() if turn.reads is None or turn.reads(stream)}
     with tf.GradientTape() as tape:
         read, outputs = method.forward(read)

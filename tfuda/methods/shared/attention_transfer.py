@@ -1,4 +1,4 @@
-"""Attention as maps: where a layer looks, and how far apart two networks look (DAAA, eqs. 4, 5).
+"""Compute attention maps of layers, and the distance between two networks' attention (DAAA, eqs. 4, 5).
 
     A(F)    pooling over the channels of F [h, w, C], flattened, / |.|_2
     d       of one image's two attentions ("l2", ...), or of two sets of images' ("mmd", "jmmd"; shared/mmd.py)
@@ -21,7 +21,10 @@ from tfuda.methods.shared import mmd
 
 @tf.custom_gradient
 def squares(maps: tf.Tensor):
-    """Sum over the channels: maps [B, h, w, C] -> [B, h, w]; one product back, where the ops' own take four."""
+    """Return the squares summed over channels: maps [B, h, w, C] -> [B, h, w].
+
+    The gradient is one product, where the ops' own takes four.
+    """
     return tf.reduce_sum(tf.square(maps), -1), lambda upstream: (2.0 * upstream)[..., None] * maps
 
 
@@ -35,7 +38,10 @@ FEW = 8  # units in the last place, between two attentions that are equal but fo
 
 
 def difference(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-    """a - b [B, P]; no gradient where that is rounding, whose direction is random and whose norm has slope 1."""
+    """Return a - b [B, P], without gradient where the difference is rounding.
+
+    Rounding has a random direction, and its norm has slope 1.
+    """
     found = a - b
     size = tf.stop_gradient(tf.maximum(ops.safe_norm(a), ops.safe_norm(b)))  # [B, 1]
     rounding = tf.stop_gradient(ops.safe_norm(found)) <= FEW * np.finfo(found.dtype.as_numpy_dtype).eps * size
@@ -52,7 +58,7 @@ DISTANCES = {
 
 
 def mean_of_gaussians(x: tf.Tensor) -> tf.Tensor:
-    """At most 1, unlike their sum, which a product over layers would raise to the power of their number: [n, n]."""
+    """Return the mean of the Gaussian kernels, [n, n], at most 1, so that a product over layers stays bounded."""
     return mmd.gaussian(x) / len(mmd.FACTORS)
 
 
@@ -66,7 +72,7 @@ BETWEEN_SETS: dict[str, Callable[[Sequence, Sequence], tf.Tensor]] = {
 
 
 def check_distance(pooling: str, distance: str) -> None:
-    """ValueError for a name that there is not."""
+    """Raise a ValueError for an unknown pooling or distance."""
     for option, value, known in (
         ("pooling", pooling, POOLING),
         ("distance", distance, {**DISTANCES, **BETWEEN_SETS}),
@@ -76,16 +82,20 @@ def check_distance(pooling: str, distance: str) -> None:
 
 
 def attention(maps: tf.Tensor, pooling: str = "squares") -> tf.Tensor:
-    """Where a layer looks: maps [B, h, w, C] -> [B, h w], of length 1, or 0 where nothing is active."""
+    """Return a layer's attention: maps [B, h, w, C] -> [B, h w], of norm 1, or 0 where nothing is active."""
     pooled = POOLING[pooling](tf.cast(maps, ops.real()))
     flat = tf.reshape(pooled, [tf.shape(pooled)[0], pooled.shape[1] * pooled.shape[2]])
     return tf.math.l2_normalize(flat, -1, 1e-24)
 
 
 def gap(wanted: Sequence[tf.Tensor], found: Sequence[tf.Tensor], distance: str, mean: Callable) -> tf.Tensor:
-    """This replica's share of the distance, summed over layers, of attentions [B, P_l] of two networks.
+    """Return this replica's share of the distance of two networks' attentions, summed over layers.
 
-    mean: [B] -> its share of a mean over images
+    Args:
+        wanted: attentions [B, P_l] of the one network's layers.
+        found: those of the other network.
+        distance: a name in DISTANCES or BETWEEN_SETS.
+        mean: [B] -> this replica's share of a mean over images.
     """
     if distance in BETWEEN_SETS:
         whole = [[ops.gathered(maps) for maps in side] for side in (wanted, found)]

@@ -19,10 +19,15 @@ ABSENT = ("keep", "decay")
 def centroids(
     memory: tf.Tensor, features: tf.Tensor, labels: tf.Tensor, keep: float = 0.7, absent: str = "keep"
 ) -> tf.Tensor:
-    """New centroids [K, d] from old ones [K, d] and the features [B, d] and labels int [B] of the global batch.
+    """Return new centroids [K, d] after a batch.
 
-    absent: a class that the batch lacks keeps its centroid (BIWAA's code), or lets it "decay" as if the batch's mean
-        were 0 (MSTN's code)
+    Args:
+        memory: old centroids [K, d].
+        features: [B, d] of this replica.
+        labels: int [B].
+        keep: weight of the old centroid.
+        absent: "keep" leaves the centroid of a class without images (BIWAA's code); "decay" moves the centroid as
+            if the batch's mean were 0 (MSTN's code).
     """
     hot = tf.one_hot(labels, memory.shape[0], dtype=features.dtype)  # [B, K]
     total = ops.everywhere(tf.matmul(hot, features, transpose_a=True))  # [K, d]

@@ -1,4 +1,4 @@
-"""Levels of classes: one domain, b groups of classes, r single classes (GSDA). M = 1 + b + r, in this order."""
+"""Build levels of classes: one domain, b groups of classes, r single classes (GSDA). M = 1 + b + r, in this order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LEVELS = ("domain", "groups", "classes")
 
 
 def partition(classes: int, groups: int, overlap: int, rng: np.random.Generator) -> np.ndarray:
-    """[groups, classes], 1 where a class belongs to a group: a random division, and `overlap` more classes each."""
+    """Return [groups, classes], 1 for members: a random division, and `overlap` more classes for each group."""
     found = np.zeros([groups, classes])
     for row, own in zip(found, np.array_split(rng.permutation(classes), groups), strict=True):
         row[own] = 1
@@ -21,7 +21,7 @@ def partition(classes: int, groups: int, overlap: int, rng: np.random.Generator)
 
 
 def drawn(classes: int, groups: int, overlap: int) -> np.ndarray:
-    """A partition by Keras's seed; 0 groups are one for every five classes."""
+    """Return a partition drawn by Keras's seed; groups=0 is one group for every five classes."""
     groups = groups or max(1, round(classes / 5))
     if groups > classes:
         raise ValueError(f"gsda cannot divide {classes} classes into groups={groups}")
@@ -29,25 +29,25 @@ def drawn(classes: int, groups: int, overlap: int) -> np.ndarray:
 
 
 def check_levels(levels: str) -> None:
-    """ValueError for a level that there is not, in names joined by +."""
+    """Raise a ValueError for an unknown level in names joined by +."""
     for level in levels.split("+"):
         if level not in LEVELS:
             raise ValueError(f"gsda has no level {level!r}: join any of {', '.join(LEVELS)} by +")
 
 
 def split(values: tf.Tensor, groups: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """[M, ...] -> domain [...], groups [b, ...], classes [r, ...]."""
+    """Split values [M, ...] into domain [...], groups [b, ...], classes [r, ...]."""
     return values[0], values[1 : 1 + groups], values[1 + groups :]
 
 
 def spread(membership: tf.Tensor, shares: tf.Tensor, domain: float) -> tf.Tensor:
-    """Class by class [n, r, ...] to every level [n, M, ...]; `domain` is the first one's; membership [b, r]."""
+    """Spread shares of classes [n, r, ...] to all levels [n, M, ...]; membership [b, r], `domain` for the first."""
     groups = tf.einsum("gr,nr...->ng...", membership, shares)
     return tf.concat([tf.fill(tf.shape(shares[:, :1]), tf.cast(domain, ops.real())), groups, shares], 1)
 
 
 def asynchrony(norms: tf.Tensor, membership: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-    """L_syn of N |G| [M, N], a scalar, and the norm S of every level: the same on each replica."""
+    """Return L_syn, a scalar, and the norm S of every level from N |G| [M, N]; equal on every replica."""
     count = ops.everywhere(tf.cast(tf.shape(norms)[1], norms.dtype))
     domain, groups, classes = split(ops.everywhere(tf.reduce_sum(norms, 1)) / count, membership.shape[0])
     inner = tf.reduce_mean(tf.abs(groups - tf.linalg.matvec(membership, classes)))

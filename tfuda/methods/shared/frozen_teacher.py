@@ -1,4 +1,4 @@
-"""Methods that train beside a source network which does not learn (tfuda/experiment/prerequisites.py makes it)."""
+"""Provide the base of methods with a frozen source network, made by tfuda/experiment/prerequisites.py."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from tfuda.networks.base import Network, Outputs
 
 
 class Taught(Method):
-    """teacher: the source network, which training needs and nothing else."""
+    """Train with a frozen teacher: the source network, which only training needs."""
 
-    copy = False  # does the network start as its teacher?
+    copy = False  # True for a network that starts as its teacher
 
     def __init__(self, network: Network, *seams, teacher: Network | None = None, **options):
         super().__init__(network, *seams, **options)
@@ -23,7 +23,7 @@ class Taught(Method):
                 network.set_weights(teacher.get_weights())
 
     def guide(self, images: tf.Tensor) -> Outputs:
-        """What the teacher gives of images [B, H, W, 3]."""
+        """Return the teacher's Outputs for images [B, H, W, 3]."""
         if self._guide is None:
             name = type(self).__name__.lower()
             raise ValueError(

@@ -1,4 +1,4 @@
-"""How far two batches a, b [N, d] are apart under a kernel k: maximum mean discrepancy, of one layer and of several.
+"""Compute the maximum mean discrepancy of two batches a, b [N, d] under a kernel k, for one layer or several.
 
     k(x, y) = sum_f exp(-|x - y|^2 / (2 f v))       f = 1/8, 1/4, 1/2, 1, 2; v = sg(mean |x_i - x_j|^2)
 
@@ -25,9 +25,13 @@ Kernel = Callable[[tf.Tensor], tf.Tensor]  # [n, d] -> [n, n]
 
 
 def gaussian(x: tf.Tensor, factors: Sequence[float] = FACTORS, variance: float | None = None) -> tf.Tensor:
-    """Sum over `factors` of the Gaussian kernels between all rows: [n, d] -> [n, n].
+    """Return the Gaussian kernels between all rows, summed over `factors`: [n, d] -> [n, n].
 
-    variance: v; None takes it from the rows
+    Args:
+        x: [n, d].
+        factors: f of each kernel.
+        variance: v; None computes v from the rows.
+
     The differences take n^2 d numbers for a moment. They are exact where |x|^2 + |y|^2 - 2 x·y is not: in float32,
     and more so in the TF32 of GPUs, that form may find equal rows apart.
     """
@@ -45,9 +49,13 @@ JAN: tuple[Kernel, Kernel] = (gaussian, functools.partial(gaussian, factors=(1.0
 
 
 def mmd(a: tf.Tensor, b: tf.Tensor, kernel: Kernel = gaussian, estimator: str = "linear") -> tf.Tensor:
-    """Of a [N, d] and b [N, d]: a scalar. The defaults are DAN's in tllib, where a and b are features.
+    """Return the discrepancy of a [N, d] and b [N, d], a scalar. The defaults are DAN's in tllib, on features.
 
-    estimator: "quad" for all pairs, "linear" for N of them
+    Args:
+        a: [N, d].
+        b: [N, d].
+        kernel: [n, d] -> [n, n].
+        estimator: "quad" for all pairs, "linear" for N of them.
     """
     return jmmd([a], [b], [kernel], estimator)
 
@@ -58,10 +66,13 @@ def jmmd(
     kernels: Sequence[Kernel] = JAN,
     estimator: str = "quad",
 ) -> tf.Tensor:
-    """Of the layers as_ [N, d_l] and bs [N, d_l], as many as there are kernels: a scalar.
+    """Return the joint discrepancy of several layers, a scalar.
 
-    kernels: one for each layer; the defaults are JAN's in tllib, for features and softmax(logits)
-    estimator: as for `mmd`
+    Args:
+        as_: layers [N, d_l] of one domain.
+        bs: layers [N, d_l] of the other domain.
+        kernels: one for each layer; the defaults are JAN's in tllib, for features and softmax(logits).
+        estimator: as for `mmd`.
     """
     if estimator not in ESTIMATORS:
         raise ValueError(f"estimator={estimator}: quad or linear")

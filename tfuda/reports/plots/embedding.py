@@ -183,7 +183,8 @@ def tsne(paths: Sequence[str], out: str | os.PathLike, before: str = "") -> None
     Args:
         paths: workdirs of runs.
         out: the PNG file.
-        before: the workdir of a source_only run as the starting point of one run; the untrained network where it is "".
+        before: the workdir of a source_only run as the starting point of one run; the untrained network where it is
+        "".
     """
     folders = figure_style.once(paths)
     configs = [Workdir(path).config() for path in folders]
