@@ -89,3 +89,8 @@ def test_a_room_stands_above_those_that_it_imports_from(edges, floors):
 def test_an_import_that_others_imply_is_light():
     edges = {"a": set(), "b": {"a"}, "c": {"a", "b"}}
     assert architecture.direct(edges, "c", "b") and not architecture.direct(edges, "c", "a")
+
+
+def test_rooms_that_import_from_each_other_do_not_make_all_arrows_to_them_light():
+    edges = {"a": {"b"}, "b": {"a"}, "c": {"a", "b"}}
+    assert architecture.direct(edges, "c", "a") and architecture.direct(edges, "c", "b")

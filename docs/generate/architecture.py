@@ -36,6 +36,16 @@ def imported(node: ast.AST) -> list[str]:
     return [module.split(".")[1] for module in modules if module.startswith("tfuda.")]
 
 
+def below(edges: Graph, room: str) -> set[str]:
+    """Return the room and all that it imports from, itself or by other rooms."""
+    seen: set[str] = set()
+    new = {room}
+    while new:
+        seen |= new
+        new = {other for one in new for other in edges[one]} - seen
+    return seen
+
+
 def rows(edges: Graph) -> list[list[str]]:
     """Return the rooms by their height, the ground first: a room stands above all that it imports from.
 
@@ -43,16 +53,8 @@ def rows(edges: Graph) -> list[list[str]]:
     """
 
     @functools.cache
-    def below(room: str) -> frozenset[str]:
-        seen, new = set(), {room}
-        while new:
-            seen |= new
-            new = {other for one in new for other in edges[one]} - seen
-        return frozenset(seen)
-
-    @functools.cache
     def height(room: str) -> int:
-        under = [other for other in below(room) if room not in below(other)]
+        under = [other for other in below(edges, room) if room not in below(edges, other)]
         return 1 + max(map(height, under), default=-1)
 
     floors: dict[int, list[str]] = collections.defaultdict(list)
@@ -73,8 +75,9 @@ def places(floors: list[list[str]]) -> dict[str, tuple[float, float]]:
 
 
 def direct(edges: Graph, room: str, other: str) -> bool:
-    """Return whether no third room leads from the one to the other."""
-    return not any(other in edges[third] for third in edges[room] if third != other)
+    """Return whether no third room leads from the one to the other; what imports from the other leads nowhere."""
+    thirds = {third for third in edges[room] - {other} if third not in below(edges, other)}
+    return not any(other in edges[third] for third in thirds)
 
 
 def picture(edges: Graph) -> str:
@@ -99,13 +102,15 @@ def arrow(start: tuple[float, float], end: tuple[float, float], dark: bool, titl
     """Return a line from box to box, with what stands beside the mouse."""
     (x1, y1), (x2, y2) = start, end
     if y1 == y2:
-        side = BOX / 2 if x2 > x1 else -BOX / 2
-        x1, x2 = x1 + side, x2 - side
+        side = 1 if x2 > x1 else -1  # one way above the boxes, the other way below
+        x1, x2, y1 = x1 + side * BOX / 4, x2 - side * BOX / 4, y1 + side * HEIGHT / 2
+        bend = f"Q{(x1 + x2) / 2:.1f} {y1 + side * HEIGHT:.1f} {x2:.1f} {y1:.1f}"
     else:
         y1, y2 = y1 + HEIGHT / 2, y2 - HEIGHT / 2
+        bend = f"L{x2:.1f} {y2:.1f}"
     style = 'stroke="#33506e" stroke-width="1.8"' if dark else 'stroke="#c3ccd6" stroke-width="1"'
     return (
-        f'<path d="M{x1:.1f} {y1:.1f} {x2:.1f} {y2:.1f}" {style} marker-end="url(#tip)">'
+        f'<path d="M{x1:.1f} {y1:.1f} {bend}" fill="none" {style} marker-end="url(#tip)">'
         f"<title>{html.escape(title)}</title></path>"
     )
 

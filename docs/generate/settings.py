@@ -58,7 +58,8 @@ def _keys(value: ast.expr) -> list[tuple[str, int, bool]]:
     """Return the keys of a dictionary: each with its line, and whether no other key stands on that line."""
     keys = [key for node in ast.walk(value) if isinstance(node, ast.Dict) for key in node.keys]
     lines = [key.lineno for key in keys if key is not None]
-    return [(key.value, key.lineno, lines.count(key.lineno) == 1) for key in keys if isinstance(key, ast.Constant)]
+    named = [key for key in keys if isinstance(key, ast.Constant)]
+    return [(str(key.value), key.lineno, lines.count(key.lineno) == 1) for key in named]
 
 
 def flat(config: ConfigDict, start: str = "") -> dict[str, Any]:
