@@ -1,4 +1,4 @@
-# make setup | demo | claims | test | test-slow | test-wheel | soak | lint | browser | addons | torch; each does all set-up that it needs.
+# make setup | demo | claims | docs | test | test-slow | test-wheel | soak | lint | browser | addons | torch; each does all set-up that it needs.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -qq
 DEMO := demo
 
-.PHONY: setup demo claims test test-slow test-wheel soak lint browser addons torch clean
+.PHONY: setup demo claims docs test test-slow test-wheel soak lint browser addons torch clean
 
 setup: $(READY)
 
@@ -54,6 +54,17 @@ lint: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+# The generated pages of docs/, and the site, which any warning of a broken link stops.
+docs: $(VENV)/.docs
+	@$(BIN)/python docs/generate/settings.py
+	@$(BIN)/python docs/generate/architecture.py
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "the site is site/index.html"
+
+$(VENV)/.docs: $(READY)
+	@$(PIP) -c constraints.txt -e '.[dev,docs]'
+	@touch $@
 
 # The pages of run/report.py in Debian's Chromium; selenium goes into the same environment.
 CHROMIUM := /usr/bin/chromium /usr/bin/chromedriver

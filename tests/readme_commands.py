@@ -1,4 +1,4 @@
-"""The commands that README.md shows, and how each is run as it stands there, but short."""
+"""The commands that README.md and the pages show, and how each is run as it stands there, but short."""
 
 import pathlib
 import re
@@ -6,7 +6,8 @@ import shlex
 from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text("utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXT = "\n".join(page.read_text("utf-8") for page in PAGES)
 
 BRIEF = ["--config.steps=4", "--config.segment=2"]
 NARROW = ["--config.network_options.widths=(4,6,8)", "--config.network_options.convolutions=1"]
@@ -23,6 +24,7 @@ BENCH = ["--rounds=1", *NARROW[:1]]
 HOW: dict[str, list[str] | None] = {
     r"make [\w-]+$": None,
     r"pytest ": None,
+    r"pip install \.": None,
     r"source \.venv/bin/activate$": None,
     r"export KERASTUNER_|KERASTUNER_TUNER_ID=": [*FEW, "--trials=2"],
     r"TF_CONFIG=": ["--config.network.name=small", "--config.batch=8", *SMALL_VIEW, *ONE],
@@ -53,7 +55,7 @@ FINDS = ("verify.py --data=office31",)  # exit code 1: a miniature has too few p
 
 
 class Command(NamedTuple):
-    """A line of README, or of `make demo`."""
+    """A line of a page, or of `make demo`."""
 
     text: str
 
@@ -68,7 +70,7 @@ class Command(NamedTuple):
         """What makes it short."""
         found = [more for start, more in HOW.items() if re.match(start, self.text)]
         if not found:
-            raise ValueError(f"README shows {self.text!r}, and HOW does not say how it is tested")
+            raise ValueError(f"A page shows {self.text!r}, and HOW does not say how it is tested")
         return found[0]
 
     @property
@@ -90,8 +92,8 @@ class Command(NamedTuple):
 
 
 def shown() -> list[Command]:
-    """Every command of README: indented, fenced, or within a line."""
-    text = re.sub(r"```python\n.*?```", "", README, flags=re.S)
+    """Every command of the pages: indented, fenced, or within a line."""
+    text = re.sub(r"```python\n.*?```", "", TEXT, flags=re.S)
     fenced = re.findall(r"```\w*\n(.*?)```", text, re.S)
     indented = re.findall(r"^ {4}((?:.*\\\n)*.*)", text, re.M)
     lines = [line for block in fenced for line in block.splitlines()] + indented
@@ -101,6 +103,6 @@ def shown() -> list[Command]:
 
 
 def made() -> list[Command]:
-    """What `make demo` and `make claims` run, which later commands of README take up."""
+    """What `make demo` and `make claims` run, which later commands take up."""
     lines = re.findall(r"@\$\(BIN\)/(python run/(?:.*\\\n)*.*)", (ROOT / "Makefile").read_text("utf-8"))
     return [Command(" ".join(line.replace("\\\n", " ").replace("$(DEMO)", "demo").split())) for line in lines]

@@ -1,17 +1,22 @@
-"""What README.md shows is run as it stands there."""
+"""What README.md and the pages in docs/ show is run as it stands there."""
 
 import pathlib
 import re
 
+import pytest
+from readme_commands import PAGES, ROOT, TEXT
+
 from tfuda import names
 from tfuda.cli import launch
 
-README = (pathlib.Path(__file__).parent.parent / "README.md").read_text("utf-8")
-ROOT = pathlib.Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+LINKING = [*PAGES, ROOT / "SECURITY.md", ROOT / "CHANGELOG.md"]
+MADE = {"saved_models/one", "saved_models/demo"}  # by the commands of the pages
+PLACE = re.compile(r"`((?:tfuda|configs|run|tests|docs|saved_models)/[\w./-]*\w)`")
 
 
 def blocks() -> list[str]:
-    return re.findall(r"```python\n(.*?)```", README, re.S)
+    return re.findall(r"```python\n(.*?)```", TEXT, re.S)
 
 
 def test_the_quick_start_runs_and_is_short(capsys):
@@ -25,8 +30,8 @@ def test_the_quick_start_runs_and_is_short(capsys):
 
 
 def test_every_command_has_the_flags_that_are_shown():
-    lines = [line.strip() for line in README.splitlines() if line.startswith("    python run/")]
-    assert len(lines) > 8
+    lines = [line.strip() for line in TEXT.splitlines() if line.startswith("    python run/")]
+    assert len(lines) > 50
     for line in lines:
         _, script, *words = line.split()
         text = (ROOT / "tfuda/cli/commands" / pathlib.Path(script).name).read_text("utf-8")
@@ -36,10 +41,21 @@ def test_every_command_has_the_flags_that_are_shown():
                 assert name in launch.SHARED or f'"{name}"' in text, line
 
 
-def test_links_lead_to_files():
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
+def test_readme_is_short():
+    assert len(README.splitlines()) <= 200
+
+
+@pytest.mark.parametrize("page", LINKING, ids=lambda page: page.name)
+def test_links_lead_to_files(page):
+    for target in re.findall(r"\]\(([^)#]+)(?:#[\w-]+)?\)", page.read_text("utf-8")):
         if "://" not in target:
-            assert (ROOT / target).exists(), target
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", LINKING, ids=lambda page: page.name)
+def test_files_that_a_page_names_are_there(page):
+    named = PLACE.findall(page.read_text("utf-8"))
+    assert [name for name in named if not (ROOT / name).exists() and name not in MADE] == []
 
 
 def test_the_table_of_methods_says_what_each_accepts_and_links_to_its_paper():

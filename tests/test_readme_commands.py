@@ -1,4 +1,4 @@
-"""Every command that README.md shows is run in a folder of its own, short; tests/readme_commands.py says how."""
+"""Every command that README.md and docs/ show is run in a folder of its own; tests/readme_commands.py says how."""
 
 import os
 import pathlib
@@ -85,11 +85,11 @@ def around(home: pathlib.Path) -> dict[str, str]:
 
 
 def prepare(place: str, home: pathlib.Path) -> None:
-    """Make what a command takes by the command of README that makes it."""
+    """Make what a command takes by the command of a page that makes it."""
     if (home / place).exists():
         return
     of = maker(place)
-    assert of or place == "runs", f"no command of README makes {place}"
+    assert of or place == "runs", f"no command of the pages makes {place}"
     of = of or next(one for one in RUN if one.makes == "runs/one")
     inside = re.fullmatch(r"(.+)/([^/]+-[^/]+)/seed(\d+)", place.removeprefix(f"{of.makes}/"))
     cell = [f"--methods={inside[1]}", f"--tasks={inside[2]}", f"--seeds={int(inside[3]) + 1}"] if inside else []

@@ -122,7 +122,7 @@ def test_evaluate_prints_a_table_by_class_and_draws_the_confusion(trained):
 
 
 def test_a_method_and_a_regulariser_from_outside_train_with_one_config_line(tmp_path):
-    """As README shows them."""
+    """As docs/adding-a-method.md shows them."""
     package = tmp_path / "mypackage"
     package.mkdir()
     (package / "__init__.py").write_text("")

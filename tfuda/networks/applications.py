@@ -26,16 +26,10 @@ from tfuda.networks.weights import h5_file, pretrained
 def applications(model: str = "ResNet50", weights: str = "", frozen: bool = False) -> list[keras.layers.Layer]:
     """Return one stage for `Network`: images uint8 or float in 0..255 [B, H, W, 3] -> the last map [B, h, w, C].
 
-    <<<<<<< HEAD
-        model: a name of keras.applications
-        weights: a file of weights without the classifier; "imagenet" for Keras's published ones; "" for random ones
-        frozen: the backbone does not learn, its batch norm neither
-    =======
-        Args:
-            model: a name of keras.applications.
-            weights: a file of weights without the classifier; "" for random ones. Nothing is ever downloaded.
-            frozen: True for a backbone that does not learn, batch norm included.
-    >>>>>>> W1
+    Args:
+        model: a name of keras.applications.
+        weights: a file of weights without the classifier; "imagenet" for Keras's published ones; "" for random ones.
+        frozen: True for a backbone that does not learn, batch norm included.
     """
     known = {name: value for name, value in vars(keras.applications).items() if inspect.isfunction(value)}
     if model not in known:

@@ -36,17 +36,12 @@ SHOWN = ("stages", "blocks", "layers")
 def walk(layer: keras.layers.Layer, x: tf.Tensor, shown: str) -> tuple[list[tf.Tensor], tf.Tensor]:
     """Return (maps shown, output) of a part of the backbone for x [B, h, w, C], in the mode of the call around.
 
-    <<<<<<< HEAD
-        shown: "stages" for its output alone; "blocks" for that of every residual block in it, where there are such;
-            "layers" for every activation in it and in its blocks. A part that says `unattended` shows nothing, one that
-            says `several` all of its maps always
-    =======
-        Args:
-            layer: the part of the backbone; a part with `unattended` set shows nothing.
-            x: [B, h, w, C].
-            shown: "stages" for the output alone; "blocks" for the output of every residual block; "layers" for every
-                activation of the part and its blocks.
-    >>>>>>> W1
+    Args:
+        layer: the part of the backbone; a part with `unattended` set shows nothing, a part with `several` set shows
+            all of its maps always.
+        x: [B, h, w, C].
+        shown: "stages" for the output alone; "blocks" for the output of every residual block; "layers" for every
+            activation of the part and its blocks.
     """
     if hasattr(layer, "walk") and (shown == "layers" or getattr(layer, "several", False)):
         maps = layer.walk(x)

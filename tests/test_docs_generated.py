@@ -1,0 +1,96 @@
+"""The generated pages of docs/ are up to date, and say what the code says."""
+
+import importlib.util
+import pathlib
+import types
+import xml.etree.ElementTree
+
+import pytest
+import test_rooms
+
+DOCS = pathlib.Path(__file__).parent.parent / "docs"
+
+
+def script(name: str) -> types.ModuleType:
+    """A script of docs/generate as a module."""
+    place = importlib.util.spec_from_file_location(f"docs_{name}", DOCS / "generate" / f"{name}.py")
+    module = importlib.util.module_from_spec(place)
+    place.loader.exec_module(module)
+    return module
+
+
+settings, architecture = script("settings"), script("architecture")
+
+
+def test_the_page_of_settings_is_up_to_date():
+    assert settings.PAGE.read_text("utf-8") == settings.page(), "run python docs/generate/settings.py"
+
+
+def test_the_picture_of_the_rooms_is_up_to_date():
+    drawn = architecture.picture(architecture.graph())
+    assert architecture.PICTURE.read_text("utf-8") == drawn, "run python docs/generate/architecture.py"
+    assert xml.etree.ElementTree.fromstring(drawn).tag.endswith("svg")
+
+
+def test_the_picture_has_the_imports_that_the_rooms_have():
+    edges = architecture.graph()
+    assert {*edges} == {*test_rooms.FLOOR}
+    for room, others in edges.items():
+        files = [path for path in test_rooms.MODULES if path.relative_to(test_rooms.HOME).parts[0] == room]
+        if files:  # of a link to a folder outside there are none
+            assert others == set.union(*map(test_rooms.imported, files)) - {room}
+
+
+SOURCE = """
+def config():
+    config.rate = 0.1  # of the optimizer
+    config.steps = 5
+    # above the key
+    config.plain = 1
+    config.view = ConfigDict({"size": 0, "flip": False})  # of a picture
+    config.many = ConfigDict(
+        {
+            "one": 1,  # the first
+            "two": 2,
+        }
+    )  # of several
+    config.select = (
+        "corrc"  # in brackets
+    )
+"""
+
+
+def test_comments_belong_to_the_key_or_the_group_beside_them():
+    assert settings.comments(SOURCE) == {
+        "rate": "of the optimizer",
+        "steps": "",
+        "plain": "above the key",
+        "view.size": "",
+        "view.flip": "",
+        "view": "of a picture",
+        "many.one": "the first",
+        "many.two": "",
+        "many": "of several",
+        "select": "in brackets",
+    }
+
+
+@pytest.mark.parametrize(
+    ("edges", "floors"),
+    [
+        ({"a": set(), "b": {"a"}, "c": {"a", "b"}}, [["a"], ["b"], ["c"]]),
+        ({"a": set(), "b": {"a", "c"}, "c": {"a", "b"}, "d": {"b"}}, [["a"], ["b", "c"], ["d"]]),
+    ],
+)
+def test_a_room_stands_above_those_that_it_imports_from(edges, floors):
+    assert architecture.rows(edges) == floors
+
+
+def test_an_import_that_others_imply_is_light():
+    edges = {"a": set(), "b": {"a"}, "c": {"a", "b"}}
+    assert architecture.direct(edges, "c", "b") and not architecture.direct(edges, "c", "a")
+
+
+def test_rooms_that_import_from_each_other_do_not_make_all_arrows_to_them_light():
+    edges = {"a": {"b"}, "b": {"a"}, "c": {"a", "b"}}
+    assert architecture.direct(edges, "c", "a") and architecture.direct(edges, "c", "b")
