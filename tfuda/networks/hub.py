@@ -1,4 +1,4 @@
-"""The backbones of keras-hub, from a folder on disk, with their own preprocessing.
+"""Build the backbones of keras-hub, from a folder on disk, with their own preprocessing.
 
 A preset is a folder of config.json, model.weights.h5 and image_converter.json, as `save_to_preset` writes it:
 
@@ -22,7 +22,7 @@ OURS = {"keras", "keras_hub", "keras_nlp", "builtins"}  # whose code a preset ma
 
 
 def hub(preset: str = "", frozen: bool = False) -> list[keras.layers.Layer]:
-    """One stage for `Network`: images uint8 or float in 0..255 [B, H, W, 3] -> the last map [B, h, w, C].
+    """Return one stage for `Network`: images uint8 or float in 0..255 [B, H, W, 3] -> the last map [B, h, w, C].
 
     preset: a folder; a name of keras-hub, which would be a download, is refused
     frozen: the backbone does not learn, its batch norm neither

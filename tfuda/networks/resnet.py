@@ -39,7 +39,7 @@ TORCH = {
 
 
 def resnet(depth: int = 50, weights: str = "", frozen: int = 0, unbiased: bool = False) -> list[keras.layers.Layer]:
-    """Five stages for `Network`: images uint8 or float in 0..255 [B, H, W, 3] -> maps.
+    """Return five stages for `Network`: images uint8 or float in 0..255 [B, H, W, 3] -> maps.
 
     Maps are [B, H/4, W/4, 64] (convolution and pool), then layer1 to layer4 of torchvision: [B, H/4, W/4, c] to
     [B, H/32, W/32, 8 c], rounded up, with c = 64 for depths 18 and 34, 256 for 50 and 101.
@@ -109,7 +109,7 @@ def convolution(name: str, width: int, size: int, stride: int, unbiased: bool) -
 
 
 class Residual(keras.layers.Layer):
-    """A block: x [B, h, w, channels] -> [B, h / stride, w / stride, width * expansion]."""
+    """Apply a residual block: x [B, h, w, channels] -> [B, h / stride, w / stride, width * expansion]."""
 
     def __init__(self, channels: int, width: int, stride: int, expansion: int, unbiased: bool = False, **options):
         super().__init__(**options)
@@ -134,7 +134,7 @@ class Residual(keras.layers.Layer):
             self.shortcut.build(input_shape)
 
     def walk(self, x) -> list:
-        """The map after each ReLU; the last one is the block's."""
+        """Return the map after each ReLU; the last one is the block's."""
         kept, maps = x if self.shortcut is None else self.shortcut(x), []
         for layer in self.body.layers:
             x = layer(x)
@@ -146,7 +146,7 @@ class Residual(keras.layers.Layer):
 
 
 class BatchNormalization(keras.layers.BatchNormalization):
-    """Keras's, but the moving variance takes the unbiased variance of the batch: sum of squares / (n - 1).
+    """Normalise as Keras does, but the moving variance takes the unbiased variance of the batch: sum of squares / (n - 1).
 
     n counts the positions of this replica's images, as PyTorch's does, or of all that are synchronised.
     x [B, h, w, C] -> [B, h, w, C].
@@ -170,7 +170,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 
 def load_weights(stages: list[keras.layers.Layer], path: str, depth: int) -> None:
-    """Give the variables of the stages the values of a file."""
+    """Load the values of a file into the variables of the stages."""
     found, torch = tensors_of(path)
     if (other := depth_of(found)) and other != depth:
         raise ValueError(f"{path}: these are the weights of a ResNet-{other}, not of a ResNet-{depth}")
@@ -190,7 +190,7 @@ def load_weights(stages: list[keras.layers.Layer], path: str, depth: int) -> Non
 
 
 def tensors_of(path: str) -> tuple[Mapping[str, np.ndarray], bool]:
-    """Arrays by key, and whether they are PyTorch's; without the classifier and the counts of batches."""
+    """Return arrays by key, and True if PyTorch's; without the classifier and the counts of batches."""
     if not path.endswith((".pth", ".weights.h5")):
         raise ValueError(f"{path}: weights of a ResNet are a .pth of torchvision or a .weights.h5 of run/convert.py")
     if not os.path.isfile(path):
@@ -234,7 +234,7 @@ def torch_name(variable: keras.Variable) -> str:
 
 
 def depth_of(keys: Iterable[str]) -> int:
-    """The depth that the blocks of a file's keys make, 0 if there is no such ResNet."""
+    """Return the depth of the ResNet with a file's keys, 0 if there is no such ResNet."""
     found = re.findall(r"^(?:layer|backbone_)(\d)[./](?:block_)?(\d+)[./](?:body/)?conv(\d)", "\n".join(keys), re.M)
     blocks = tuple(len({j for i, j, _ in found if i == stage}) for stage in "1234")
     deep = any(number == "3" for *_, number in found)
