@@ -146,7 +146,7 @@ class Residual(keras.layers.Layer):
 
 
 class BatchNormalization(keras.layers.BatchNormalization):
-    """Normalise as Keras does, but the moving variance takes the unbiased variance of the batch: sum of squares / (n - 1).
+    """Normalise, with the unbiased variance of the batch in the moving variance: sum of squares / (n - 1).
 
     n counts the positions of this replica's images, as PyTorch's does, or of all that are synchronised.
     x [B, h, w, C] -> [B, h, w, C].
