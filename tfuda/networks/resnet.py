@@ -74,7 +74,7 @@ def resnet(depth: int = 50, weights: str = "", frozen: int = 0, unbiased: bool =
 
 
 def stem(unbiased: bool) -> keras.Sequential:
-    """Images in 0..255 [B, H, W, 3] -> [B, H/4, W/4, 64]."""
+    """Return the first stage: images in 0..255 [B, H, W, 3] -> [B, H/4, W/4, 64]."""
     scale = [1 / (255 * deviation) for deviation in DEVIATION]
     offset = [-mean / deviation for mean, deviation in zip(MEAN, DEVIATION, strict=True)]
     layers = [
@@ -220,12 +220,12 @@ def save_weights(stages: list[keras.layers.Layer], path: str) -> tuple[int, int]
 
 
 def own_name(variable: keras.Variable) -> str:
-    """ "backbone_1/block_0/body/conv1/kernel", without what the stage stands in."""
+    """Return a path from the stage on, "backbone_1/block_0/body/conv1/kernel"."""
     return variable.path[variable.path.index("backbone_") :]
 
 
 def torch_name(variable: keras.Variable) -> str:
-    """ "layer1.0.conv1.weight"."""
+    """Return PyTorch's name of a variable, "layer1.0.conv1.weight"."""
     stage, *where, layer, last = own_name(variable).split("/")
     if where and where[-1] == "downsample":
         layer = f"downsample.{0 if layer == 'conv' else 1}"
