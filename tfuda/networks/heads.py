@@ -44,7 +44,7 @@ def neck(units: int, kind: str, initial: str) -> keras.layers.Layer | int:
 
 
 def kaiming(slope: float) -> keras.Initializer:
-    """Return PyTorch's kaiming_normal_(a=slope): standard deviation sqrt(2 / (1 + slope²) / inputs), not truncated."""
+    """Return PyTorch's kaiming_normal_(a=slope): deviation sqrt(2 / (1 + slope²) / inputs), not truncated."""
     return keras.initializers.VarianceScaling(2.0 / (1.0 + slope * slope), "fan_in", "untruncated_normal")
 
 

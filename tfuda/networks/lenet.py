@@ -12,7 +12,7 @@ import keras
 
 
 def lenet(size: int = 32, hidden: int = 500) -> list[keras.layers.Layer]:
-    """Three stages for `Network`: images in 0..255 [B, S, S, 3] -> [B, S-4, S-4, 20], [B, S/2-6, S/2-6, 50],
+    """Return three stages for `Network`: images in 0..255 [B, S, S, 3] -> [B, S-4, S-4, 20], [B, S/2-6, S/2-6, 50],
     [B, 1, 1, hidden].
 
     size: S, the side of the images, 28 or 32 for digits; larger images than said give an average over positions

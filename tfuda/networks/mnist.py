@@ -1,4 +1,4 @@
-"""The network of DAAA (https://arxiv.org/abs/1801.10068) for MNIST -> MNIST-M.
+"""Build the network of DAAA (https://arxiv.org/abs/1801.10068) for MNIST -> MNIST-M.
 
 The paper (4.2) says of it: four convolutional layers, the first three extract features and are aligned, the last one
 is the classifier. It leaves open their sizes, widths and strides, where it pools, what it does between them, whether
@@ -15,7 +15,7 @@ import keras
 
 
 def mnist(widths: tuple[int, ...] = (64, 128, 256), kernel: int = 5, norm: bool = True) -> list[keras.layers.Layer]:
-    """A stage for each of the first three convolutions: images in 0..255 [B, H, W, 3] -> maps [B, H/2^i, W/2^i, C_i].
+    """Return a stage for each of three convolutions: images in 0..255 [B, H, W, 3] -> maps [B, H/2^i, W/2^i, C_i].
 
     widths: channels C_i of each convolution
     kernel: their size

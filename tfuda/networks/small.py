@@ -1,4 +1,4 @@
-"""A small convolutional network for 32 × 32 images: stages of 3 × 3 convolutions with batch norm."""
+"""Build a small convolutional network for 32 × 32 images: stages of 3 × 3 convolutions with batch norm."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def small(
     norm: bool = True,
     smooth: bool = False,
 ) -> list[keras.layers.Layer]:
-    """Stages for `Network`: the first takes images [B, H, W, 3], each further one halves the map.
+    """Return stages for `Network`: the first takes images [B, H, W, 3], each further one halves the map.
 
     widths: channels of each stage
     convolutions: of each stage

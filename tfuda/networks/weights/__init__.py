@@ -1,1 +1,1 @@
-"""Readers of weight files."""
+"""Read weight files."""

@@ -8,7 +8,7 @@ import h5py
 
 
 def read_tensors(file: h5py.File) -> dict[str, h5py.Dataset]:
-    """The data sets of a file by name, none of them read; ValueError for links, other files' numbers and bombs."""
+    """Return the data sets of a file by name, unread; ValueError for links, external data and oversized sets."""
     found: dict[str, h5py.Dataset] = {}
     size = os.path.getsize(file.filename)
 

@@ -1,4 +1,4 @@
-"""Reads the tensors of a PyTorch file without PyTorch, and without running anything that the file says.
+"""Read the tensors of a PyTorch file without PyTorch, and without running anything that the file says.
 
 A `.pth` is a pickle that names tensors, and beside it the numbers of their storages. There are three ages of it:
 
@@ -31,7 +31,7 @@ MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001
 
 
 def read_tensors(path: str) -> dict[str, np.ndarray]:
-    """The state dict of a file: name -> array (any shape), read-only; bfloat16 comes as float32.
+    """Return the state dict of a file: name -> array (any shape), read-only; bfloat16 comes as float32.
 
     A dict {"state_dict": ...} is opened, and the prefix "module." of DataParallel taken off.
     """
@@ -46,7 +46,7 @@ def read_tensors(path: str) -> dict[str, np.ndarray]:
 
 
 def content(file: BinaryIO) -> tuple[Any, Mapping[Any, bytes], str]:
-    """The object with Tensors in it, the bytes of every storage, and their byte order."""
+    """Return the object with Tensors in it, the bytes of every storage, and their byte order."""
     head = file.read(512)
     file.seek(0)
     if head.startswith(b"PK\x03\x04"):
@@ -128,7 +128,7 @@ def from_tar(whole: bytes):
 
 
 def block(file: BinaryIO, width: int) -> tuple[bytes, int]:
-    """A storage of numbers of `width` bytes: its bytes, and how many numbers they are."""
+    """Read a storage of numbers of `width` bytes; return its bytes and the count of numbers."""
     count = struct.unpack("<q", file.read(8))[0]
     found = file.read(count * width) if count > 0 else b""
     if count < 0 or len(found) != count * width:
@@ -137,7 +137,7 @@ def block(file: BinaryIO, width: int) -> tuple[bytes, int]:
 
 
 def arrays(tree: Any, blocks: Mapping[Any, bytes], order: str) -> dict[str, np.ndarray]:
-    """The tensors of a state dict as arrays."""
+    """Return the tensors of a state dict as arrays."""
     if isinstance(tree, dict) and isinstance(tree.get("state_dict"), dict):
         tree = tree["state_dict"]
     if not isinstance(tree, dict):
@@ -158,7 +158,7 @@ def arrays(tree: Any, blocks: Mapping[Any, bytes], order: str) -> dict[str, np.n
 
 
 def array(name: str, tensor: Tensor, blocks: Mapping[Any, bytes], order: str) -> np.ndarray:
-    """The numbers of a tensor, in its shape."""
+    """Return the numbers of a tensor, in its shape."""
     storage, offset, shape, stride = tensor
     whole = np.frombuffer(blocks[storage.key], np.dtype(order + DTYPES[storage.kind]))
     numbers = (storage.start, storage.length, offset, *shape, *stride)

@@ -1,4 +1,4 @@
-"""The pickle in a PyTorch file, read without running anything that it says.
+"""Read the pickle in a PyTorch file without running any code that the pickle names.
 
 A pickle can call whatever can be imported. Here it can name only what weights need (`Unpickler.find_class`), and
 nothing of PyTorch is behind the names: a tensor is a note of storage, offset, shape and strides.
@@ -39,7 +39,7 @@ OPCODES = (
 
 
 class Refused(ValueError):
-    """What is wrong with the file, to follow on its name."""
+    """Say what is wrong with the file, to follow on its name."""
 
 
 class Storage(NamedTuple):
@@ -51,7 +51,7 @@ class Storage(NamedTuple):
     length: int
 
     def width(self) -> int:
-        """Bytes of a number."""
+        """Return the bytes of a number."""
         return np.dtype(DTYPES[self.kind]).itemsize
 
 
@@ -113,7 +113,7 @@ class Unpickler(pickle._Unpickler):
         self.fill(self.pop_mark())  # type: ignore[attr-defined]
 
     def fill(self, items: list) -> None:
-        """The dict on the stack with [key, value, key, value ...]."""
+        """Fill the dict on the stack with [key, value, key, value ...]."""
         if not isinstance(self.stack[-1], dict):
             raise Refused(f"entries for a {type(self.stack[-1]).__name__}, and no dict")
         for key, value in zip(items[::2], items[1::2], strict=True):
