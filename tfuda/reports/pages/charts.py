@@ -109,7 +109,13 @@ def summary(chart: Chart, steps: Sequence[float]) -> str:
 
 
 def path(values: Sequence[float], places: Sequence[float], of: Scale) -> str:
-    """Return the SVG attribute d of a line in the square of 1000; a value that is not finite interrupts the line."""
+    """Return the SVG attribute d of a line in the square of 1000.
+
+    Args:
+        values: the line's values; one that is not finite interrupts the line.
+        places: the horizontal place of each value.
+        of: the scale of the values.
+    """
     found, pen = [], "M"
     for x, value in zip(places, values, strict=True):
         if math.isfinite(value):
