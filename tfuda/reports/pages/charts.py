@@ -216,7 +216,14 @@ def group(name: str, steps: Sequence[float], charts: Sequence[Chart], at: int) -
 
 
 def bars(title: str, names: Sequence[str], counts: Sequence[float], alt: str) -> str:
-    """Draw a histogram; names stand below where they are few and short."""
+    """Draw a histogram.
+
+    Args:
+        title: the heading.
+        names: a name for each bar; names stand below where they are few and short.
+        counts: a value for each bar.
+        alt: the histogram in words.
+    """
     ticks = nice(0, max([*counts, 1]))
     parts = []
     for tick in ticks:

@@ -168,7 +168,7 @@ def legend(names: dict[str, str], classes: tuple[str, ...], unknown: bool, sides
     Args:
         names: the domains' names by side.
         classes: the names of the classes.
-        unknown: whether some points have no label.
+        unknown: whether the target has no labels.
         sides: whether colours are those of the domains instead of the classes.
     """
     colours = figure_style.SIDES if sides else dict.fromkeys(MARKS, "#333333")
