@@ -59,7 +59,13 @@ def make_grid(
 
 
 def baseline(runs: list[Run], get_config: Callable[[str], ConfigDict], cell: str) -> str:
-    """Return the cell that the others are tested against, as the runs name it; the first cell where none is named."""
+    """Return the cell that the others are tested against, as the runs name it.
+
+    Args:
+        runs: the grid.
+        get_config: returns the config of a cell.
+        cell: the cell as the command names it; the first of the runs where it is "".
+    """
     named = get_config(cell).cell if cell else runs[0].cell if runs else ""
     if cell and named not in {run.cell for run in runs}:
         raise ValueError(f"--baseline={cell} is none of the --methods")
@@ -76,7 +82,13 @@ class Outcome(NamedTuple):
 
 
 def attempt(place: int, run: Run, say: Callable[[str], None]) -> Outcome:
-    """Train a run, resume it, or read the result of a finished one."""
+    """Train a run, resume it, or read the result of a finished one.
+
+    Args:
+        place: the run's index in the grid.
+        run: the run.
+        say: receives each message.
+    """
     new = run.workdir.finished() is None
     heard = say if new and prerequisites.needed(run.config) else (lambda line: None)
     try:

@@ -169,7 +169,14 @@ def _end(children: list[Child]) -> None:
 
 
 def work(pipe: Connection, runs: list[Run], given: tuple, xla: bool) -> None:
-    """Train the runs whose places come through the pipe, until None comes."""
+    """Train the runs whose places come through the pipe, until None comes.
+
+    Args:
+        pipe: the connection to the parent.
+        runs: the grid.
+        given: the devices of this process.
+        xla: launch.by_xla() of the parent.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all: the parent ends this one, after its step
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     threading.Thread(target=_watch, daemon=True).start()

@@ -129,7 +129,14 @@ def round_folder(folder: pathlib.Path, loader: str, index: int) -> Workdir:
 
 
 def prepared(config: ConfigDict, folder: pathlib.Path, loader: str, index: int) -> ConfigDict:
-    """Return the config of a round whose earlier rounds are finished, and write the round's prior."""
+    """Return the config of a round whose earlier rounds are finished, and write the round's prior.
+
+    Args:
+        config: the config of the first round.
+        folder: the folder of the rounds.
+        loader: one of LOADERS.
+        index: the number of the round.
+    """
     made = config.copy_and_resolve_references()
     prerequisites.share(made, folder)
     made.rounds.index = index

@@ -111,7 +111,7 @@ def beside(cell: str, own: dict[str, float], quote: published_numbers.Quote, col
 
 
 def paired(rows: list[dict], column: str, baseline: str, tuned: Iterable[str] = ()) -> Table | None:
-    """Return the tests of every cell against one of them over pairs of the same task and seed, but for tuned tasks."""
+    """Return the tests of every cell against one of them over pairs of one task and seed; tuned tasks are omitted."""
     values: dict[str, dict[tuple, float]] = {}
     for row in rows:
         if row["task"] not in tuned:

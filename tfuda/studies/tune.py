@@ -55,7 +55,7 @@ def aim(config: ConfigDict, objective: str) -> str:
     """Return the validator to optimise: the objective where one is named, else the config's."""
     name = objective or (config.select if config.select != validators.LAST else DEFAULT)
     if name == "oracle":
-        raise ValueError("--objective=oracle would search by target labels, which nobody has who needs a search")
+        raise ValueError("--objective=oracle would search by target labels, which a search has to do without")
     if name not in validators.ALL:
         raise ValueError(f"unknown --objective={name}{near(name, validators.ALL)}")
     return name

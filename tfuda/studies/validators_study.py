@@ -161,7 +161,13 @@ def markdown(lines: Sequence[Line], of: Sequence[Run]) -> str:
 
 
 def picture(lines: Sequence[Line], of: Sequence[Run], out: pathlib.Path) -> None:
-    """Draw points lost and rank correlations as bars, and every evaluation as a point under each validator."""
+    """Draw points lost and rank correlations as bars, and every evaluation as a point under each validator.
+
+    Args:
+        lines: the measures of each validator.
+        of: the runs.
+        out: the PNG file.
+    """
     shown = [line for line in lines if line.name != validators.LAST]
     tasks, columns = [*dict.fromkeys(run.task for run in of)], 5
     deep = -(-len(shown) // columns)

@@ -109,7 +109,13 @@ def summary(chart: Chart, steps: Sequence[float]) -> str:
 
 
 def path(values: Sequence[float], places: Sequence[float], of: Scale) -> str:
-    """Return the SVG attribute d of a line in the square of 1000; a value that is not finite interrupts the line."""
+    """Return the SVG attribute d of a line in the square of 1000.
+
+    Args:
+        values: the line's values; one that is not finite interrupts the line.
+        places: the horizontal place of each value.
+        of: the scale of the values.
+    """
     found, pen = [], "M"
     for x, value in zip(places, values, strict=True):
         if math.isfinite(value):
@@ -210,7 +216,14 @@ def group(name: str, steps: Sequence[float], charts: Sequence[Chart], at: int) -
 
 
 def bars(title: str, names: Sequence[str], counts: Sequence[float], alt: str) -> str:
-    """Draw a histogram; names stand below where they are few and short."""
+    """Draw a histogram.
+
+    Args:
+        title: the heading.
+        names: a name for each bar; names stand below where they are few and short.
+        counts: a value for each bar.
+        alt: the histogram in words.
+    """
     ticks = nice(0, max([*counts, 1]))
     parts = []
     for tick in ticks:

@@ -136,7 +136,14 @@ def facts(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def embedded(content: bytes, alt: str, kind: str = "png", **attributes: Any) -> str:
-    """Return an <img> that holds its own file."""
+    """Return an <img> that holds its own file.
+
+    Args:
+        content: the file's bytes.
+        alt: the text in the picture's place.
+        kind: "png" or "jpeg".
+        attributes: further attributes of the element.
+    """
     code = base64.b64encode(content).decode()
     said = "".join(f' {name.rstrip("_")}="{escape(value)}"' for name, value in attributes.items())
     return f'<img src="data:image/{kind};base64,{code}" alt="{escape(alt)}"{said}>'

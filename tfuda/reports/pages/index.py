@@ -32,7 +32,16 @@ COLUMNS = (  # title, kind: text sorts as words
 
 
 def index(folders: Sequence[str], out: str, say: Callable[[str], None]) -> pathlib.Path:
-    """Write the page of all runs below the one folder."""
+    """Write the page of all runs below the one folder.
+
+    Args:
+        folders: one folder, with runs at any depth.
+        out: the file; index.html in the folder where it is "".
+        say: receives each message.
+
+    Returns:
+        The path of the page.
+    """
     if len(folders) != 1:
         raise ValueError(f"--what=index lists one folder, not {len(folders)}: name the one above them")
     top = pathlib.Path(folders[0])

@@ -55,7 +55,10 @@ HEALTH = {
     ),
     "gradient_backbone": ("gradient of the backbone", "Norm of its gradient: spikes go before a divergence."),
     "gradient_head": ("gradient of the head", "The same of bottleneck and classifier."),
-    "gradient_game": ("gradient of the game", "The same of discriminators and all else that is not the network."),
+    "gradient_game": (
+        "gradient of the adversarial part",
+        "The same of discriminators and all else that is not the network.",
+    ),
 }
 
 TEN = (

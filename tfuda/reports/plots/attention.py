@@ -144,7 +144,16 @@ def varied(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def overlay(image: np.ndarray, view: np.ndarray, top: float) -> np.ndarray:
-    """Draw heat over the grey image: uint8 [H, W, 3] and [h, w] in 0..top -> [H, W, 3] in 0..1."""
+    """Draw heat over the grey image.
+
+    Args:
+        image: uint8 [H, W, 3].
+        view: a map [h, w].
+        top: the value of the map that has the strongest colour.
+
+    Returns:
+        Colours [H, W, 3] in 0..1.
+    """
     large = tf.image.resize(view[..., None], image.shape[:2], "bilinear").numpy()[..., 0]  # [H, W]
     heat = HEAT(np.clip(large / top if top > 0 else 0 * large, 0, 1))[..., :3]
     grey = np.repeat(image.mean(-1, keepdims=True) / 255, 3, -1)

@@ -68,7 +68,14 @@ def embed(features: np.ndarray) -> np.ndarray:
 
 
 def cloud(title: str, method: Method, target: Domain, parts: dict[str, Domain]) -> Cloud:
-    """Embed parts of source and target by the network's features; the accuracy is that of all of `target`."""
+    """Embed parts of source and target by the network's features.
+
+    Args:
+        title: the panel's title; the accuracy is added.
+        method: the trained method.
+        target: the test set on which the accuracy is measured.
+        parts: the domains to embed, by side.
+    """
     observer = evaluate.Observer(method.network)
     if target.labels is not None:
         accuracy = evaluate.score(target.labels, observer(target.images).logits).accuracy
@@ -99,7 +106,13 @@ def titles(configs: Sequence[ConfigDict]) -> list[str]:
 
 
 def earlier(config: ConfigDict, task: Task, before: str) -> tuple[str, Method]:
-    """Return title and network of the left panel: the source-only run in `before`, or the untrained network."""
+    """Return title and network of the left panel.
+
+    Args:
+        config: the config of the right panel's run.
+        task: its task.
+        before: the workdir of a source_only run; "" stands for the untrained network.
+    """
     if not before:
         gone = config.weights not in ("", IMAGENET) and not os.path.isfile(config.weights)
         config = config.copy_and_resolve_references()
@@ -156,7 +169,7 @@ def legend(names: dict[str, str], classes: tuple[str, ...], unknown: bool, sides
     Args:
         names: the domains' names by side.
         classes: the names of the classes.
-        unknown: whether some points have no label.
+        unknown: whether the target has no labels.
         sides: whether colours are those of the domains instead of the classes.
     """
     colours = figure_style.SIDES if sides else dict.fromkeys(MARKS, "#333333")
@@ -180,11 +193,15 @@ def legend(names: dict[str, str], classes: tuple[str, ...], unknown: bool, sides
 def tsne(paths: Sequence[str], out: str | os.PathLike, before: str = "") -> None:
     """Draw one run beside its starting point, or several runs abreast; the same images in all panels.
 
-    Args:
-        paths: workdirs of runs.
-        out: the PNG file.
-        before: the workdir of a source_only run as the starting point of one run; the untrained network where it is
-        "".
+        Args:
+            paths: workdirs of runs.
+            out: the PNG file.
+    <<<<<<< HEAD
+            before: the workdir of a source_only run as the starting point of one run; the untrained network where it is
+            "".
+    =======
+            before: the workdir of a source_only run as one run's starting point; "" stands for the untrained network.
+    >>>>>>> W4
     """
     folders = figure_style.once(paths)
     configs = [Workdir(path).config() for path in folders]

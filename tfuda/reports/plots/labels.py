@@ -44,7 +44,16 @@ def bars(axes: Axes, distributions: dict[str, np.ndarray], names: dict[str, str]
 
 
 def ticks(axes: Axes, classes: tuple[str, ...], room: float) -> float:
-    """Write names of classes, each in `room` inches, or numbers of very many; return the text's height in inches."""
+    """Write names of classes, or numbers where there are very many.
+
+    Args:
+        axes: the panel.
+        classes: the names of the classes.
+        room: the width of a class in inches.
+
+    Returns:
+        The height of the text in inches.
+    """
     axes.set_xlim(-0.7, len(classes) - 0.3)
     axes.set_xlabel("class" if len(classes) <= NAMED else "number of the class")
     if len(classes) > NAMED:

@@ -57,7 +57,16 @@ def teacher(path: str, config: ConfigDict, task: Task) -> Network:
 
 
 def judge(path: str, config: ConfigDict, task: Task) -> Network:
-    """Load the oracle in --oracle=PATH, and refuse one whose maps are not comparable."""
+    """Load the oracle in --oracle=PATH.
+
+    Args:
+        path: the oracle's workdir.
+        config: the config of the run to draw.
+        task: the task of the run to draw.
+
+    Raises:
+        ValueError: if its network differs from the run's, so that one layer cannot be compared.
+    """
     own, network = oracle.load_oracle(path, config, task)
     for key in ("network", "network_options", "view"):
         if own[key] != config[key]:

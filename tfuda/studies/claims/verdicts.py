@@ -37,7 +37,15 @@ class Step(NamedTuple):
 
 
 def step(values: Values, worse: str, better: str) -> Step | None:
-    """Return the result of a step, or None where no task has been run with both cells."""
+    """Return the result of a step.
+
+    Args:
+        values: the measured accuracies.
+        worse, better: two cells or two variants.
+
+    Returns:
+        The result, or None where no task has been run with both.
+    """
     low, high = values.get(worse, {}), values.get(better, {})
     shared = sorted({*low} & {*high})
     if not shared:
