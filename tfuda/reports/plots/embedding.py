@@ -193,15 +193,10 @@ def legend(names: dict[str, str], classes: tuple[str, ...], unknown: bool, sides
 def tsne(paths: Sequence[str], out: str | os.PathLike, before: str = "") -> None:
     """Draw one run beside its starting point, or several runs abreast; the same images in all panels.
 
-        Args:
-            paths: workdirs of runs.
-            out: the PNG file.
-    <<<<<<< HEAD
-            before: the workdir of a source_only run as the starting point of one run; the untrained network where it is
-            "".
-    =======
-            before: the workdir of a source_only run as one run's starting point; "" stands for the untrained network.
-    >>>>>>> W4
+    Args:
+        paths: workdirs of runs.
+        out: the PNG file.
+        before: the workdir of a source_only run as one run's starting point; "" stands for the untrained network.
     """
     folders = figure_style.once(paths)
     configs = [Workdir(path).config() for path in folders]
