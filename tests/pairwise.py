@@ -45,7 +45,7 @@ class Case(NamedTuple):
     def config(self, **changes):
         """A small network on the digits, in the case's setting."""
         made = tiny.config(self.cell, **SETTINGS[self.setting], **changes)
-        if self.setting == "partial" and "pada" not in self.kind._refuses:
+        if self.setting == "partial" and "pada" not in self.kind.refuses:
             made.options.pada = True
         return made
 
@@ -60,7 +60,7 @@ def legal(case: Case) -> bool:
         return False
     if case.combiner and not names.resolve(case.combiner, "combiners").fits(case.kind):
         return False
-    return case.setting not in case.kind._refuses
+    return case.setting not in case.kind.refuses
 
 
 def pairs(row: Iterable) -> set[tuple]:

@@ -64,7 +64,7 @@ def test_the_table_of_methods_says_what_each_accepts_and_links_to_its_paper():
     methods = {re.search(r"`(\w+)`", row[0])[1]: row for row in rows if "+" not in row[0]}
     assert {*methods} == {*names.modules("methods")}
     for name, (_, _, _, several, shots, partial) in methods.items():
-        refuses = names.resolve(name, "methods")._refuses
+        refuses = names.resolve(name, "methods").refuses
         assert several != "–" and (shots == "–") == ("shots" in refuses), name
         assert partial == "own" or (partial == "✓ w") == ("pada" not in refuses), name
     for row in rows:

@@ -149,4 +149,4 @@ def test_a_cached_copy_gives_the_same_pictures(miniature, tmp_path):
 @pytest.mark.parametrize("cell", ["daaa", "daaa+metaalign"])
 def test_the_batch_of_daaa_divides_into_its_streams(file, cell):
     config = runpy.run_path(str(file))["get_config"](cell)
-    assert list(build.sizes(config, build.kind(config)._shares).values()) == [21, 9, 21, 9]
+    assert list(build.sizes(config, build.kind(config).shares).values()) == [21, 9, 21, 9]

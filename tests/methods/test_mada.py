@@ -93,7 +93,7 @@ def test_a_discriminator_for_each_class():
 
 
 def test_by_default_the_probabilities_are_constants():
-    assert made().detached and "logits" in MADA._reads
+    assert made().detached and "logits" in MADA.reads
     assert play(made(), *(tf.nest.map_structure(lambda x: tf.cast(x, "float32"), x) for x in inputs()))[2] == {
         "source": None,
         "target": None,

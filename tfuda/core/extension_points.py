@@ -40,7 +40,7 @@ def joint(method, batch):
 
 def fits(kind: type, weigh: Callable) -> bool:
     """Return True if the alignment of this method reads what the weigher changes."""
-    return bool({*kind._reads} & {*says(weigh, "CHANGES", kind._reads)})  # type: ignore[attr-defined]
+    return bool({*kind.reads} & {*says(weigh, "CHANGES", kind.reads)})  # type: ignore[attr-defined]
 
 
 def trade_off(regulariser: Callable | None) -> dict[str, float]:
@@ -55,9 +55,9 @@ def check_parts(method) -> None:
         ValueError: if a part could not act, or a regulariser's name is already that of a term.
     """
     kind, weigh = type(method), method.weigh
-    if method.pada and "pada" in kind._refuses:
+    if method.pada and "pada" in kind.refuses:
         raise ValueError(f"{kind.__name__} does not weigh the source's classes: leave out options.pada")
-    if "target_labelled" in method.streams and "shots" in kind._refuses:
+    if "target_labelled" in method.streams and "shots" in kind.refuses:
         raise ValueError(f"{kind.__name__} has no use for labelled target images: leave out --config.shots")
     if not {*trade_off(method.regulariser)}.isdisjoint({"loss", *step_signs.SIGNS, *method.trade_offs}):
         raise ValueError(
@@ -69,7 +69,7 @@ def check_parts(method) -> None:
 
 def refuse_weigher(kind: type, weigh: Callable) -> None:
     """Raise a ValueError that says why a weigher does not fit a method."""
-    name, reads = getattr(weigh, "func", weigh).__name__, kind._reads  # type: ignore[attr-defined]
+    name, reads = getattr(weigh, "func", weigh).__name__, kind.reads  # type: ignore[attr-defined]
     if not reads:
         raise ValueError(f"{kind.__name__} aligns nothing that a weigher shows, so {name} cannot act on it")
     changed = " and ".join(says(weigh, "CHANGES", ()))

@@ -61,10 +61,10 @@ class Method(Segmented):
     ramp_steps = 0  # the reversal ramp's horizon; 0 for `steps`, 10000 for CDAN's, HDA's and GVB's code
     ramp_height = 1.0  # where the reversal's ramp ends
 
-    _shares: dict[str, float] = {}  # of the streams in a batch, where they are not equal; config.batch is all of it
-    _stages: tuple[str, ...] = ()  # what has to be made before the first step: tfuda/experiment/prerequisites.py
-    _refuses: tuple[str, ...] = ()  # of "shots" and "pada", what it has no use for
-    _reads: tuple[str, ...] = ()  # what `align` reads of `self.weigh`'s outputs: features, their norms, logits
+    shares: dict[str, float] = {}  # of the streams in a batch, where they are not equal; config.batch is all of it
+    stages: tuple[str, ...] = ()  # what has to be made before the first step: tfuda/experiment/prerequisites.py
+    refuses: tuple[str, ...] = ()  # of "shots" and "pada", what it has no use for
+    reads: tuple[str, ...] = ()  # what `align` reads of `self.weigh`'s outputs: features, their norms, logits
     _combine: Callable = staticmethod(joint)
     _look: Callable | None = None
     classes: keras.Variable | None = None  # of the target images, where a sampler follows them

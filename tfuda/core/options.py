@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 PLAIN = (bool, int, float, str, tuple, dict)
+DECLARATIONS = ("reads", "refuses", "stages", "shares")  # what a class states for others: no options
 
 
 def declared(kind: type, base: type) -> dict[str, Any]:
     """Return every option of a class with its default; options begin at the class `base`."""
     bases = [one for one in reversed(kind.__mro__) if issubclass(one, base)]
     found = {name: value for one in bases for name, value in vars(one).items()}
-    return {n: v for n, v in found.items() if isinstance(v, PLAIN) and not n.startswith("_")}
+    return {
+        n: v for n, v in found.items() if isinstance(v, PLAIN) and not n.startswith("_") and n not in DECLARATIONS
+    }
 
 
 def assign(method: Any, options: Mapping[str, Any]) -> None:

@@ -214,9 +214,9 @@ def method(config: ConfigDict, of: tasks.Task | None = None, teacher: Network | 
             seams[seam] = resolve(config[name], f"{name}s")(**options)
     if believed := pseudo_labels.make_beliefs(config, of):
         seams["pseudo"] = believed
-    if "teacher" in kind(config)._stages:
+    if "teacher" in kind(config).stages:
         seams["teacher"] = teacher
-    if "pairs" in kind(config)._stages:
+    if "pairs" in kind(config).stages:
         seams["targets"] = len(of.trains["target"])
     made = kind(config)(
         network(config, of),
@@ -224,7 +224,7 @@ def method(config: ConfigDict, of: tasks.Task | None = None, teacher: Network | 
         steps=config.steps,
         segment=config.segment,
         on_nan=config.on_nan,
-        passes=passes(config.passes, {**of.streams, **kind(config)._shares}),
+        passes=passes(config.passes, {**of.streams, **kind(config).shares}),
         streams={name: domain.origins for name, domain in of.streams.items()},
         **config.options.to_dict(),
     )
@@ -270,7 +270,7 @@ def _of(name: str, module: str) -> Callable:
 
 def sizes(config: ConfigDict, streams: Iterable[str]) -> dict[str, int]:
     """Return {stream: images in a step}: config.batch each, or in total where the method has proportions."""
-    shares, replicas = kind(config)._shares, ops.replicas()
+    shares, replicas = kind(config).shares, ops.replicas()
     if not shares:
         return dict.fromkeys(streams, config.batch)
     found = {name: config.batch * shares[name] / sum(shares[name] for name in streams) for name in streams}

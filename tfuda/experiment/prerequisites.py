@@ -1,6 +1,6 @@
 """Prepare what a method needs before its first step: translated pictures, and a network trained on the source.
 
-A method lists its needs in `_stages`. Each stage is a separate run in a separate folder. The same command resumes a
+A method lists its needs in `stages`. Each stage is a separate run in a separate folder. The same command resumes a
 stage that was killed, and other runs of the same task and seed may share the folder:
 
     pairs     run/pair.py's, in config.pairs.folder, or WORKDIR/pairs
@@ -43,12 +43,12 @@ class Made(NamedTuple):
 
 def needed(config: ConfigDict) -> bool:
     """Return whether the method needs any stage before its first step."""
-    return bool(build.kind(config)._stages)
+    return bool(build.kind(config).stages)
 
 
 def wants(config: ConfigDict, stage: str) -> bool:
     """Return whether the method needs the stage "pairs" or "teacher"."""
-    return stage in build.kind(config)._stages
+    return stage in build.kind(config).stages
 
 
 def check_prerequisites(config: ConfigDict, home: pathlib.Path, task: Task) -> None:
@@ -56,7 +56,7 @@ def check_prerequisites(config: ConfigDict, home: pathlib.Path, task: Task) -> N
     school = Workdir(folder_of(config, config.teacher, home / "teacher"))
     if (school.path / "config.json").exists():
         fitting(config, school)
-    if "target_labelled" in task.streams and "shots" in build.kind(config)._refuses:
+    if "target_labelled" in task.streams and "shots" in build.kind(config).refuses:
         raise ValueError(f"{config.method} has no use for labelled target images: leave out --config.shots")
     blank = untaught(config, task).task
     build.streams(config, blank), build.method(config, blank)
@@ -85,7 +85,7 @@ def prepare(config: ConfigDict, home: pathlib.Path, task: Task, verbose, say: Ca
             f"{config.method} on several hosts needs {before}a finished teacher in {school.path}: make "
             f"{'them on one host, with run/pair.py and' if before else 'it on one host, with'} run/train.py"
         )
-    several = 1 + len(build.kind(config)._stages)
+    several = 1 + len(build.kind(config).stages)
     made = task
     if wants(config, "pairs"):
         say(f"stage 1 of {several}, pairs: {folder}")
@@ -150,7 +150,7 @@ def share(config: ConfigDict, folder: pathlib.Path) -> None:
 
 def parts(config: ConfigDict) -> list[str]:
     """Return the names of the streams that a method with translations trains on."""
-    known = build.kind(config)._shares
+    known = build.kind(config).shares
     chosen = [name for name in config.options.parts.split("+") if name]
     for name in chosen:
         if name not in known:

@@ -271,7 +271,7 @@ RECIPES: dict[str, Callable[[ConfigDict], None]] = {
 
 def takes_shots(config: ConfigDict) -> bool:
     """Return whether the method uses labelled target images."""
-    return "shots" not in resolve(config.method, "methods")._refuses
+    return "shots" not in resolve(config.method, "methods").refuses
 
 
 def sweep(hp, config: ConfigDict) -> None:

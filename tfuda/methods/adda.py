@@ -28,8 +28,8 @@ class ADDA(Taught, DANN):
     trade_offs = {name: value for name, value in DANN.trade_offs.items() if name != "task"}
     copy = True  # start as M_s
 
-    _stages = ("teacher",)
-    _refuses = ("shots",)
+    stages = ("teacher",)
+    refuses = ("shots",)
 
     def __init__(self, network: Network, *seams, **options):
         super().__init__(network, *seams, **options)

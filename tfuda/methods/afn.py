@@ -73,7 +73,7 @@ class AFN(Method):
     blocks = 1
     dropout = 0.5
 
-    _reads = ("norms",)  # which ToAlign preserves
+    reads = ("norms",)  # which ToAlign preserves
 
     @classmethod
     def neck(cls, units, options):

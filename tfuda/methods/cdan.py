@@ -26,7 +26,7 @@ class CDAN(DANN):
     initial = "xavier"
     randomized = 0
 
-    _reads = ("features", "logits")
+    reads = ("features", "logits")
 
     def make(self, probe):
         if self.randomized:

@@ -54,9 +54,9 @@ class DAAA(Taught):
     restart = True
     wait = True
 
-    _shares = {"source": 0.35, "source_as_target": 0.15, "target": 0.35, "target_as_source": 0.15}
-    _stages = ("pairs", "teacher")
-    _refuses = ("shots", "pada")
+    shares = {"source": 0.35, "source_as_target": 0.15, "target": 0.35, "target_as_source": 0.15}
+    stages = ("pairs", "teacher")
+    refuses = ("shots", "pada")
     _paired = ("source_as_target", "target")  # whose source style is their `pair`
 
     def __init__(self, network, *seams, targets: int = 0, **options):

@@ -21,8 +21,8 @@ class DAN(Method):
     trade_offs = {"task": 1.0, "discrepancy": 1.0}
     estimator = "linear"
 
-    _reads: tuple[str, ...] = ("features",)
-    _refuses = ("pada",)
+    reads: tuple[str, ...] = ("features",)
+    refuses = ("pada",)
 
     def make(self, probe):
         if self.estimator not in mmd.ESTIMATORS:

@@ -44,7 +44,7 @@ class DANN(Method):
     ramp_ahead = 0
     ramp_loss = False
 
-    _reads: tuple[str, ...] = ("features",)
+    reads: tuple[str, ...] = ("features",)
 
     # ---- the blanks that DANNP, CDAN and others fill in
 

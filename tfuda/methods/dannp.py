@@ -21,7 +21,7 @@ class DANNP(DANN):
 
     entropic = True
 
-    _reads = ("logits",)
+    reads = ("logits",)
 
     def view(self, stream):
         return tf.nn.softmax(stream.logits)

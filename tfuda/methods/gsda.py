@@ -58,7 +58,7 @@ class GSDA(Method):
     detached = True
     sure = 0.9
 
-    _reads = ("features",)
+    reads = ("features",)
 
     def make(self, probe):
         class_hierarchy.check_levels(self.levels)

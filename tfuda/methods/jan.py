@@ -32,7 +32,7 @@ class JAN(DAN):
     adversarial = False
     theta_rate = 0.1
 
-    _reads = ("features", "logits")
+    reads = ("features", "logits")
 
     def make(self, probe):
         super().make(probe)

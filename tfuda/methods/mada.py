@@ -27,7 +27,7 @@ class MADA(DANN):
     hidden = 256
     detached = True
 
-    _reads = ("features", "logits")
+    reads = ("features", "logits")
 
     def make(self, probe):
         if self.width != 1:

@@ -39,7 +39,7 @@ class MDD(Method):
     initial = "xavier"
     ramp_height = 0.1
 
-    _reads = ("features",)
+    reads = ("features",)
 
     @classmethod
     def head(cls, classes, options=None):

@@ -32,7 +32,7 @@ def one_step(config: ConfigDict, batch: int) -> Callable[[], None]:
 
     A method that divides one batch among its streams gets 2 `batch` images in all.
     """
-    config.batch = 2 * batch if build.kind(config)._shares else batch
+    config.batch = 2 * batch if build.kind(config).shares else batch
     task, teacher = prerequisites.untaught(config, build.task(config))
     method = build.method(config, task, teacher)
     data = build.streams(config, task).load(0)

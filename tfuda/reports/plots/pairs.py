@@ -50,7 +50,7 @@ def whereabouts(path: str) -> tuple[ConfigDict, pathlib.Path]:
         raise ValueError(f"--workdir={path} is neither {kinds}: its config has no pairs")
     if "method" not in config:  # pairs do not depend on the method; other missing keys are not checked
         return ConfigDict({**defaults.default_config("source_only").to_dict(), **config.to_dict()}), here
-    if "pairs" not in build.kind(config)._stages:
+    if "pairs" not in build.kind(config).stages:
         raise ValueError(f"--workdir={path} is neither {kinds}: it is a run of {config.method}")
     return config, prerequisites.folder_of(config, config.pairs.folder, here / "pairs")
 
