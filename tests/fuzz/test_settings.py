@@ -43,7 +43,7 @@ NONSENSE = {
     "view.train": ["ten"],
     "samplers.source": ["nonsense", "shuffled", "np", ""],
     "samplers.target": ["class_rows", "Domain"],
-    "augment.name": ["functools", "Keyed", "shfit"],
+    "augment.name": ["functools", "tf", "shfit"],
     "augment.pixels": [-1],
     "beliefs.rate": [0.0, math.nan, 2.0],
     "beliefs.fade": [-1],

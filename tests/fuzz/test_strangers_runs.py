@@ -56,7 +56,7 @@ OWN = {
     "combiner": ("metaalign", ""),
     "regulariser": ("mcc", ""),
     "network__name": ("resnet50", "small"),
-    "augment__name": ("RandAugment",),
+    "augment__name": ("shift",),
     "samplers__source": ("balanced",),
     "samplers__target": ("padded",),
 }

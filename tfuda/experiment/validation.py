@@ -22,7 +22,7 @@ from tfuda.networks import heads
 READERS = ("digits", "folders", "lists", "mnist", "tfds")  # modules of tfuda.data.readers with a `load_domain`
 NETWORKS = ("small", "resnet", "lenet", "mnist", "efficientnet", "applications", "hub")
 SAMPLERS = ("uniform", "balanced", "oracle", "per_domain", "padded")
-AUGMENTS = ("none", "shift", "RandAugment")
+AUGMENTS = ("none", "shift")
 WIDEST = 2**16  # units, channels or pixels
 LONGEST = 10**9  # steps, seeds
 
@@ -81,8 +81,6 @@ RULES: dict[str, Range] = {
     "rounds.rate": SHARE_ABOVE_0,
     "rounds.index": whole_number(0, 10**6),
     "augment.pixels": SIZE,
-    "augment.operations": whole_number(1, 100),
-    "augment.strength": SHARE,
     "network.bottleneck": SIZE,
     "optimizer.rate": POSITIVE,
     "optimizer.by_task.*": POSITIVE,
