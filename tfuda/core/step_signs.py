@@ -18,11 +18,12 @@ SIGNS = (*NORMS, "reversal")  # what every step notes
 def signs(method, gradients: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
     """Return this replica's shares of SIGNS from the gradients of all trainable variables; norms are squared."""
     groups: dict[str, list[tf.Tensor]] = {name: [] for name in NORMS}
+    backbone = method.network.backbone_paths()
     network = {id(variable) for variable in method.network.trainable_variables}
     for variable, gradient in zip(method.trainable_variables, gradients, strict=True):
         if gradient is None:
             continue
-        inside = NORMS[0] if "backbone" in variable.path else NORMS[1]
+        inside = NORMS[0] if variable.path in backbone else NORMS[1]
         groups[inside if id(variable) in network else NORMS[2]].append(gradient)
     scale = method.optimizer.scale_loss(tf.ones([], ops.real()))
     factor = ops.replicas() / scale**2

@@ -176,7 +176,8 @@ def optimizer(config: ConfigDict, method: step.Method) -> keras.optimizers.Optim
 
     if chosen.name == "sgd":
         groups = {True: (1.0, chosen.backbone_momentum), False: (chosen.new_layers, chosen.momentum)}
-        return optimizers.SGD(rate, lambda path: groups["backbone" in path], chosen.decay, chosen.nesterov, **gather)
+        backbone = method.network.backbone_paths()
+        return optimizers.SGD(rate, lambda path: groups[path in backbone], chosen.decay, chosen.nesterov, **gather)
     known = optimizers.known()
     if chosen.name not in known:
         raise ValueError(f"unknown optimizer {chosen.name!r}{near(chosen.name, known)}")

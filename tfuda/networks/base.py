@@ -108,6 +108,10 @@ class Network(keras.Model):
         self.head = head or keras.layers.Dense(classes, name="head", **linear)
         self(self.blank())
 
+    def backbone_paths(self) -> frozenset[str]:
+        """Return the paths of the backbone's variables, which optimizers and diagnostics tell from all others."""
+        return frozenset(variable.path for stage in self.stages for variable in stage.variables)
+
     def blank(self) -> tf.Tensor:
         """Return one black image, [1, H, W, 3]."""
         return tf.zeros([1, *self.size], tf.uint8)
