@@ -37,12 +37,20 @@ def left(folder):
     return {place: blind(held) for place, held in killing.content(folder).items()}
 
 
-def parameters():
-    """Every config with every cell."""
-    for file in minis.CONFIGS:
-        for cell in CELLS:
-            marks = () if (file.stem, cell) in QUICK else pytest.mark.slow
-            yield pytest.param(file, cell, marks=marks, id=f"{file.stem} {cell}")
+def pytest_generate_tests(metafunc):
+    """Every config with every cell; thousands of which nothing but `-m slow` runs are not collected without it."""
+    if "file" not in metafunc.fixturenames:
+        return
+    quick = "not slow" in metafunc.config.option.markexpr
+    parameters = [
+        pytest.param(
+            file, cell, marks=() if (file.stem, cell) in QUICK else pytest.mark.slow, id=f"{file.stem} {cell}"
+        )
+        for file in minis.CONFIGS
+        for cell in CELLS
+        if not quick or (file.stem, cell) in QUICK
+    ]
+    metafunc.parametrize("file, cell", parameters)
 
 
 def test_the_product_holds_every_config_and_every_method():
@@ -50,7 +58,6 @@ def test_the_product_holds_every_config_and_every_method():
     assert {file.stem for file in minis.CONFIGS} >= {"digits", "mnist", "folders", "domainnet126"}
 
 
-@pytest.mark.parametrize("file, cell", parameters())
 def test_no_config_trains_or_selects_by_target_labels(file, cell, miniature, eager, tmp_path):
     made = minis.small(file, miniature, cell)
     made.validators, made.select = "all", sorted(validators.ALL)[len(cell) % len(validators.ALL)]

@@ -1,6 +1,8 @@
 """What bad input may end in: one sentence, of a kind that a command turns into exit code 2."""
 
 import contextlib
+import traceback
+from pathlib import Path
 
 import pytest
 import tensorflow as tf
@@ -9,6 +11,18 @@ from hypothesis import HealthCheck, settings
 from tfuda.cli.launch import sentence
 
 MISTAKES = (ValueError, OSError, ImportError, tf.errors.OpError)
+
+
+def foreseen(error: BaseException) -> None:
+    """Hold an error to have been raised by a check, not inside Keras or TensorFlow by what they could not do."""
+    last = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
+    assert not {"keras", "tensorflow"} & {*last.parts}, f"{last}: {error}"
+
+
+def names_setting(error: Exception, key: str, *others: str) -> None:
+    """Hold an error's sentence to name the setting by its path, by the path's last part, or by one of `others`."""
+    said = sentence(error)
+    assert any(word in said for word in (key, key.rpartition(".")[2], *others)), f"{key}: {said}"
 
 
 @contextlib.contextmanager

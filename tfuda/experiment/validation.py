@@ -181,7 +181,7 @@ def check_config(config: ConfigDict) -> None:
     for key, value in leaves(config):
         if value is None:
             raise ValueError(f"{key} is None: leave it out, or give it a value")
-        rule = _rule(config, key)
+        rule = allowed(config, key)
         many = value if isinstance(value, tuple | list) else (value,)
         if rule and not (key.startswith("options.trade_offs.") and (value in schedules.NAMED or callable(value))):
             if not many or any(map(rule.wrong, many)):
@@ -205,7 +205,8 @@ def _plain(key: str, value: Any) -> Any:
     return backbone(value)[0] if key == "network.name" and isinstance(value, str) else value
 
 
-def _rule(config: ConfigDict, key: str) -> Range | None:
+def allowed(config: ConfigDict, key: str) -> Range | None:
+    """Return the range of values that a setting may have, or None where any finite number may stand."""
     first, _, rest = key.partition(".")
     if first == "network_options" or first in OWNERS:
         owner = config.network.name if first == "network_options" else config[OWNERS[first]]
