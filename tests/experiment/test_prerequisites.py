@@ -70,7 +70,7 @@ MISTAKES = {
     ),
     "steps": (functools.partial(wrong, steps=0), "steps=0: a whole number from 1"),
     "augment": (functools.partial(wrong, augment__name="shiftt"), "shiftt"),
-    "optimizer": (functools.partial(wrong, optimizer__name="sgdd"), "unknown optimizer 'sgdd'"),
+    "optimizer": (functools.partial(wrong, optimizer__name="sgdd"), "unknown optimizer.name='sgdd'"),
     "term": (functools.partial(wrong, options__trade_offs={"domain": 1.0}), "DAAA has no term 'domain'"),
     "passes": (functools.partial(wrong, passes="source+labelled"), "names the stream 'labelled'"),
     "blind": (

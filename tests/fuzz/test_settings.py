@@ -84,7 +84,7 @@ NONSENSE = {
     "prior": ["/no/such/file.npz", __file__],
 }
 # What a sentence says in place of the key
-OWN_WORDS = {"task": ["Unknown domain"], "network.name": ["depth="]}
+OWN_WORDS = {"task": ["Unknown domain"], "network.name": ["depth=", "network small9"]}
 CASES = [(key, value) for key, values in NONSENSE.items() for value in values]
 
 
@@ -115,7 +115,8 @@ def test_a_setting_that_makes_no_sense_is_one_sentence(key, value, task):
         build.streams(made, of)
         method.fit(build.streams(made, of), verbose=0)
     foreseen(error.value)
-    names_setting(error.value, key, *OWN_WORDS.get(key, ()))
+    code = [repr(value)] if ":" in str(value) else []  # no package.module:Name belongs to one key alone
+    names_setting(error.value, key, *OWN_WORDS.get(key, ()), *code)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,6 @@ from tfuda.reports.plots import embedding, history, matrix, sheet
 
 ROOT = pathlib.Path(__file__).parents[2]
 PATHS = os.pathsep.join(str(ROOT / place) for place in ("tests", "tests/reports", "tests/methods", "."))
-of_runs = pytest.mark.xdist_group("plots")  # one worker, which trains the runs once
 
 
 def tiny(cell: str, **changes):
@@ -199,7 +198,6 @@ def test_domains_are_the_modules_or_else_the_tasks():
 # ---- of real runs
 
 
-@of_runs
 def test_every_picture_of_a_run_has_its_size_and_is_the_same_again(runs, tmp_path, monkeypatch):
     monkeypatch.setattr(embedding, "POINTS", 80)
     run = str(runs / "dannp+toalign")
@@ -217,7 +215,6 @@ def test_every_picture_of_a_run_has_its_size_and_is_the_same_again(runs, tmp_pat
     assert (tmp_path / "again.png").read_bytes() == (tmp_path / "cam.png").read_bytes()
 
 
-@of_runs
 def test_before_has_to_be_a_source_only_run_of_the_same_task(runs, tmp_path):
     run, config = str(runs / "source_only"), Workdir(runs / "source_only").config()
     with pytest.raises(ValueError, match="one of source_only"):
@@ -227,7 +224,6 @@ def test_before_has_to_be_a_source_only_run_of_the_same_task(runs, tmp_path):
         embedding.earlier(config, None, run)
 
 
-@of_runs
 def test_without_before_the_left_panel_is_the_network_as_it_was_initialised(runs):
     config, task, trained = training.load_run(runs / "source_only")
     title, initial = embedding.earlier(config, task, "")
@@ -238,7 +234,6 @@ def test_without_before_the_left_panel_is_the_network_as_it_was_initialised(runs
     assert not np.array_equal(initial.network.head.kernel, trained.network.head.kernel)
 
 
-@of_runs
 def test_what_is_missing_is_said_in_one_sentence(runs, tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match="holds no run"):
         plots.curves([str(tmp_path / "nothing")], tmp_path / "x.png")
@@ -257,7 +252,6 @@ def test_what_is_missing_is_said_in_one_sentence(runs, tmp_path, monkeypatch):
     plots.cam(str(runs / "source_only"), tmp_path / "x.png")  # which needs none
 
 
-@of_runs
 def test_the_command_draws_and_says_where_and_nothing_else(runs, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(runs / "dannp+toalign", run)

@@ -35,6 +35,8 @@ def load_beliefs(path: str) -> np.ndarray:
     """Return the beliefs [N, K] of a file written by `tfuda.studies.rounds.save_beliefs`."""
     try:
         found = np.asarray(npz_file.read_arrays(path, ["beliefs"], MOST)["beliefs"], np.float32)
+    except FileNotFoundError:
+        raise ValueError(f"prior={path}: there is no such file") from None
     except (ValueError, TypeError):
         found = np.full([1], np.nan)
     if found.ndim != 2 or not np.isfinite(found).all():

@@ -180,7 +180,7 @@ def optimizer(config: ConfigDict, method: step.Method) -> keras.optimizers.Optim
         return optimizers.SGD(rate, lambda path: groups[path in backbone], chosen.decay, chosen.nesterov, **gather)
     known = optimizers.known()
     if chosen.name not in known:
-        raise ValueError(f"unknown optimizer {chosen.name!r}{near(chosen.name, known)}")
+        raise ValueError(f"unknown optimizer.name={chosen.name!r}{near(chosen.name, known)}")
     if chosen.new_layers != 1.0:
         raise ValueError(f"optimizer.new_layers needs optimizer.name=sgd: {chosen.name} has no groups")
     return known[chosen.name](rate, weight_decay=chosen.decay or None, **gather)
