@@ -91,7 +91,7 @@ def test_folders_of_the_authors_are_dropped(tmp_path):
     ("text", "sentence"),
     [
         ("a/a_0.jpg 0\na/a_0.jpg\n", "line 2: 'a/a_0.jpg' must be a path, a blank and a label"),
-        ("a/a_0.jpg zero\n", "line 1: 'a/a_0.jpg zero' should be"),
+        ("a/a_0.jpg zero\n", "line 1: 'a/a_0.jpg zero' must be"),
         ("a/a_0.jpg 7\n", "line 1: label 7 is not in 0..1"),
         ("a/a_0.jpg -1\n", "line 1: label -1 is not in 0..1"),
         ("a/nothing.jpg 0\n", "line 1: a/nothing.jpg is not under"),

@@ -24,7 +24,7 @@ def cluster(*hosts, index=0, **more):
         ("{", "does not name hosts and a place among them"),
         ('{"task": {"type": "worker", "index": 0}}', "does not name hosts and a place among them"),
         (cluster("host", "other:1"), "does not name hosts and a place among them"),
-        (cluster("host:1", "other:1", ps=["third:1"]), "every host is a worker here"),
+        (cluster("host:1", "other:1", ps=["third:1"]), "has jobs other than workers"),
         (cluster("host:1", "other:1", index=2), "TF_CONFIG has index 2, but its 2 workers are numbered from 0"),
         (cluster("host:1", "host:1"), "every worker needs its own address"),
     ],

@@ -10,6 +10,12 @@ from tfuda import names
 from tfuda.experiment import build, recipes, recipes_tllib
 
 
+def in_training(steps: int) -> types.SimpleNamespace:
+    """What an optimizer asks of a method: its steps, its progress, and which variables are the backbone's."""
+    network = types.SimpleNamespace(backbone_paths=lambda: frozenset({"network/backbone_0/kernel"}))
+    return types.SimpleNamespace(rate_steps=steps, rate_progress=0.5, network=network)
+
+
 def config(file, cell):
     return importlib.import_module(f"configs.{file}").get_config(cell)
 
@@ -123,7 +129,7 @@ def test_afn_s_own_recipe_gives_the_backbone_no_momentum_and_a_constant_rate():
     assert (made.options.step_size, made.options.blocks, made.view.train) == (0.3, 2, "center")
     home = config("office_home", "afn")
     assert (home.options.step_size, home.options.blocks, home.options.trade_offs.norm) == (1.0, 1, 0.05)
-    optimizer = build.optimizer(home, types.SimpleNamespace(rate_steps=home.steps, rate_progress=0.5))
+    optimizer = build.optimizer(home, in_training(home.steps))
     assert [optimizer.groups(f"network/{name}/kernel") for name in ("backbone_0", "head")] == [(1.0, 0.0), (1.0, 0.9)]
     assert not optimizer.nesterov and float(optimizer.learning_rate) == pytest.approx(1e-3)
 
@@ -176,7 +182,7 @@ def test_the_reversal_ends_at_2_in_adda_at_a_tenth_in_mdd_and_at_1_elsewhere():
 
 def test_mcd_moves_all_at_one_constant_rate_and_the_backbone_without_momentum():
     made = config("office31", "mcd")
-    optimizer = build.optimizer(made, types.SimpleNamespace(rate_steps=made.steps, rate_progress=0.5))
+    optimizer = build.optimizer(made, in_training(made.steps))
     assert [optimizer.groups(f"network/{name}/kernel") for name in ("backbone_0", "head")] == [(1.0, 0.0), (1.0, 0.9)]
     assert not optimizer.nesterov and float(optimizer.learning_rate) == pytest.approx(1e-3)
 
