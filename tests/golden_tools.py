@@ -129,6 +129,9 @@ class FeatureNetwork(keras.Model):
         self.body = keras.layers.Dense(hidden, "relu", name="backbone_0") if hidden else None
         self(self.blank())
 
+    def backbone_paths(self) -> frozenset[str]:
+        return frozenset(variable.path for variable in self.body.variables) if self.body else frozenset()
+
     def blank(self) -> tf.Tensor:
         return tf.zeros([1, *self.size], ops.real())
 

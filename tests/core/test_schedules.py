@@ -65,7 +65,8 @@ def test_a_config_counts_the_rate_either_way(golden):
         config = defaults.default_config("dann")
         config.optimizer.update({"rate": number(match[2]), "new_layers": 10.0, "per_step": per_step})
         config.optimizer.gamma = 0.001 if per_step else 10.0
-        method = types.SimpleNamespace(rate_steps=steps)
+        network = types.SimpleNamespace(backbone_paths=lambda: frozenset({"network/backbone_0/kernel"}))
+        method = types.SimpleNamespace(rate_steps=steps, network=network)
         optimizer = build.optimizer(config, method)
         scales = [optimizer.groups(path)[0] for path in ("network/backbone_0/kernel", "network/head/kernel")]
         rates = []
