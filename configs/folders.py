@@ -46,7 +46,7 @@ def pretrained(config, network):
     """Set the papers' view and rates for a pretrained network."""
     config.view = {"resize": 256, "size": 224, "train": "crop", "flip": True, "test": "center"}
     config.network.name = network
-    config.network_options = {"frozen": 0, "unbiased": False}
+    config.network_options = {"unbiased": False}
     config.optimizer.rate, config.optimizer.new_layers, config.optimizer.decay = 1e-3, 10.0, 5e-4
     if config.method == "daaa":
         recipes.put(config, {"copy": True, "wait": False})

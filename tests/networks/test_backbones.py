@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfuda.networks.applications import applications
 from tfuda.networks.base import Network
+from tfuda.networks.layers import freeze
 from tfuda.networks.lenet import lenet
 from tfuda.networks.mnist import mnist
 
@@ -120,6 +121,6 @@ def test_wrong_names_of_applications_are_sentences():
 
 
 def test_a_frozen_application_learns_nothing_and_keeps_its_statistics():
-    network = Network(applications("MobileNet", frozen=True), 3, (64, 64))
+    network = Network(freeze(applications("MobileNet"), "all"), 3, (64, 64))
     assert len(network.trainable_variables) == 2
     np.testing.assert_array_equal(network(images(64), training=True).logits, network(images(64)).logits)

@@ -13,6 +13,7 @@ from torch_writer import WRITERS, Tensor, state_dict
 from tfuda.experiment import build, validation
 from tfuda.networks.base import Network
 from tfuda.networks.efficientnet import SCALES, TOP, efficientnet, torch_name
+from tfuda.networks.layers import freeze
 from tfuda.networks.weights import pretrained, torch_file
 
 TOLERANCE = {"float64": 1e-9, "float32": 1e-5}
@@ -51,7 +52,7 @@ def test_nine_stages_give_nine_maps():
 
 @pytest.mark.parametrize("frozen, count", [(0, 0), (6, 6), ("3", 3), ("all", 9)])
 def test_frozen_stages_keep_their_weights_and_statistics(frozen, count):
-    made = Network(efficientnet(frozen=frozen), 3, (32, 32))
+    made = Network(freeze(efficientnet(), frozen), 3, (32, 32))
     before = [[v.numpy() for v in stage.variables] for stage in made.stages]
     assert [bool(stage.trainable_variables) for stage in made.stages] == [i >= count for i in range(9)]
     made(images(32), training=True)
@@ -61,8 +62,10 @@ def test_frozen_stages_keep_their_weights_and_statistics(frozen, count):
 
 def test_frozen_stages_that_do_not_exist_are_a_sentence():
     for wrong in (10, -1, "none"):
-        with pytest.raises(ValueError, match=f"^frozen={wrong}: an EfficientNet has 9 stages, so 0 to 9 or all of"):
-            efficientnet(frozen=wrong)
+        with pytest.raises(
+            ValueError, match=f"^network.frozen={wrong}: an EfficientNet has 9 stages, so 0 to 9 or all of"
+        ):
+            freeze(efficientnet(), wrong, "an EfficientNet")
 
 
 def test_momentum_is_that_of_every_batch_norm():
@@ -87,8 +90,8 @@ def config(**options):
 
 
 def test_a_config_names_the_variant_and_the_word_for_its_weights():
-    made = config(frozen="all", momentum=0.8)
-    made.weights = "imagenet"
+    made = config(momentum=0.8)
+    made.network.frozen, made.weights = "all", "imagenet"
     validation.check_config(made)
     found = build.network(made, build.task(made))
     assert len(found.stages) == 9 and len(found.trainable_variables) == 2

@@ -15,6 +15,7 @@ from tfuda.experiment import build, training
 from tfuda.experiment.workdir import Workdir
 from tfuda.networks.base import SHOWN, Network
 from tfuda.networks.hub import grid, hub
+from tfuda.networks.layers import freeze
 
 
 def test_hub_says_what_to_install(monkeypatch):
@@ -144,7 +145,7 @@ def test_what_has_no_class_token_refuses_to_pool_it(presets, tmp_path):
 @pytest.mark.parametrize("name", ["convolutional", "vit"])
 def test_a_preset_learns_unless_it_is_frozen(name, presets):
     for frozen in (False, True):
-        network = Network(hub(presets(name)[0], frozen=frozen), 3, (32, 32))
+        network = Network(freeze(hub(presets(name)[0]), "all" if frozen else 0), 3, (32, 32))
         own = [v for v in network.trainable_variables if v.path.partition("backbone_0/")[1]]
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(tf.square(network(images(), training=True).logits))

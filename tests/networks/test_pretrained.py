@@ -269,7 +269,7 @@ def test_the_word_is_no_path():
 
 def test_a_run_is_read_without_the_file(tmp_path, monkeypatch):
     made = tiny.config("source_only", steps=2, segment=2)
-    made.network.name, made.network_options, made.weights = "efficientnet_lite0", {"frozen": "all"}, "imagenet"
+    made.network.name, made.network.frozen, made.weights = "efficientnet_lite0", "all", "imagenet"
     training.train_run(made, Workdir(tmp_path / "run"))
     assert Workdir(tmp_path / "run").config().weights == "imagenet"
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype("uint8")

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfuda.networks import resnet
 from tfuda.networks.base import Network
+from tfuda.networks.layers import freeze
 
 
 def images(count=2, side=64):
@@ -212,7 +213,7 @@ def test_unbiased_statistics_under_half_precision_and_on_two_replicas(two_replic
 
 @pytest.mark.parametrize("unbiased", [False, True])
 def test_frozen_stages_keep_their_statistics_and_learn_nothing(unbiased):
-    network = Network(resnet.resnet(18, frozen=2, unbiased=unbiased), 3, (64, 64))
+    network = Network(freeze(resnet.resnet(18, unbiased=unbiased), 2), 3, (64, 64))
     before = {v.path: v.numpy() for v in network.variables}
     run = tf.function(lambda x: network(x, training=True).maps)
     one, two = (run(tf.constant(images(count))) for count in (1, 3))
@@ -233,7 +234,7 @@ def dict_of(network):
 
 
 def test_frozen_5_is_the_whole_backbone():
-    network = Network(resnet.resnet(18, frozen=5), 3, (64, 64))
+    network = Network(freeze(resnet.resnet(18), 5), 3, (64, 64))
     assert {v.path.rpartition("/")[2] for v in network.trainable_variables} == {"kernel", "bias"}
     assert len(network.trainable_variables) == 2
     np.testing.assert_array_equal(network(images(), training=True).logits, network(images()).logits)
@@ -257,5 +258,5 @@ def test_wrong_options_are_one_sentence():
     with pytest.raises(ValueError, match="depth=20: there are ResNets of depth 18, 34, 50, 101"):
         resnet.resnet(20)
     for frozen in (-1, 6):
-        with pytest.raises(ValueError, match=f"frozen={frozen}: a ResNet has 5 stages, so 0 to 5"):
-            resnet.resnet(18, frozen=frozen)
+        with pytest.raises(ValueError, match=f"network.frozen={frozen}: a ResNet has 5 stages, so 0 to 5"):
+            freeze(resnet.resnet(18), frozen, "a ResNet")

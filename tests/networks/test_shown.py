@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfuda.networks.base import SHOWN, Network
 from tfuda.networks.efficientnet import efficientnet
+from tfuda.networks.layers import freeze
 from tfuda.networks.lenet import lenet
 from tfuda.networks.mnist import mnist
 from tfuda.networks.resnet import resnet
@@ -144,7 +145,7 @@ def test_layers_are_the_activations_and_ends_of_inverted_blocks(shown):
 def test_half_precision_and_frozen_stages_are_no_other_in_any_mode():
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
     try:
-        network = Network(resnet(18, frozen=3), 3, (32, 32))
+        network = Network(freeze(resnet(18), 3), 3, (32, 32))
         start, results = network.get_weights(), []
         for mode in SHOWN:
             network.set_weights(start)

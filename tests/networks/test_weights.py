@@ -8,6 +8,7 @@ from torch_writer import WRITERS, Tensor, state_dict
 
 from tfuda.networks import resnet
 from tfuda.networks.base import Network
+from tfuda.networks.layers import freeze
 
 
 def variables(stages):
@@ -51,7 +52,7 @@ def pth(origin, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("age", ["zip", "pickles"])
 def test_weights_come_back_from_a_file_of_pytorch(age, origin, pth):
-    found = resnet.resnet(18, weights=pth(age), frozen=1, unbiased=True)
+    found = freeze(resnet.resnet(18, weights=pth(age), unbiased=True), 1)
     for ours, theirs in zip(variables(found), variables(origin)):
         np.testing.assert_array_equal(ours, theirs)
 

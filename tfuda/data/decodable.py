@@ -195,13 +195,13 @@ def _judge(files: Files, say: Callable[[str], None]) -> dict:
 
 
 def _copy(path: str, png: bytes) -> pathlib.Path:
-    out = cache_folder() / "copies" / f"{_mark(path)}.png"
+    out = cache_folder() / "copies" / f"{picture_mark(path)}.png"
     out.parent.mkdir(parents=True, exist_ok=True)
     write_whole(out, png)
     return out
 
 
-def _mark(path: str, more: str = "") -> str:
+def picture_mark(path: str, more: str = "") -> str:
     """Return a hash of a file's absolute path, size and time."""
     found = os.stat(path)
     told = f"{os.path.abspath(path)}\0{found.st_size}\0{found.st_mtime_ns}\0{more}"
@@ -212,7 +212,7 @@ def _memo(files: Files) -> pathlib.Path:
     digest = hashlib.sha256(tf.__version__.encode())
     for path in files:
         try:
-            digest.update(_mark(path).encode())
+            digest.update(picture_mark(path).encode())
         except OSError:
             digest.update(f"{path}\0absent\n".encode("utf-8", "surrogateescape"))
     return cache_folder() / "checked" / f"{digest.hexdigest()[:24]}.json"
@@ -252,7 +252,7 @@ def shrunk(files: Files, side: int, folder: str | os.PathLike, say: Callable[[st
     home.mkdir(parents=True, exist_ok=True)
 
     def copy(path: str) -> str:
-        out = home / f"{_mark(path, str(side))}.bmp"
+        out = home / f"{picture_mark(path, str(side))}.bmp"
         if not out.is_file():
             picture = decode(tf.constant(pathlib.Path(path).read_bytes()))
             small = square_part(picture, side, tf.zeros([2], tf.int32), tf.fill([2], side))

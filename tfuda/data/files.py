@@ -43,7 +43,7 @@ def join(parts: list) -> Files | np.ndarray:
 
 
 def same(a: Files | np.ndarray, b: Files | np.ndarray) -> bool:
-    """Return True if both are the same pictures; arrays are compared by identity, not by their values."""
+    """Return True if both are the same pictures; all but files are compared by identity, not by their values."""
     return np.array_equal(a.paths, b.paths) if isinstance(a, Files) and isinstance(b, Files) else a is b
 
 

@@ -5,6 +5,9 @@ Training batches of one stream, for pictures on disk:
     steps -> plan (rows, labels, boxes of a whole batch) -> one by one, on all cores: read, decode, resize what the
     box shows -> batch -> augment
 
+Pictures whose views frozen stages have seen already (tfuda/data/stored_views.py) come as maps in place of images: a
+batch draws one of the V views of each picture.
+
 Every draw is a function of (seed, stream, step, position), so a run that resumes at a step continues with that
 step's batch. The graph of a dataset contains no Python and no state: with either, TensorFlow would make a
 deterministic pipeline sequential.
@@ -13,6 +16,7 @@ deterministic pipeline sequential.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -24,9 +28,11 @@ from tfuda.data import views
 from tfuda.data.decodable import cores
 from tfuda.data.files import Files
 from tfuda.data.samplers import uniform, usable
+from tfuda.data.stored_views import StoredViews
 from tfuda.data.tasks import Domain
 
 Batch = dict[str, tf.Tensor]
+Pictures = np.ndarray | Files | StoredViews
 SEEN = ("image", "pair")  # keys that crops and augmentations change, in the same way for both
 AUGMENT = 64  # added to a key, so that augmentations draw other numbers than crops and the choice of sources
 
@@ -64,7 +70,7 @@ class Streams:
             self.tensors = {name: _tensors(domain, self.view) for name, domain in self.domains.items()}
 
     def plan(self, name: str, labels: np.ndarray | None = None) -> Callable[[tf.Tensor], Batch]:
-        """Return a function step (int64 scalar) -> {"index", "label"?, "domain"?, "box"?} of a stream's batch.
+        """Return a function step (int64 scalar) -> {"index", "label"?, "domain"?, "box" or "view"?} of a batch.
 
         Args:
             name: name of the stream.
@@ -73,11 +79,14 @@ class Streams:
         size, kind = self.batch[name], self.samplers.get(name, uniform)
         rows = _sampler(kind, self.domains[name], size, self.seeds[name], labels)
         known = {key: value for key, value in self.tensors[name].items() if key not in SEEN}
+        stored = stored_views(self.domains[name])
 
         def batch(step: tf.Tensor) -> Batch:
             index = rows(step)
             found = {key: tf.gather(tensor, index) for key, tensor in known.items()}
-            if self.view.size:
+            if stored is not None:
+                found["view"] = drawn_views(stored.store.views, size, self._key(name, step))
+            elif self.view.size:
                 found["box"] = views.draw(self.view, size, self._key(name, step))
             return {**found, "index": index}
 
@@ -142,6 +151,8 @@ class Streams:
                 found |= {key: augmented(found[key], step) for key in seen}
             return {**found, "index": tf.cast(found["index"], tf.int32)}
 
+        if (stored := stored_views(self.domains[name])) is not None:
+            return steps.map(functools.partial(_taken, stored, mine))
         if not self.view.size:
             return steps.map(lambda step: finish(whole(step), step))
         data = steps.map(mine).unbatch().map(one, num_parallel_calls=cores(), deterministic=True)
@@ -153,7 +164,10 @@ class Streams:
         return tf.stack([tf.constant(seed * 2**32 + stream, tf.int64), step])
 
     def clean(self, name: str) -> tf.data.Dataset:
-        """Return all images of a stream once, in order, in the middle view of a test: uint8 [<= 256, H, W, 3]."""
+        """Return all images of a stream once, in order, in the middle view of a test: uint8 [<= 256, H, W, 3].
+
+        Stored views are the maps of frozen stages: float32 [<= 256, h, w, C].
+        """
         middle = dataclasses.replace(self.view, test="center")
         return pictures(self.domains[name].images, middle).map(lambda seen: seen[:, 0])
 
@@ -176,11 +190,30 @@ def _tensors(domain: Domain, view: views.View) -> Batch:
         "pair": domain.pairs,
     }
     for key in SEEN:
-        if isinstance(arrays[key], Files):
+        if isinstance(arrays[key], StoredViews):
+            arrays[key] = None
+        elif isinstance(arrays[key], Files):
             if not view.size:
                 raise ValueError(f"domain {domain.name} is of files: set view.resize and view.size, as 256 and 224")
             arrays[key] = arrays[key].paths
     return {key: tf.constant(array) for key, array in arrays.items() if array is not None}
+
+
+def _taken(stored: StoredViews, drawn: Callable[[tf.Tensor], Batch], step: tf.Tensor) -> Batch:
+    """Return the batch of a step with one stored view of each picture."""
+    found = drawn(step)
+    image = stored.taken(found["index"], found.pop("view"))
+    return {**found, "index": tf.cast(found["index"], tf.int32), "image": image}
+
+
+def stored_views(domain: Domain) -> StoredViews | None:
+    """Return the stored views of a domain's pictures, or None if the domain has the pictures themselves."""
+    return domain.images if isinstance(domain.images, StoredViews) else None
+
+
+def drawn_views(count: int, size: int, seed: tf.Tensor) -> tf.Tensor:
+    """Draw one of the views 1 to `count` for each image of a batch, int32 [size]; view 0 where there is no other."""
+    return tf.random.stateless_uniform([size], seed, min(count, 1), count + 1, tf.int32)
 
 
 def fetch(images: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
@@ -189,8 +222,15 @@ def fetch(images: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
     return views.decode(tf.io.read_file(found)) if images.dtype == tf.string else found
 
 
-def pictures(images: np.ndarray | Files, view: views.View, batch: int = 256) -> tf.data.Dataset:
-    """Return N pictures in order as a test sees them, in batches uint8 [<= batch, V, H, W, 3] of V views each."""
+def pictures(images: Pictures, view: views.View, batch: int = 256) -> tf.data.Dataset:
+    """Return N pictures in order as a test sees them, in batches uint8 [<= batch, V, H, W, 3] of V views each.
+
+    Stored views are maps: float32 [<= batch, 1, h, w, C].
+    """
+    if isinstance(images, StoredViews):
+        kind = tf.uint8 if images.store.dtype == np.uint8 else tf.float32
+        signature = tf.TensorSpec([None, 1, *images.store.item], kind)
+        return tf.data.Dataset.from_generator(lambda: images.batches(batch), output_signature=signature)
     if not view.size:
         if isinstance(images, Files):
             raise ValueError("pictures in files need view.resize and view.size, as 256 and 224")

@@ -16,7 +16,8 @@ class Domain:
     """Hold images of one kind, with labels where the method may know them.
 
     Attributes:
-        images: uint8 [N, H, W, 3], or the paths of N pictures.
+        images: uint8 [N, H, W, 3], or the paths of N pictures; a run that computes its frozen stages once trains on
+            StoredViews in their place.
         labels: int32 [N], or None if the protocol hides them or they are unknown.
         origin: int32 [N], which of several sources an image comes from, or None.
         pairs: for each image a second one under the same crop, of the type of `images`; or None.

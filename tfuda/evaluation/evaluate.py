@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from tfuda.data import pipeline
-from tfuda.data.files import Files
+from tfuda.data.stored_views import StoredViews
 from tfuda.data.tasks import Domain
 from tfuda.networks.base import Network
 
@@ -45,27 +46,34 @@ class Observer:
 
     def __init__(self, network: Network, batch: int = 256):
         self.batch, self.view = batch, network.view
-        size = [None, None, *network.size]
+        self.runs: dict[tuple, Callable] = {}  # by the shape of one image, or map of frozen stages
 
-        @tf.function(input_signature=[tf.TensorSpec(size, tf.uint8)])
         def run(images):
             views = images.shape[1] or tf.shape(images)[1]
-            outputs = network(tf.reshape(images, [-1, *network.size]), training=False)
+            outputs = network(tf.reshape(images, [-1, *images.shape[2:]]), training=False)
             features = tf.reshape(outputs.features, [-1, views, outputs.features.shape[-1]])  # [B, V, d]
             logits = tf.reshape(outputs.logits, [-1, views, outputs.logits.shape[-1]])
             if self.view.test == "ten":
                 logits = tf.math.log(tf.reduce_mean(tf.nn.softmax(logits), 1, keepdims=True))
             return tf.reduce_mean(features, 1), logits[:, 0]
 
-        self.run = run
+        self.work = run
 
-    def __call__(self, images: np.ndarray | Files) -> Seen:
+    def run(self, images) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return features [B, d] and logits [B, K] of images [B, V, H, W, 3], compiled for images of one size."""
+        kind = (*images.shape[2:], images.dtype)
+        if kind not in self.runs:
+            signature = tf.TensorSpec([None, None, *images.shape[2:]], images.dtype)
+            self.runs[kind] = tf.function(self.work, input_signature=[signature])
+        return self.runs[kind](images)
+
+    def __call__(self, images: pipeline.Pictures) -> Seen:
         """Return features [N, d] and logits [N, K].
 
         Args:
-            images: uint8 [N, H, W, 3], or the paths of N pictures.
+            images: uint8 [N, H, W, 3], or the paths of N pictures, or what frozen stages made of them.
         """
-        if self.view.size:
+        if self.view.size or isinstance(images, StoredViews):
             batches = iter(pipeline.pictures(images, self.view, self.batch))
         else:
             batches = (images[i : i + self.batch, None] for i in range(0, len(images), self.batch))

@@ -25,7 +25,7 @@ from tfuda.names import backbone as named
 from tfuda.names import defaults, imported, near, resolve
 from tfuda.networks import heads
 from tfuda.networks.base import Network
-from tfuda.networks.layers import synchronised
+from tfuda.networks.layers import freeze, synchronised
 
 
 def notice(line: str) -> None:
@@ -127,7 +127,8 @@ def network(config: ConfigDict, of: tasks.Task) -> Network:
     elif chosen.neck != "linear":
         raise ValueError(f"{config.method} has a bottleneck of its own: leave out network.neck={chosen.neck}")
     attention, shown = method.attention(config.options), method.shown(config.options)
-    made = Network(backbone(**options), len(of.classes), size, head, neck, chosen.initial, seen, attention, shown)
+    stages = freeze(backbone(**options), chosen.frozen, chosen.name)
+    made = Network(stages, len(of.classes), size, head, neck, chosen.initial, seen, attention, shown)
     return synchronised(made) if chosen.synchronised else made
 
 
@@ -247,21 +248,24 @@ def _known(options: ConfigDict, name: str, package: str) -> dict:
 def streams(config: ConfigDict, of: tasks.Task | None = None) -> pipeline.Streams:
     """Return the streams of batches that `method.fit` takes."""
     of = of or task(config)
-    options = {key: value for key, value in config.augment.items() if key != "name"}
-    found = _of(config.augment.name, "augment")
-    known = defaults(found.__init__ if inspect.isclass(found) else found)
-    for key in options:
-        if key not in known:
-            raise ValueError(f"augment {config.augment.name} has no option {key!r}{near(key, known)}")
-    change: Any = None if found is augment.none else functools.partial(found, **options)
-    if inspect.isclass(found):
-        change = found(**options)
     batch = {
         name: share_out(config.batches.get(name, 0) or size, name, of.streams[name])
         for name, size in sizes(config, of.streams).items()
     }
     kinds = {name: _of(sampler, "samplers") for name, sampler in config.samplers.items()}
-    return pipeline.Streams(of.streams, batch, seed(config), change, view(config), kinds)
+    return pipeline.Streams(of.streams, batch, seed(config), augmentation(config), view(config), kinds)
+
+
+def augmentation(config: ConfigDict) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None:
+    """Return config.augment, (images [B, H, W, 3], seed [2]) -> images; None for none."""
+    options = {key: value for key, value in config.augment.items() if key != "name"}
+    found: Any = _of(config.augment.name, "augment")
+    known = defaults(found.__init__ if inspect.isclass(found) else found)
+    for key in options:
+        if key not in known:
+            raise ValueError(f"augment {config.augment.name} has no option {key!r}{near(key, known)}")
+    change: Any = found(**options) if inspect.isclass(found) else functools.partial(found, **options)
+    return None if found is augment.none else change
 
 
 def _of(name: str, module: str) -> Callable:

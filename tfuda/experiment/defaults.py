@@ -38,6 +38,9 @@ def default_config(text: str) -> ConfigDict:
     )  # images of one stream in a step; 0 for `batch`
     config.passes = "separate"  # or joint, or groups of streams that share a pass: "source+target_labelled,target"
     config.view = ConfigDict({"resize": 0, "size": 0, "train": "crop", "flip": False, "test": "center"})
+    config.views = -1  # views of each picture, drawn once for frozen stages; -1 for new ones in each step
+    config.views_precision = "float16"  # or float32: how the results of frozen stages are kept
+    config.views_room = 20.0  # GB of disk for the results of frozen stages; those unused for longest are deleted
     config.samplers = ConfigDict({"source": "uniform", "target": "uniform"})
     config.beliefs = ConfigDict(
         {"rate": 1.0, "fade": 500, "scale": 1.0}
@@ -52,6 +55,7 @@ def default_config(text: str) -> ConfigDict:
     config.augment = ConfigDict({"name": "none"})
     config.network = ConfigDict({"name": "small", "bottleneck": 0, "initial": "kaiming"})
     config.network.neck = "linear"  # kind of bottleneck: tfuda/networks/heads.py
+    config.network.frozen = "0"  # so many first stages, or all, do not learn, nor does their batch norm
     config.network.synchronised = False  # True: batch norm over all devices; False: on each device, as in PyTorch
     config.network_options = ConfigDict()
     config.weights = ""  # file of pretrained weights, or the word imagenet: tfuda/networks/weights/pretrained.py

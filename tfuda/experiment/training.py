@@ -14,7 +14,7 @@ from tfuda.core.method import Method
 from tfuda.data.tasks import Task
 from tfuda.distributed import multi_host
 from tfuda.evaluation import validators
-from tfuda.experiment import build, callbacks, prerequisites, validation
+from tfuda.experiment import build, callbacks, frozen_stages, prerequisites, validation
 from tfuda.experiment.callbacks import Stopped
 from tfuda.experiment.checkpoint_choice import Choice
 from tfuda.experiment.workdir import CHECKPOINTS, SELECTED, Workdir, make_paths_absolute, restore
@@ -65,8 +65,9 @@ def _train(config, workdir, verbose, task, say, until) -> dict:
         workdir.record(config)
     beneath = functools.partial(train_run, verbose=verbose, say=say)
     made = prerequisites.prepare(config, workdir.path, task, verbose, say, beneath)
-    streams = build.streams(config, made.task)
     method = build.method(config, made.task, made.teacher)
+    seen = frozen_stages.stored_task(config, made.task, method, say)
+    streams = build.streams(config, seen)
     workdir.record(config)
     if build.untrained(config) and not config.options.get("copy"):
         say(f"training {config.network.name} from scratch; --config.weights=imagenet or =FILE would be pretrained")
@@ -75,7 +76,8 @@ def _train(config, workdir, verbose, task, say, until) -> dict:
         multi_host.share_variables(method.state())
         say(f"resuming at step {int(method.step.numpy())} of {config.steps}")
     choice, step = Choice(workdir, config.select, config.validators, method), int(method.step.numpy())
-    journal = callbacks.Journal(task, workdir, manager, step, config.mean_class, say, choice)
+    measured = seen if made.task is task else frozen_stages.stored_task(config, task, method, say)
+    journal = callbacks.Journal(measured, workdir, manager, step, config.mean_class, say, choice)
     journal.events.begin(config)
     with callbacks.Stoppable(manager) as stop, journal:
         method.fit(streams, callbacks=[journal, stop, callbacks.Rest(until)], verbose=verbose)

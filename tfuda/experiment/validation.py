@@ -73,6 +73,8 @@ RULES: dict[str, Range] = {
     "source_test": COUNT,
     "tail": SHARE_ABOVE_0,
     "holdout": SHARE_BELOW_1,
+    "views": whole_number(-1, 1000),
+    "views_room": POSITIVE,
     "view.resize": SIZE,
     "view.size": SIZE,
     "beliefs.rate": SHARE_ABOVE_0,

@@ -23,13 +23,12 @@ from tfuda.networks.resnet import DEVIATION, MEAN
 from tfuda.networks.weights import h5_file, pretrained
 
 
-def applications(model: str = "ResNet50", weights: str = "", frozen: bool = False) -> list[keras.layers.Layer]:
+def applications(model: str = "ResNet50", weights: str = "") -> list[keras.layers.Layer]:
     """Return one stage for `Network`: images uint8 or float in 0..255 [B, H, W, 3] -> the last map [B, h, w, C].
 
     Args:
         model: a name of keras.applications.
         weights: a file of weights without the classifier; "imagenet" for Keras's published ones; "" for random ones.
-        frozen: True for a backbone that does not learn, batch norm included.
     """
     known = {name: value for name, value in vars(keras.applications).items() if inspect.isfunction(value)}
     if model not in known:
@@ -48,7 +47,6 @@ def applications(model: str = "ResNet50", weights: str = "", frozen: bool = Fals
     preprocess = sys.modules[known[model].__module__].preprocess_input
     stage = keras.Sequential([Preprocess(preprocess, name="preprocess"), backbone], name="backbone_0")
     stage.build((None, None, None, 3))
-    stage.trainable = not frozen
     return [stage]
 
 

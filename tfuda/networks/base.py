@@ -71,6 +71,8 @@ def activates(layer: keras.layers.Layer) -> bool:
 class Network(keras.Model):
     """Map images uint8 [B, H, W, 3] to Outputs; `network.head(features)` returns the logits again.
 
+    What `through_frozen` made of images can be given in their place, and only the other stages are run.
+
     stages: layers that take the images and give one map each (`tfuda.networks.small`)
     head: a layer [B, d] -> [B, K]; None for one linear layer
     bottleneck: a layer [B, C] -> [B, d] between pool and head, or the units of a linear one; 0 for none
@@ -99,6 +101,8 @@ class Network(keras.Model):
         if shown not in SHOWN:
             raise ValueError(f"a network shows its {', '.join(SHOWN)}, not its {shown!r}")
         self.stages, self.shown = list(stages), shown
+        learning = [at for at, stage in enumerate(self.stages) if stage.trainable]
+        self.frozen = learning[0] if learning else len(self.stages)  # how many of the first stages do not learn
         self.attention = attention
         self.pool = keras.layers.GlobalAveragePooling2D(dtype=ops.real(), name="pool")
         linear = {"kernel_initializer": initializer(initial), "dtype": ops.real()}
@@ -111,6 +115,18 @@ class Network(keras.Model):
     def backbone_paths(self) -> frozenset[str]:
         """Return the paths of the backbone's variables, which optimizers and diagnostics tell from all others."""
         return frozenset(variable.path for stage in self.stages for variable in stage.variables)
+
+    def through_frozen(self, images: tf.Tensor) -> tf.Tensor:
+        """Return what the frozen stages make of images: uint8 [B, H, W, 3] -> [B, h, w, C].
+
+        If all stages are frozen and no attention looks at their map, the map is pooled: [B, 1, 1, C].
+        """
+        x = images
+        for stage in self.stages[: self.frozen]:
+            x = stage(x, training=False)
+        if self.frozen == len(self.stages) and self.attention is None:
+            x = self.pool(x)[:, None, None, :]
+        return x
 
     def blank(self) -> tf.Tensor:
         """Return one black image, [1, H, W, 3]."""
@@ -127,9 +143,13 @@ class Network(keras.Model):
         return Outputs(maps, features, self.head(features), extras)
 
     def call(self, images, training=False, reversal=1.0):
-        """Return the Outputs of images; `reversal` is for networks with discriminators (index.md#reversal-ramp)."""
-        maps, x = [], images
-        for stage in self.stages:
+        """Return the Outputs of images, or of what the frozen stages made of images.
+
+        reversal: for networks with discriminators (index.md#reversal-ramp)
+        """
+        done = 0 if images.shape[-1] == self.size[-1] else self.frozen
+        maps, x = [images] if done else [], images
+        for stage in self.stages[done:]:
             seen, x = walk(stage, x, self.shown)
             maps += seen
         return self.top(tuple(maps), training, reversal)

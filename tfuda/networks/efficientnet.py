@@ -17,7 +17,6 @@ import keras
 
 from tfuda.core import ops
 from tfuda.names import near
-from tfuda.networks.layers import freeze
 from tfuda.networks.resnet import TORCH, own_name
 from tfuda.networks.weights import pretrained, torch_file
 
@@ -35,16 +34,13 @@ SCALES = {"lite0": (1.0, 1.0), "lite1": (1.0, 1.1), "lite2": (1.1, 1.2)}  # of w
 STEM, TOP = 32, 1280
 
 
-def efficientnet(
-    variant: str = "lite0", weights: str = "", frozen: int | str = 0, momentum: float = 0.9
-) -> list[keras.layers.Layer]:
+def efficientnet(variant: str = "lite0", weights: str = "", momentum: float = 0.9) -> list[keras.layers.Layer]:
     """Nine stages for `Network`: images uint8 or float in 0..255 [B, H, W, 3] -> maps.
 
     Maps are [B, H/2, W/2, 32], then those of the seven rows of BLOCKS, and last [B, H/32, W/32, 1280], rounded up.
 
     variant: lite0, lite1 or lite2, made for images of 224, 240 and 260
     weights: a `.pth` of the authors' packages; "imagenet" for the installed package's own; "" for random ones
-    frozen: so many first stages, or "all", do not learn, their batch norm neither
     momentum: of batch norm; the .99 of the recipe from scratch leaves the moving statistics behind after some
         hundred steps of fine-tuning
     """
@@ -69,7 +65,6 @@ def efficientnet(
             pretrained.imagenet(f"efficientnet_{variant}") if weights == pretrained.IMAGENET else weights,
             variant,
         )
-    freeze(stages, frozen, "an EfficientNet")
     return stages
 
 

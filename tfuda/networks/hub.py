@@ -30,14 +30,11 @@ POOLED = ("mean", "token")
 OURS = {"keras", "keras_hub", "keras_nlp", "builtins"}  # whose code a preset may name
 
 
-def hub(
-    preset: str = "", weights: str = "", frozen: bool | str = False, pooled: str = "mean"
-) -> list[keras.layers.Layer]:
+def hub(preset: str = "", weights: str = "", pooled: str = "mean") -> list[keras.layers.Layer]:
     """One stage for `Network`: images uint8 or float in 0..255 [B, H, W, 3] -> the last map [B, h, w, C].
 
     preset: a folder, or the name of one that lies in Keras's cache
     weights: "imagenet" to download the preset of that name where it is not there
-    frozen: the backbone does not learn, its batch norm neither
     pooled: what the network's pooled features are, the "mean" of the last map or a transformer's class "token", which
         then comes as a second map [B, 1, 1, C]
     """
@@ -59,7 +56,6 @@ def hub(
         raise ValueError(f"preset={preset!r} does not load: {' '.join(str(error).split())}") from None
     backbone = getattr(backbone, "vision_encoder", backbone)  # of CLIP and SigLIP, which know texts too
     stage = Preset(converter, backbone, grid(preset, backbone), pooled == "token", name="backbone_0")
-    stage.trainable = not frozen
     return [stage]
 
 

@@ -67,11 +67,14 @@ class Dropout(keras.layers.Dropout):
         return tf.where(draw >= self.rate, x / (1.0 - self.rate), tf.zeros_like(x))
 
 
-def freeze(stages: Sequence[keras.layers.Layer], frozen: int | str, network: str) -> None:
-    """The first `frozen` stages, or "all" of them, do not learn, their batch norm neither."""
+def freeze(stages: Sequence[keras.layers.Layer], frozen: int | str, network: str = "the network"):
+    """Return the stages, of which the first `frozen`, or "all", do not learn, their batch norm neither."""
     count = len(stages) if frozen == "all" else int(frozen) if str(frozen).isdecimal() else -1
     most = len(stages)
     if not 0 <= count <= most:
-        raise ValueError(f"frozen={frozen}: {network} has {most} stages, so 0 to {most} or all of them can be frozen")
+        raise ValueError(
+            f"network.frozen={frozen}: {network} has {most} stages, so 0 to {most} or all of them can be frozen"
+        )
     for stage in stages[:count]:
         stage.trainable = False
+    return stages

@@ -22,7 +22,6 @@ import numpy as np
 
 from tfuda import atomic_files
 from tfuda.core import ops
-from tfuda.networks.layers import freeze
 from tfuda.networks.weights import h5_file, pretrained, torch_file
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
@@ -39,9 +38,7 @@ TORCH = {
 }
 
 
-def resnet(
-    depth: int = 50, weights: str = "", frozen: int | str = 0, unbiased: bool = False
-) -> list[keras.layers.Layer]:
+def resnet(depth: int = 50, weights: str = "", unbiased: bool = False) -> list[keras.layers.Layer]:
     """Five stages for `Network`: images uint8 or float in 0..255 [B, H, W, 3] -> maps.
 
     Maps are [B, H/4, W/4, 64] (convolution and pool), then layer1 to layer4 of torchvision: [B, H/4, W/4, c] to
@@ -49,7 +46,6 @@ def resnet(
 
     weights: a `.pth` of torchvision, or a `.weights.h5` of run/convert.py; "imagenet" for torchvision's published
         ones (the first version's, IMAGENET1K_V1); "" for random ones
-    frozen: so many first stages, or "all", do not learn, their batch norm neither
     unbiased: moving variances as PyTorch counts them
     """
     if depth not in BLOCKS:
@@ -69,7 +65,6 @@ def resnet(
         load_weights(
             stages, pretrained.imagenet(f"resnet{depth}") if weights == pretrained.IMAGENET else weights, depth
         )
-    freeze(stages, frozen, "a ResNet")
     return stages
 
 
