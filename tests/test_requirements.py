@@ -10,7 +10,12 @@ ROOT = Path(__file__).parents[1]
 NAMES = {"sklearn": "scikit-learn", "pil": "pillow", "absl": "absl-py", "grpc": "grpcio"}  # import, distribution
 
 
-EXTRA = {"tensorboard.py": "tensorboard", "tuner_library.py": "tune", "tfds_builders.py": "tfds"}  # module: extra
+EXTRA = {
+    "tensorboard.py": "tensorboard",
+    "tuner_library.py": "tune",
+    "tfds_builders.py": "tfds",
+    "emoji_drawing.py": "emoji",
+}  # module: extra
 
 
 def distributions(lines: list[str]) -> set[str]:

@@ -19,7 +19,7 @@ from tfuda.experiment import defaults
 from tfuda.names import PARTS, SEAMS, backbone, near
 from tfuda.networks import heads
 
-READERS = ("digits", "folders", "lists", "mnist", "tfds")  # modules of tfuda.data.readers with a `load_domain`
+READERS = ("digits", "emoji", "folders", "lists", "mnist", "tfds")  # modules of tfuda.data.readers: `load_domain`
 NETWORKS = ("small", "resnet", "lenet", "mnist", "efficientnet", "applications", "hub")
 SAMPLERS = ("uniform", "balanced", "oracle", "per_domain", "padded")
 AUGMENTS = ("none", "shift")
