@@ -228,8 +228,7 @@ def pictures(images: Pictures, view: views.View, batch: int = 256) -> tf.data.Da
     Stored views are maps: float32 [<= batch, 1, h, w, C].
     """
     if isinstance(images, StoredViews):
-        kind = tf.uint8 if images.store.dtype == np.uint8 else tf.float32
-        signature = tf.TensorSpec([None, 1, *images.store.item], kind)
+        signature = tf.TensorSpec([None, 1, *images.store.item], images.kind)
         return tf.data.Dataset.from_generator(lambda: images.batches(batch), output_signature=signature)
     if not view.size:
         if isinstance(images, Files):

@@ -89,6 +89,11 @@ class StoredViews:
     def __init__(self, store: Store, places: np.ndarray):
         self.store, self.places = store, places
 
+    @property
+    def kind(self) -> str:
+        """Return the type of numbers that a step gets."""
+        return "uint8" if self.store.dtype == np.uint8 else "float32"
+
     def __len__(self) -> int:
         return len(self.places)
 
@@ -96,22 +101,21 @@ class StoredViews:
         return StoredViews(self.store, self.places[rows])
 
     def take(self, rows: np.ndarray, views: np.ndarray) -> np.ndarray:
-        """Return one view of each of some pictures, [B, h, w, C], from rows [B] and views [B]."""
+        """Return one view of each of some pictures, from rows [B] and views [B]: float32 (or uint8) [B, h, w, C]."""
         arrays, places = self.store.arrays, self.places[rows]
-        return np.stack([arrays[at][row, view] for (at, row), view in zip(places, views, strict=True)])
+        found = np.stack([arrays[at][row, view] for (at, row), view in zip(places, views, strict=True)])
+        return found.astype(self.kind)  # here, because TensorFlow warns about half precision on some CPUs
 
     def taken(self, rows: tf.Tensor, views: tf.Tensor) -> tf.Tensor:
-        """Return `take` within a graph: float32 [B, h, w, C], or uint8 where the views are pictures."""
-        found = tf.numpy_function(self.take, [rows, views], self.store.dtype, stateful=False)
-        found = tf.ensure_shape(found, [*rows.shape, *self.store.item])
-        return found if self.store.dtype == np.uint8 else tf.cast(found, tf.float32)
+        """Return `take` within a graph: [B, h, w, C] for rows [B] and views [B]."""
+        found = tf.numpy_function(self.take, [rows, views], self.kind, stateful=False)
+        return tf.ensure_shape(found, [*rows.shape, *self.store.item])
 
     def batches(self, size: int) -> Iterator[np.ndarray]:
         """Yield evaluation's view of the pictures in order: [<= size, 1, h, w, C]."""
         for first in range(0, len(self), size):
             rows = np.arange(first, min(first + size, len(self)))
-            found = self.take(rows, np.zeros_like(rows))[:, None]
-            yield found if found.dtype == np.uint8 else found.astype(np.float32)
+            yield self.take(rows, np.zeros_like(rows))[:, None]
 
 
 def fill(store: Store, names: Sequence[str], compute: Callable[[Sequence[int]], Iterable[np.ndarray]]) -> None:

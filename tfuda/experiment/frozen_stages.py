@@ -197,7 +197,7 @@ class Work:
     def _through(self, images: tf.Tensor) -> tf.Tensor:
         """Return the frozen stages' results [n, V + 1, h, w, C] of images uint8 [n, V + 1, H, W, 3]."""
         found = self.network.through_frozen(tf.reshape(images, [-1, *self.network.size]))
-        return tf.cast(tf.reshape(found, [-1, self.count + 1, *found.shape[1:]]), self.store.dtype)
+        return tf.reshape(found, [-1, self.count + 1, *found.shape[1:]])
 
 
 class Progress:
