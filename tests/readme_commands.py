@@ -24,7 +24,7 @@ BENCH = ["--rounds=1", *NARROW[:1]]
 HOW: dict[str, list[str] | None] = {
     r"make [\w-]+$": None,
     r"pytest ": None,
-    r"pip install \.": None,
+    r"pip install '?\.": None,
     r"source \.venv/bin/activate$": None,
     r"export KERASTUNER_|KERASTUNER_TUNER_ID=": [*FEW, "--trials=2"],
     r"TF_CONFIG=": ["--config.network.name=small", "--config.batch=8", *SMALL_VIEW, *ONE],
@@ -38,6 +38,7 @@ HOW: dict[str, list[str] | None] = {
     ],
     r"python run/train\.py --config=configs/domainnet126\.py:mme": [*PRETRAINED, "--config.batches.target=4"],
     r"python run/train\.py --config=configs/office": PRETRAINED,
+    r"python run/train\.py --config=configs/emoji\.py": [*ONE, "--config.batch=4"],
     r"python run/benchmark\.py .*=\S*daaa": [*SHORT_PAIRS, "--seeds=1"],
     r"python run/benchmark\.py ": [*FEW, "--seeds=1"],
     r"python run/tune\.py .*hyperband": ["--config.steps=8", "--config.segment=2", *FEW[2:], "--trials=2"],
