@@ -110,6 +110,18 @@ def long_tail(domain: Domain, seed: int, ratio: float = 0.1) -> Domain:
     return domain.rows(np.sort(np.concatenate(keep)))
 
 
+def hold_out(domain: Domain, share: float, seed: int) -> tuple[Domain, Domain]:
+    """Split a domain into training images and a share of every class for tests, drawn by the seed.
+
+    Where every class is too small for one test image, all images are both.
+    """
+    rng, kept = np.random.default_rng([seed, 4]), np.zeros(len(domain), bool)
+    for k in range(len(domain.classes)):
+        rows = rng.permutation(np.flatnonzero(domain.known_labels == k))
+        kept[rows[: int(len(rows) * share)]] = True
+    return (domain.rows(np.flatnonzero(~kept)), domain.rows(np.flatnonzero(kept))) if kept.any() else (domain, domain)
+
+
 def split_shots(domain: Domain, shots: int, seed: int) -> tuple[Domain, Domain]:
     """Split a domain into `shots` images of every class, drawn by the seed, and the rest."""
     rng = np.random.default_rng([seed, 2])
@@ -171,6 +183,7 @@ def protocol(
     seed: int = 0,
     target_names: tuple[str, ...] = (),
     official: bool = False,
+    holdout: float = 0.0,
 ) -> Task:
     """Make a task from its name: "R-S", or "H+M+R-S" for three sources and one target.
 
@@ -185,6 +198,8 @@ def protocol(
         seed: seed of the draws.
         target_names: classes that the target keeps; () for all.
         official: use the loader's own shots, splits "labelled-3" and "unlabelled-3" for 3.
+        holdout: share of each source class that is kept out of training for tests, where the loader's source has one
+            set of images for both; in [0, 1).
     """
     sources, dash, target = task.partition("-")
     if not dash or not sources or not target:
@@ -193,12 +208,19 @@ def protocol(
         raise ValueError(f"imbalance is 'source', 'target' or empty, not {imbalance!r}")
     if not 0 < tail <= 1:
         raise ValueError(f"tail={tail}: the last class keeps a share above 0 and up to 1")
+    if not 0 <= holdout < 1:
+        raise ValueError(f"--config.holdout={holdout}: choose a share from 0 to below 1")
 
     def side(name: str, split: str, count: int) -> Domain:
         return first_classes(load(name, split), count)
 
-    names = sources.split("+")
-    train, test = (union([side(name, split, source_classes) for name in names]) for split in ("train", "test"))
+    def origin(name: str) -> list[Domain]:
+        found = load(name, "train"), load(name, "test")
+        if holdout and same(found[0].images, found[1].images):
+            found = hold_out(found[0], holdout, seed)
+        return [first_classes(domain, source_classes) for domain in found]
+
+    train, test = (union(list(parts)) for parts in zip(*map(origin, sources.split("+")), strict=True))
 
     def aim(split: str) -> Domain:
         return relabel(named_classes(side(target, split, target_classes), target_names), train.classes)

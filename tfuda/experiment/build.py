@@ -73,7 +73,7 @@ def loader(config: ConfigDict, say: Callable[[str], None] = notice) -> Callable[
 def task(config: ConfigDict, say: Callable[[str], None] = notice) -> tasks.Task:
     """Return the task of a config: the domains to train on and to evaluate on."""
     validation.check_config(config)
-    keys = ("task", "shots", "source_classes", "target_classes", "imbalance", "tail", "seed")
+    keys = ("task", "shots", "source_classes", "target_classes", "imbalance", "tail", "seed", "holdout")
     made = tasks.protocol(
         loader(config, say),
         **{key: config[key] for key in keys},

@@ -22,6 +22,7 @@ def default_config(text: str) -> ConfigDict:
     config.partial = ""  # name of a part of the classes, from the catalogue; the target has only these classes
     config.imbalance = ""  # source or target: the training set that gets a long tail
     config.tail = 0.1  # share of images that the last class keeps in a long tail
+    config.holdout = 0.0  # share of each source class kept out of training, where the data have no test split
     config.source_test = 2000  # evaluation takes at most so many source images; 0 for all
     config.on_bad_image = "error"  # or skip: leave out files that cannot be read
     config.cache = ""  # folder for copies shrunk to view.resize, where decoding is the bottleneck
