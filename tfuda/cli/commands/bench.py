@@ -4,11 +4,13 @@
     python run/bench.py --network=resnet50 --size=224 --batch=4 --methods=dannp,dannp+toalign --memory
     python run/bench.py --what=input
     python run/bench.py --what=bank --memory
+    python run/bench.py --what=frozen --config=configs/emoji.py --methods=dann
     python run/bench.py --what=serving --workdir=runs/one
 
 All entries take turns in one process, once in every round. Values of --what:
 
 step: a training step; the row `forward` is one pass of a frozen network over as many images
+frozen: a step on what frozen stages made of pictures (config.views), beside one through the whole network, at 192
 input: the time from JPEG files to batches, beside a loader as PyTorch users write it
 bank: the discriminators of GSDA and TADA, computed together and in a loop
 serving: a SavedModel (--model, or exported from --workdir) under load; every answer is checked
@@ -20,12 +22,12 @@ from absl import flags
 
 from tfuda.cli import launch
 from tfuda.distributed import devices
-from tfuda.profiling import banks, input_speed, serving_load, step_time
+from tfuda.profiling import banks, frozen, input_speed, serving_load, step_time
 
 CONFIG = launch.config_flag("digits")
 CELLS = "dann,dann+toalign,dannp,dannp+toalign,cdan,cdane,cdane+toalign,hda,hda+toalign,gvb"
 METHODS = flags.DEFINE_list("methods", CELLS, "cells, also with a changed setting: dann~jit, dann~bfloat16, ...")
-WHAT = flags.DEFINE_enum("what", "step", ["step", "input", "bank", "serving"], "what to measure")
+WHAT = flags.DEFINE_enum("what", "step", ["step", "frozen", "input", "bank", "serving"], "what to measure")
 NETWORK = flags.DEFINE_string("network", "", "network in place of the config's, as resnet50")
 SIZE = flags.DEFINE_integer("size", 0, "image size in place of the config's, as 224")
 BATCH = flags.DEFINE_integer("batch", 32, "images of each stream")
@@ -55,6 +57,9 @@ def main(words):
             if WHAT.value == "step":
                 rows = step_time.steps(configured, METHODS.value, BATCH.value, ROUNDS.value, MEMORY.value)
                 what = f"{BATCH.value} + {BATCH.value} images, {ROUNDS.value} rounds"
+            elif WHAT.value == "frozen":
+                rows = [r for c in METHODS.value for r in frozen.measure(configured, c, BATCH.value, ROUNDS.value)]
+                what = f"{BATCH.value} + {BATCH.value} images of {frozen.SIZE} x {frozen.SIZE}, {ROUNDS.value} rounds"
             else:
                 rows, what = banks.measure(ROUNDS.value, MEMORY.value), f"72 samples, {ROUNDS.value} rounds"
     print(json.dumps(rows) if JSON.value else step_time.table(rows, what))
