@@ -74,7 +74,7 @@ def test_both_workers_evaluate_by_the_statistics_of_the_first_device(both):
 
 def test_one_worker_writes(both):
     names = {path.name for path in (both / "run").iterdir()}
-    kept = {"checkpoints", "selected", "predicted.npz", "events"}
+    kept = {"checkpoints", "selected", "predicted.npz", "outputs.npz", "events"}
     assert names == {".lock", "config.json", "metrics.csv", "result.json", *kept}
     assert len(list((both / "run" / "events").iterdir())) == 1
     assert [row["step"] for row in rows(both / "run")] == ["20", "40", "60"]

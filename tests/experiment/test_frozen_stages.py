@@ -158,6 +158,14 @@ def test_a_run_resumes_and_is_measured_on_the_whole_network(tmp_path):
     rows = [{k: v for k, v in row.items() if k != "seconds"} for row in Workdir(tmp_path / "whole").rows()]
     assert rows == [{k: v for k, v in row.items() if k != "seconds"} for row in paused.rows()]
     _, _, method = training.load_run(tmp_path / "whole", last=True)
+    (tmp_path / "paused" / "result.json").unlink()  # killed between the last checkpoint and the result
+    (tmp_path / "paused" / "outputs.npz").unlink()
+    train_run(made, paused)
+    for folder in ("whole", "paused"):
+        with np.load(tmp_path / folder / "outputs.npz") as kept:
+            seen = evaluate.Observer(method.network)(few(made).streams["target"].images)
+            np.testing.assert_allclose(kept["target_logits"], seen.logits, atol=2e-2)
+            assert kept["source_logits"].shape == (250, 10) and kept["source_labels"].shape == (250,)
     assert isinstance(task.tests["target"].images, np.ndarray)
     assert evaluate.evaluate_domain(method.network, task.tests["target"]).accuracy == result["last"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import math
 import signal
 import time
@@ -10,9 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from ml_collections import ConfigDict
 
+from tfuda.atomic_files import write_whole
 from tfuda.core import step_signs
 from tfuda.core.nonfinite import Diverged
 from tfuda.data.files import same
@@ -21,7 +24,8 @@ from tfuda.distributed import multi_host
 from tfuda.evaluation import evaluate
 from tfuda.experiment import diagnostics
 from tfuda.experiment.checkpoint_choice import Choice
-from tfuda.experiment.workdir import Workdir
+from tfuda.experiment.workdir import OUTPUTS, Workdir
+from tfuda.networks.base import Network
 
 
 class Stopped(BaseException):
@@ -81,6 +85,7 @@ class Journal(keras.callbacks.Callback):
         self.start = time.monotonic()
         self.observer: evaluate.Observer | None = None
         self.tested: evaluate.Seen | None = None  # the last outputs for the target's labelled test images
+        self.outputs: dict[str, evaluate.Seen] = {}  # what `observe` returned last
         self.events = events(workdir, step)
 
     def __enter__(self):
@@ -93,23 +98,42 @@ class Journal(keras.callbacks.Callback):
             self.workdir.note_diverged(said)
             raise Diverged(said) from None
 
+    def observe(self, network: Network) -> dict[str, evaluate.Seen]:
+        """Return the network's outputs on the source's test images and on the unlabelled target images, by domain."""
+        self.observer = self.observer or evaluate.Observer(network)
+        tests, unlabelled = self.task.tests, self.task.streams["target"].images
+        self.outputs = {"source": self.observer(tests["source"].images)}
+        self.tested = self.observer(tests["target"].images) if tests["target"].labels is not None else None
+        if self.tested is not None and same(unlabelled, tests["target"].images):
+            self.outputs["target"] = self.tested
+        else:
+            self.outputs["target"] = self.observer(unlabelled)
+        return self.outputs
+
     def measure(self) -> dict[str, float]:
         """Return accuracies on the test sets, and label-free validators and vitals on the unlabelled target."""
-        self.observer = self.observer or evaluate.Observer(self.model.network)
-        found, seen = {}, {}
-        for name, domain in self.task.tests.items():
-            if domain.labels is not None:
-                seen[name] = self.observer(domain.images)
-                score = evaluate.score(domain.labels, seen[name].logits)
+        found, seen = {}, self.observe(self.model.network)
+        for name, outputs in (("source", seen["source"]), ("target", self.tested)):
+            if outputs is not None:
+                score = evaluate.score(self.task.tests[name].known_labels, outputs.logits)
                 found[f"{name}_accuracy"] = score.accuracy
                 if self.mean_class:
                     found[f"{name}_mean_class"] = score.mean_class
-        self.tested = seen.get("target")
-        unlabelled = self.task.streams["target"].images
-        if "target" not in seen or not same(unlabelled, self.task.tests["target"].images):
-            seen["target"] = self.observer(unlabelled)
         found |= self.choice.measure(self.observer, self.task, seen["source"], seen["target"], self.rows)
         return {**found, **step_signs.noted(self.model.noted), **diagnostics.vitals(seen["source"], seen["target"])}
+
+    def keep_outputs(self, network: Network) -> None:
+        """Write the logits at the end of training, from which accuracy can be estimated later without training.
+
+        OUTPUTS holds float16 source_logits [V, K] and int32 source_labels [V] of the source's test images, and
+        float16 target_logits [N, K] of the unlabelled target images.
+        """
+        seen = self.outputs or self.observe(network)  # empty after a kill between the last checkpoint and here
+        out = io.BytesIO()
+        source, target = (seen[name].logits.astype(np.float16) for name in ("source", "target"))
+        labels = self.task.tests["source"].known_labels
+        np.savez(out, source_logits=source, source_labels=labels, target_logits=target)
+        write_whole(self.workdir.path / OUTPUTS, out.getvalue())
 
     def complaints(self) -> dict[str, str]:
         """Return {failure: sentence} for the rows so far."""

@@ -93,6 +93,7 @@ def _train(config, workdir, verbose, task, say, until) -> dict:
             result["skipped"] = skipped
         if complaints := journal.complaints():
             result["complaints"] = list(complaints.values())
+        journal.keep_outputs(method.network)
         journal.events.end(result, method.network, task, journal.tested)
         write_whole(workdir.result, json.dumps(result, indent=1) + "\n")
         return result

@@ -1,4 +1,4 @@
-"""Manage a run's folder: config.json, metrics.csv, checkpoints/, selected/, predicted.npz, events/, result.json."""
+"""Manage a run's folder: config.json, metrics.csv, result.json, checkpoints/, selected/, events/, two .npz files."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from tfuda.networks.weights.pretrained import IMAGENET
 PATHS = ("root", "lists", "source", "target", "labels", "photographs", "weights", "cache", "prior", "teacher")
 CHECKPOINTS, SELECTED = "checkpoints", "selected"  # folders of the checkpoints to resume from, and of the chosen one
 DIVERGED = "diverged.txt"
+OUTPUTS = "outputs.npz"  # logits at the end of training
 EARLY = (".lock", "prior.npz")  # files that a run's folder may hold before config.json
 ROOT = pathlib.Path(tfuda.__file__).parent.parent
 PATHS_OF_PAIRS = ("folder", "source_as_target", "target_as_source")
