@@ -20,7 +20,7 @@ def pretrained(config: ConfigDict, regime: str) -> None:
     config.views = 4
     config.view = {"resize": 208, "size": 192, "train": "crop", "flip": True, "test": "center"}
     config.network.frozen = "all"
-    config.optimizer.rate, config.optimizer.new_layers, config.optimizer.decay = 1e-2, 1.0, 5e-4
+    config.optimizer.rate, config.optimizer.new_layers, config.optimizer.decay = 3e-2, 1.0, 5e-4
     if regime == "tuned":
         config.network.frozen = "6"
         config.view.update(resize=144, size=128)
