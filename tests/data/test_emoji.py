@@ -13,10 +13,10 @@ from tfuda.data import tasks
 from tfuda.data.readers import emoji, emoji_drawing
 
 COUNTS = {
-    "aircraft": 7, "arrow": 10, "bird": 19, "boat": 7, "book": 7, "bug": 14, "building": 28, "clock": 8,
-    "clothing": 36, "computer": 10, "dish": 41, "drink": 19, "face": 112, "fruit": 19, "hand": 35, "heart": 13,
-    "household": 22, "instrument": 11, "mammal": 63, "office": 21, "person": 38, "plant": 24, "sea_animal": 16,
-    "sky": 26, "sport": 25, "sweet": 14, "tool": 14, "vegetable": 16, "vehicle": 36,
+    "aircraft": 7, "arrow": 10, "bird": 19, "boat": 7, "book": 7, "bug": 14, "building": 28, "clock": 7,
+    "clothing": 36, "computer": 10, "dish": 41, "drink": 18, "face": 112, "fruit": 19, "hand": 35, "heart": 13,
+    "household": 22, "instrument": 11, "mammal": 63, "office": 19, "person": 37, "plant": 24, "sea_animal": 16,
+    "sky": 24, "sport": 25, "sweet": 14, "tool": 14, "vegetable": 16, "vehicle": 36,
 }  # fmt: skip
 VARIANTS = re.compile(
     r"\b(black|white|red|green|blue|orange|yellow|pink|purple|brown|left|right|up|down|leftwards|rightwards"
@@ -43,7 +43,7 @@ def few(tmp_path, monkeypatch):
 def test_the_list_has_711_things_of_29_classes():
     assert {label: len(texts) for label, texts in emoji.listed().items()} == COUNTS
     things = emoji.things()
-    assert len(things) == 711 == len({thing.code for thing in things}) == len({thing.name for thing in things})
+    assert len(things) == 704 == len({thing.code for thing in things}) == len({thing.name for thing in things})
     assert things[0] == ("aircraft", "2708", "airplane")
 
 
@@ -149,7 +149,7 @@ def test_unseen_keeps_a_fifth_of_every_class_out():
     assert {*train} | {*test} == {*emoji.things()} and not {*train} & {*test}
     kept = [thing.label for thing in test]
     assert {label: kept.count(label) for label in COUNTS} == {k: max(1, round(n / 5)) for k, n in COUNTS.items()}
-    assert len(test) == 142
+    assert len(test) == 140
 
 
 def test_unseen_does_not_depend_on_the_order_of_the_list(monkeypatch):
