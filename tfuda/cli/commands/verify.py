@@ -3,9 +3,11 @@
     python run/verify.py --data=office31 --root=/data/office31 --domains=A,W
     python run/verify.py photos/ scans/
     python run/verify.py --list=photos.txt --root=/data --fix_list=clean.txt
+    python run/verify.py --config=configs/emoji.py
 
-The data are a data set of the catalogue, or folders (each one domain, with or without class folders), or lists with
-`path label` lines. Exit code 0: nothing was found but notes; 1: something was found; 2: a mistake in the command.
+The data are a data set of the catalogue, or one that the library draws (digits, emoji), or folders (each one domain,
+with or without class folders), or lists with `path label` lines. A config names its data set and root.
+Exit code 0: nothing was found but notes; 1: something was found; 2: a mistake in the command.
 """
 
 import json
@@ -15,9 +17,10 @@ import sys
 from absl import flags
 
 from tfuda.cli import launch
-from tfuda.data.audit import scan, verify
+from tfuda.data.audit import drawn, scan, verify
 
-DATA = flags.DEFINE_string("data", "", "data set of the catalogue")
+CONFIG = launch.config_flag()
+DATA = flags.DEFINE_string("data", "", "data set of the catalogue, or one that is drawn: digits, emoji")
 DOMAINS = flags.DEFINE_list("domains", [], "domains of the data set, separated by commas; all by default")
 LIST = flags.DEFINE_multi_string("list", [], "image list of one domain; repeat the flag for several")
 ROOT = flags.DEFINE_string("root", "", "folder of the data set, or the folder that paths in lists start from")
@@ -30,9 +33,21 @@ JSON = flags.DEFINE_bool("json", False, "print JSON instead of text")
 def main(words):
     if FIX_LIST.value and not pathlib.Path(FIX_LIST.value).absolute().parent.is_dir():
         raise FileNotFoundError(f"--fix_list={FIX_LIST.value}: there is no such folder to write to")
-    found: list = []
-    root, parts = scan.wanted(DATA.value, DOMAINS.value, LIST.value, words, ROOT.value, CLASSES.value, found)
-    report = verify.verify(parts, found)
+    data, root = DATA.value, ROOT.value
+    if CONFIG.value is not None:
+        if data or root:
+            raise ValueError("--config names data and root: leave out --data and --root")
+        data, root = CONFIG.value.data, CONFIG.value.root
+    if data in drawn.NAMES:
+        if root or words or LIST.value or CLASSES.value or FIX_LIST.value:
+            raise ValueError(
+                f"--data={data} is drawn, so only --domains goes with it: there are no folders and no lists"
+            )
+        report = drawn.report(data, DOMAINS.value)
+    else:
+        found: list = []
+        root, parts = scan.wanted(data, DOMAINS.value, LIST.value, words, root, CLASSES.value, found)
+        report = verify.verify(parts, found)
     lists = verify.write_lists(report, FIX_LIST.value, root) if FIX_LIST.value else []
     sys.stdout.reconfigure(errors="backslashreplace")  # file names may hold bytes that are no text
     if JSON.value:

@@ -16,6 +16,7 @@ from tfuda.data.audit.inspect_file import KINDS, Finding, survey
 from tfuda.data.audit.scan import Part
 from tfuda.data.files import Files
 
+Look = Callable[[Files], tuple[list[Finding], np.ndarray, np.ndarray]]
 NAMED = 10  # files of each kind that the report names, unless --all is given
 EXPLAIN = (
     "unreadable_folder",
@@ -44,18 +45,19 @@ class Report:
         return any(one.severity != "note" for one in self.findings)
 
 
-def verify(parts: list[Part], found: list[Finding]) -> Report:
+def verify(parts: list[Part], found: list[Finding], look: Look = survey) -> Report:
     """Inspect each file once, and report.
 
     Args:
         parts: the parts to check.
         found: findings made while the parts were read.
+        look: inspects N files, and returns what `survey` returns.
     """
     width = max([part.files.paths.dtype.itemsize for part in parts])
     every = np.concatenate([part.files.paths.astype(f"S{width}") for part in parts])  # [N]
     paths, rows = np.unique(every, return_inverse=True)  # [U], [N]
     files, where = Files(paths), np.split(rows, np.cumsum([len(part.files) for part in parts])[:-1])
-    seen, digests, sizes = survey(files)
+    seen, digests, sizes = look(files)
     doubles, repeats = duplicates(parts, where, files, digests)
     findings = {*found, *counted(parts, found), *at_lines(parts, seen), *doubles}
     kinds = list(KINDS)

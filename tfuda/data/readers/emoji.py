@@ -3,13 +3,13 @@
     pip install 'tfuda[emoji]'
 
 The domains are T Twemoji (flat colour), O OpenMoji (colour with outlines), L OpenMoji's lines alone and G Noto Emoji
-(one colour). Every domain has the same things in the same order: 704 things of 29 classes, emoji_classes.toml. The
+(one colour). Every domain has the same things in the same order: 702 things of 29 classes, emoji_classes.toml. The
 list follows from Unicode's groups of emoji by four rules (docs/data-sets.md#emoji-left-out has what they take out):
 
 - a thing is what its class says: no feather is a bird, no anchor a boat, no lipstick clothing;
 - a thing of two classes is in neither: a skateboard, a moon with a face;
 - of things that differ in colour, direction, hour or gender alone, the list keeps the first;
-- every domain has a picture of the thing, and no two have the same picture.
+- every domain has a picture of the thing, and no two pictures are the same.
 
 The protocol is Office-Home's: all pictures of the source train, all of the target train without labels and are
 measured. With `unseen` a fifth of each class's things, the same in every domain and for every seed, is kept out of
