@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ml_collections import ConfigDict
 
 from tfuda.atomic_files import open_whole
-from tfuda.experiment import training
+from tfuda.experiment import card_facts, training
 from tfuda.experiment.workdir import Workdir
 from tfuda.serving import export, predict
 
@@ -16,8 +16,9 @@ def deliver_run(config: ConfigDict, workdir: Workdir, say: Callable[[str], None]
     """Write export/ and predictions.csv into a finished run's folder, and return the number of unreadable files."""
     model, table = workdir.path / "export", workdir.path / "predictions.csv"
     if not (model / "saved_model.pb").is_file():
-        _, task, method = training.load_run(workdir.path)
-        export.export_network(method.network, task.classes, model, task.streams["target"].images[:64])
+        of, task, method = training.load_run(workdir.path)
+        card = card_facts.model_card(of, task, method, workdir)
+        export.export_network(method.network, task.classes, model, task.streams["target"].images[:64], card=card)
     with open_whole(table, **predict.CSV) as out:
         bad = predict.predict_files(export.Model(model), [config.target], out, say)
     say(f"model: {model}")

@@ -12,8 +12,9 @@ import tensorflow as tf
 from tfuda.data import pipeline
 from tfuda.data.files import Files
 from tfuda.networks.base import Network
-from tfuda.serving import lite, publish, saved_model
+from tfuda.serving import lite, model_card, publish, saved_model
 from tfuda.serving.lite import Lite
+from tfuda.serving.model_card import Card
 from tfuda.serving.saved_model import Model
 
 SAVEDMODEL, TFLITE = "savedmodel", ".tflite"
@@ -28,6 +29,7 @@ def export_network(
     out: str | os.PathLike,
     probe: np.ndarray | Files,
     form: str = SAVEDMODEL,
+    card: Card | None = None,
 ) -> dict:
     """Write the network to `out` atomically, load the export alone, and return its row of the parity table.
 
@@ -37,6 +39,7 @@ def export_network(
         out: path of the export.
         probe: images for the comparison, uint8 [N, H, W, 3] or the paths of N pictures.
         form: one of FORMATS; -float16 keeps weights in half precision and computes in float32.
+        card: what is known of the network, for README.md and model_card.json; None for the classes alone.
     """
     out = pathlib.Path(os.path.abspath(out))
     writer, half = lite if form.startswith("tflite") else saved_model, form.endswith("float16")
@@ -44,6 +47,7 @@ def export_network(
     with publish.staged_output(out) as ready:
         writer.write_model(network, classes, ready, half)
         row = {"format": form, "MB": f"{megabytes(ready):.2f}", **parity(network, ready, probe)}
+        writer.attach(ready, model_card.texts(card or Card(classes), row, writer.USE))
         publish.put_in_place(ready, out)
     return row
 

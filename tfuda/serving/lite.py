@@ -1,6 +1,6 @@
 """Write and read .tflite files: uint8 images [n, H, W, 3] of the network's size in, probabilities [n, K] out.
 
-Class names and view lie in a zip archive after the model, as TFLite's own metadata do: `unzip -p FILE classes.txt`.
+Class names, view and model card lie in a zip archive after the model, as TFLite's own metadata do: `unzip -l FILE`.
 TFLite cannot run a network with operations outside its built-in ones, or with layers under mixed precision. TFLite
 decodes no files, so a caller passes images of the network's size.
 """
@@ -16,7 +16,7 @@ import pathlib
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -26,6 +26,12 @@ from tfuda.networks.base import Network
 from tfuda.serving.saved_model import CLASSES, checked_network, fit_size, probabilities
 
 VIEW = "view.json"
+USE = """TensorFlow's interpreter, or LiteRT's, runs this file. Images are uint8 [n, H, W, 3] of the network's size:
+
+    run = tf.lite.Interpreter("FILE.tflite").get_signature_runner()
+    run(images=images)["probabilities"]
+
+`unzip -p FILE.tflite classes.txt` prints the classes. With tfuda: `tfuda predict --model=FILE.tflite PICTURES`."""
 
 
 @contextlib.contextmanager
@@ -54,6 +60,13 @@ def write_model(network: Network, classes: tuple[str, ...], out: pathlib.Path, h
     with zipfile.ZipFile(out, "a") as archive:
         archive.writestr(zipfile.ZipInfo(CLASSES), "".join(f"{name}\n" for name in classes))
         archive.writestr(zipfile.ZipInfo(VIEW), json.dumps(dataclasses.asdict(network.view)))
+
+
+def attach(out: pathlib.Path, texts: Mapping[str, str]) -> None:
+    """Add {file name: content} to the zip archive after the model."""
+    with zipfile.ZipFile(out, "a") as archive:
+        for name, text in texts.items():
+            archive.writestr(zipfile.ZipInfo(name), text)
 
 
 def reason(error: Exception) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -14,6 +14,13 @@ from tfuda.data import views
 from tfuda.networks.base import Network
 
 CLASSES = "classes.txt"  # in the SavedModel's assets folder
+USE = """Every program with TensorFlow loads this folder, without tfuda. Images are uint8 [n, h, w, 3] of any size:
+
+    model = tf.saved_model.load("FOLDER")
+    answer = model.signatures["serving_default"](images=tf.constant(images))
+    answer["probabilities"], answer["label"], answer["class"]
+
+The signature serve_bytes takes JPEG or PNG strings instead. With tfuda: `tfuda predict --model=FOLDER PICTURES`."""
 
 
 def fit_size(picture: tf.Tensor, view: views.View, size: tuple[int, ...]) -> tf.Tensor:
@@ -123,6 +130,12 @@ def write_model(network: Network, classes: tuple[str, ...], out: pathlib.Path, h
     listed.write_text("".join(f"{name}\n" for name in classes), "utf-8")
     served = Served(network, str(listed), half)
     tf.saved_model.save(served, str(out), {"serving_default": served.serve, "serve_bytes": served.serve_bytes})
+
+
+def attach(out: pathlib.Path, texts: Mapping[str, str]) -> None:
+    """Write {file name: content} beside the model."""
+    for name, text in texts.items():
+        (out / name).write_text(text, "utf-8")
 
 
 def checked_network(images: np.ndarray) -> np.ndarray:

@@ -7,13 +7,15 @@ A SavedModel has two signatures: serving_default takes images, uint8 [n, h, w, 3
 JPEG or PNG strings. Both return probabilities, label and class. A .tflite takes images of the network's size. The
 other formats are named after --out: one-float16, one.tflite, one-float16.tflite. The weights are those of the
 checkpoint that config.select chose, or with --last those of the last checkpoint. The printed table compares each
-model with the Keras model.
+model with the Keras model. README.md and model_card.json, beside the SavedModel or in the archive after a .tflite,
+say what the model learnt from, how it was made, and what is known of its quality.
 """
 
 from absl import flags
 
 from tfuda.cli import launch
-from tfuda.experiment import training
+from tfuda.experiment import card_facts, training
+from tfuda.experiment.workdir import Workdir
 from tfuda.profiling import step_time
 from tfuda.serving import export
 
@@ -25,10 +27,12 @@ FORMAT = flags.DEFINE_list("format", export.SAVEDMODEL, f"what to write, from {'
 
 def main(words):
     places = export.output_paths(OUT.value, FORMAT.value)
-    _, task, method = training.load_run(WORKDIR.value, LAST.value)
+    config, task, method = training.load_run(WORKDIR.value, LAST.value)
     network, classes, probe = method.network, task.classes, task.streams["target"].images[:64]
+    card = card_facts.model_card(config, task, method, Workdir(WORKDIR.value))
     rows = [
-        {"model": out, **export.export_network(network, classes, out, probe, form)} for form, out in places.items()
+        {"model": out, **export.export_network(network, classes, out, probe, form, card)}
+        for form, out in places.items()
     ]
     step = int(method.step.numpy())
     print(

@@ -40,7 +40,7 @@ def imagenet(network: str) -> str:
     """The file of the weights of a network, as resnet50, efficientnet_lite0 or keras.applications' MobileNetV2."""
     if network not in table():
         raise ValueError(f"weights=imagenet: none are known for {network!r}{near(network, table())}")
-    entry = table()[network]
+    entry = {key: value for key, value in table()[network].items() if key != "license"}
     return packaged(network, **entry) if "package" in entry else published(**entry)
 
 
