@@ -1,49 +1,58 @@
 """Adapt to your own pictures: a source folder with class folders, and a target folder without labels.
 
-    python run/train.py --config=configs/folders.py:toalign --config.source=photos/ --config.target=scans/ \\
+    python run/train.py --config=configs/folders.py:dann --config.source=photos/ --config.target=scans/ \\
         --workdir=runs/mine
 
 This ends with an exported model and predictions.csv for the target in the workdir. The optional
---config.labels=scans_labelled/ (class folders again) is used in evaluation only. Class names are those of the
-source's folders. A fifth of the source's pictures is held out of training, for evaluation.
+--config.labels=scans_labelled/ (class folders again) is used in evaluation only, and --config.labelled=FOLDER with
+--config.shots=1 has labelled target pictures that train. Class names are those of the source's folders. A fifth of
+the source's pictures is held out of training, for evaluation.
 
-The command trains a small network from scratch on crops of 64. For ImageNet weights change these flags:
+The network is EfficientNet-Lite0 with ImageNet weights, which are installed with the library. Its backbone does not
+learn: 4 views of each picture pass through it once, at 192, and a bottleneck learns on what it made of them. Other
+networks stand behind an @:
 
-    --config=configs/folders.py:toalign@resnet50 --config.weights=imagenet
+    dann@tuned        the last three stages learn too, at 128
+    dann@small        a small network from random weights, at 64
+    dann@resnet50     a ResNet at 224 with the papers' low rate; --config.weights=imagenet or a file
+    dann@hub:PRESET   a backbone of keras-hub, from a folder or by name
 
-The ResNet sees crops of 224 and has the papers' low rate; resnet18, 34 and 101 work likewise, and so does
-efficientnet_lite0, whose weights are installed with the library.
+A method that needs translated pictures, such as daaa, trains the small network unless another is named.
 """
 
-from tfuda.experiment import defaults, recipes
+from tfuda.experiment import defaults, recipes, recipes_pretrained
+from tfuda.names import resolve
 
 TASKS = {"all": ("source-target",)}
 
 sweep = recipes.sweep
 
 
-def get_config(cell="toalign"):
-    """Return the config of a cell on two folders; CELL@resnet50 takes a pretrained ResNet."""
+def get_config(cell="dann"):
+    """Return the config of a cell on two folders; CELL@NETWORK chooses another network."""
     cell, at, network = cell.partition("@")
     config = defaults.default_config(cell)
     config.cell += at + network
     config.data, config.task = "folders", "source-target"
-    config.source = config.target = config.labels = ""
+    config.source = config.target = config.labels = config.labelled = ""
     config.holdout = 0.2
     config.deliver = True
     config.steps, config.segment, config.batch = 1000, 100, 16
     if config.method == "daaa":
         config.batch = 60  # images of all four streams together
         config.pairs.update(steps=20_000, segment=1000)
-    if network:
-        pretrained(config, network)
-    else:
+    moving = "pairs" in resolve(config.method, "methods").stages
+    if network == "small" or (moving and not network):
         from_scratch(config)
+    elif network in ("", *recipes_pretrained.REGIMES):
+        recipes_pretrained.pretrained(config, network or "frozen")
+    else:
+        low_rate(config, network)
     return config
 
 
-def pretrained(config, network):
-    """Set the papers' view and rates for a pretrained network."""
+def low_rate(config, network):
+    """Set the papers' view and rates for a pretrained network that learns as a whole."""
     config.view = {"resize": 256, "size": 224, "train": "crop", "flip": True, "test": "center"}
     config.network.name = network
     config.network_options = {"unbiased": False}

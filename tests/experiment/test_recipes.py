@@ -7,7 +7,7 @@ import keras_tuner
 import pytest
 
 from tfuda import names
-from tfuda.experiment import build, recipes, recipes_tllib
+from tfuda.experiment import build, cells, recipes, recipes_tllib
 
 
 def in_training(steps: int) -> types.SimpleNamespace:
@@ -99,7 +99,10 @@ def test_semi_supervised_and_visda_settings():
     for cell in ("hda", "hda@hda"):
         made = config("domainnet126", cell)
         assert (made.steps, made.segment, made.batch, made.optimizer.rate) == (20_004, 1000, 24, 1e-3)
-        assert build.passes(made.passes, ("source", "target_labelled", "target"))[0] == ("source", "target_labelled")
+        assert cells.parse_passes(made.passes, ("source", "target_labelled", "target"))[0] == (
+            "source",
+            "target_labelled",
+        )
         assert config("visda", cell).optimizer.rate == 3e-4
 
 

@@ -19,7 +19,7 @@ from tfuda.core.extension_points import joint
 from tfuda.data import augment, catalogue, decodable, pipeline, tasks, views
 from tfuda.data.files import Files
 from tfuda.distributed import multi_host
-from tfuda.experiment import validation
+from tfuda.experiment import cells, validation
 from tfuda.experiment.validation import NETWORKS, READERS
 from tfuda.names import backbone as named
 from tfuda.names import defaults, imported, near, resolve
@@ -73,12 +73,14 @@ def loader(config: ConfigDict, say: Callable[[str], None] = notice) -> Callable[
 def task(config: ConfigDict, say: Callable[[str], None] = notice) -> tasks.Task:
     """Return the task of a config: the domains to train on and to evaluate on."""
     validation.check_config(config)
+    labelled = bool(config.get("labelled"))
     keys = ("task", "shots", "source_classes", "target_classes", "imbalance", "tail", "seed", "holdout")
     made = tasks.protocol(
         loader(config, say),
         **{key: config[key] for key in keys},
         target_names=catalogue.part(config.data, config.partial) if config.partial else (),
-        official=catalogue.shots(config.data, config.task.rpartition("-")[2]),
+        official=labelled or catalogue.shots(config.data, config.task.rpartition("-")[2]),
+        tested=labelled,
     )
     made.tests["source"] = tasks.some(made.tests["source"], config.source_test, config.seed)
     return made
@@ -144,26 +146,6 @@ def untrained(config: ConfigDict) -> bool:
     return not config.weights and "weights" in known and "preset" not in known
 
 
-def passes(text: str, streams: Iterable[str]) -> tuple[tuple[str, ...], ...]:
-    """Return the groups of streams that share a pass through the network.
-
-    Args:
-        text: "separate" (no groups), "joint", or groups of streams as "source+target_labelled,target".
-        streams: names of all streams.
-    """
-    if text == "separate":
-        return ()
-    if text == "joint":
-        return (tuple(streams),)
-    groups = tuple(tuple(group.split("+")) for group in text.split(","))
-    named = [name for group in groups for name in group]
-    for name in named:
-        if name not in streams or named.count(name) > 1:
-            twice = " twice" if name in streams else ""
-            raise ValueError(f"passes={text!r} names the stream {name!r}{twice}{near(name, streams)}")
-    return groups
-
-
 def optimizer(config: ConfigDict, method: step.Method) -> keras.optimizers.Optimizer:
     """Return config.optimizer: "sgd" is the library's own, with groups; all other names are Keras's."""
     chosen = config.optimizer
@@ -226,7 +208,7 @@ def method(config: ConfigDict, of: tasks.Task | None = None, teacher: Network | 
         steps=config.steps,
         segment=config.segment,
         on_nan=config.on_nan,
-        passes=passes(config.passes, {**of.streams, **kind(config).shares}),
+        passes=cells.parse_passes(config.passes, {**of.streams, **kind(config).shares}),
         streams={name: domain.origins for name, domain in of.streams.items()},
         **config.options.to_dict(),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+from collections.abc import Iterable
 
 from ml_collections import ConfigDict
 
@@ -114,3 +115,23 @@ def _options(part: str, known: dict) -> ConfigDict:
             wrong = f"is several: name one, as {key}.{min(old)}" if several else f"is no {type(old).__name__}"
             raise ValueError(f"{_name(part)} option {key}={value!r} {wrong}") from None
     return found
+
+
+def parse_passes(text: str, streams: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+    """Return the groups of streams that share a pass through the network.
+
+    Args:
+        text: "separate" (no groups), "joint", or groups of streams as "source+target_labelled,target".
+        streams: names of all streams.
+    """
+    if text == "separate":
+        return ()
+    if text == "joint":
+        return (tuple(streams),)
+    groups = tuple(tuple(group.split("+")) for group in text.split(","))
+    named = [name for group in groups for name in group]
+    for name in named:
+        if name not in streams or named.count(name) > 1:
+            twice = " twice" if name in streams else ""
+            raise ValueError(f"passes={text!r} names the stream {name!r}{twice}{near(name, streams)}")
+    return groups

@@ -18,15 +18,17 @@ def load_domain(
     source: str = "",
     target: str = "",
     labels: str = "",
+    labelled: str = "",
 ) -> Domain:
     """Load a domain of pictures from folders.
 
     Args:
         name: "source" or "target".
-        split: "train" or "test".
+        split: "train" or "test"; of the target also "labelled-1" for `labelled`, and "unlabelled-1" for the rest.
         source: folder with the source's class folders.
         target: folder of target pictures.
         labels: folder with class folders of target pictures, read for the test split only; "" if there is none.
+        labelled: folder with class folders of target pictures that train, as shots do; "" if there is none.
     """
     if name not in ("source", "target"):
         raise ValueError(f"config.task names {name!r}; with folders it is source-target")
@@ -35,8 +37,8 @@ def load_domain(
             raise ValueError(f"--config.{flag} is missing: give the folder of {flag} pictures")
     if name == "source":
         return _source(source)
-    if split == "test" and labels:
-        names, files, known = class_folders(labels)
+    if (split == "test" and labels) or split.startswith("labelled"):
+        names, files, known = class_folders(labels if split == "test" else labelled)
         return Domain("target", names, files, known)
     paths = pictures_below(target)
     if not paths:

@@ -1,0 +1,65 @@
+"""Adapt to a folder of pictures by the method that suits it, chosen without labels; the same command resumes.
+
+    python run/adapt.py --source=photos/ --target=scans/ --workdir=w
+
+--source has a folder for each class, --target pictures without labels. source_only and a portfolio of methods are
+trained on features of a pretrained network. A criterion without target labels chooses among them, and source_only
+stays unless another is clearly better. The workdir gets export/ (the model, with a card), predictions.csv,
+label_these.csv (pictures whose labels would help most) and result.json (the chosen method, and how accurate it
+probably is). Folders of labelled target pictures are taken by --labelled, to train on, and by --labels, to measure.
+"""
+
+import pathlib
+
+from absl import flags
+
+from tfuda.cli import launch
+from tfuda.distributed import devices
+from tfuda.studies.adaptation import adapt
+
+SOURCE = flags.DEFINE_string("source", None, "folder with a folder of pictures for each class")
+TARGET = flags.DEFINE_string("target", None, "folder of pictures without labels")
+WORKDIR = flags.DEFINE_string("workdir", None, "folder of everything that is made")
+LABELS = flags.DEFINE_string("labels", "", "class folders of target pictures, to measure the result at the end")
+LABELLED = flags.DEFINE_string("labelled", "", "class folders of target pictures that train too, as shots")
+BUDGET = flags.DEFINE_float("budget", 0.0, "minutes after which no further method is begun; 0 for no limit", 0.0)
+METHODS = flags.DEFINE_list("methods", list(adapt.PORTFOLIO), "the portfolio: cells to compare with source_only")
+SEED = flags.DEFINE_integer("seed", 0, "seed of weights and batches")
+
+
+def percent(found: dict) -> str:
+    """Return an estimate for a reader."""
+    return f"{100 * found['value']:.0f} % (from {100 * found['low']:.0f} to {100 * found['high']:.0f} %)"
+
+
+def main(words):
+    if words:
+        raise ValueError(f"unexpected word {words[0]!r}: every setting is a --flag")
+    asked = adapt.Request(
+        SOURCE.value,
+        TARGET.value,
+        WORKDIR.value,
+        LABELS.value,
+        LABELLED.value,
+        METHODS.value,
+        BUDGET.value,
+        SEED.value,
+    )
+    with devices.chosen():
+        result = adapt.adapt(asked, lambda line: print(line, flush=True))
+    print(f"\nchosen: {result['chosen']}, without target labels")
+    print(f"  estimated target accuracy  {percent(result['estimate'])}")
+    if result["chosen"] != adapt.PLAIN:
+        print(f"  source_only                {percent(result['source_only'])}")
+    if "measured" in result:
+        print(f"  measured on --labels       {100 * result['measured']:.1f} %")
+    for line in result["warnings"]:
+        print(f"  note: {line}")
+    folder = pathlib.Path(WORKDIR.value)
+    print(*(folder / name for name in ("export", "predictions.csv", "label_these.csv", "result.json")), sep="\n")
+    return 1 if result["unreadable"] else 0
+
+
+def run() -> None:
+    """Run this command on the words of the command line, and exit."""
+    launch.launch(main, needs=["source", "target", "workdir"])

@@ -1,0 +1,119 @@
+"""Choose among trained candidates without target labels, and never leave source_only without a reason.
+
+    score    of a candidate: what CRITERION says of its logits, higher is better
+    margin   a candidate replaces source_only if its score is higher by more than MARGIN
+
+The criterion and its margin were chosen on the emoji's two tuning tasks, and then frozen (docs/adapt.md).
+"""
+
+from __future__ import annotations
+
+import math
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from tfuda.data import npz_file
+from tfuda.evaluation import accuracy_estimates, calibration, combined_estimate
+from tfuda.evaluation.combined_estimate import Estimate, Row
+from tfuda.evaluation.ensv import ensv
+from tfuda.evaluation.validators import Evidence, softmax
+
+PLAIN = "source_only"
+CRITERION = "atc"
+MARGIN = 0.01  # of estimated accuracy
+MOST = 2**31  # bytes of a file of logits, unpacked
+
+
+class Candidate(NamedTuple):
+    """Hold the logits of a trained network, in evaluation mode.
+
+    Attributes:
+        name: the cell, such as "dannp+toalign".
+        source_logits: of held-out source images, [V, K].
+        source_labels: int [V].
+        target_logits: of the unlabelled target images, [N, K].
+    """
+
+    name: str
+    source_logits: np.ndarray
+    source_labels: np.ndarray
+    target_logits: np.ndarray
+
+    @property
+    def evidence(self) -> Evidence:
+        """Return what the estimates of accuracy need."""
+        return Evidence(self.source_logits, self.source_labels, self.target_logits)
+
+
+def read_outputs(name: str, path: pathlib.Path) -> Candidate:
+    """Return the candidate whose run wrote `path` (outputs.npz)."""
+    keys = ["source_logits", "source_labels", "target_logits"]
+    found = npz_file.read_arrays(path, keys, MOST)
+    return Candidate(
+        name,
+        np.asarray(found["source_logits"], np.float32),
+        np.asarray(found["source_labels"], np.int64),
+        np.asarray(found["target_logits"], np.float32),
+    )
+
+
+# ---- criteria: candidates -> a score of each, higher is better
+
+
+def by_atc(candidates: Sequence[Candidate]) -> list[float]:
+    """Return the mean of ATC's two estimates of target accuracy, after temperature scaling."""
+    found = []
+    for one in candidates:
+        heat = calibration.temperature(one.source_logits, one.source_labels)
+        source, target = one.source_logits / heat, one.target_logits / heat
+        each = [accuracy_estimates.atc(source, one.source_labels, target, kind) for kind in ("confidence", "entropy")]
+        found.append(float(np.mean(each)))
+    return found
+
+
+def by_ensv(candidates: Sequence[Candidate]) -> list[float]:
+    """Return each candidate's agreement with the ensemble of all of them."""
+    return ensv([softmax(one.target_logits) for one in candidates])
+
+
+def by_both(candidates: Sequence[Candidate]) -> list[float]:
+    """Return the mean of `by_atc` and `by_ensv`."""
+    return [float(np.mean(pair)) for pair in zip(by_atc(candidates), by_ensv(candidates), strict=True)]
+
+
+CRITERIA: Mapping[str, Callable[[Sequence[Candidate]], list[float]]] = {
+    "atc": by_atc,
+    "ensv": by_ensv,
+    "both": by_both,
+}
+
+
+def scores(candidates: Sequence[Candidate], criterion: str = CRITERION) -> dict[str, float]:
+    """Return {name: score}; minus infinity for a candidate whose logits are not finite."""
+    sound = [
+        one for one in candidates if np.isfinite(one.source_logits).all() and np.isfinite(one.target_logits).all()
+    ]
+    found = dict(zip([one.name for one in sound], CRITERIA[criterion](sound) if sound else [], strict=True))
+    return {one.name: found.get(one.name, -math.inf) for one in candidates}
+
+
+def choose(found: Mapping[str, float], margin: float = MARGIN) -> str:
+    """Return the name of the best candidate, or source_only if none is better by more than `margin`."""
+    best = max(found, key=lambda name: (found[name], name == PLAIN))
+    return best if PLAIN not in found or found[best] > found[PLAIN] + margin else PLAIN
+
+
+def estimated(one: Candidate, others: Sequence[Candidate], rows: Sequence[Row], task: str = "") -> Estimate:
+    """Return the estimated target accuracy of a candidate, with a 90 % interval.
+
+    Args:
+        one: the candidate.
+        others: other candidates of the same task, for estimates from agreement.
+        rows: the calibration table; rows of `task` are left out.
+        task: the task in question, if the table may know it.
+    """
+    found = accuracy_estimates.estimates(one.evidence, [other.evidence for other in others])
+    return combined_estimate.estimate(found, rows, task)

@@ -1,0 +1,141 @@
+"""Choose among trained candidates, and write what the user gets: model, predictions, estimate, warnings."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tfuda.atomic_files import open_whole, write_whole
+from tfuda.data.files import Files
+from tfuda.data.tasks import Task
+from tfuda.evaluation import evaluate, pictures_to_label, warning_signs
+from tfuda.evaluation.combined_estimate import Estimate, Row
+from tfuda.evaluation.validators import softmax
+from tfuda.experiment import frozen_stages, training
+from tfuda.serving import export, predict
+from tfuda.studies.adaptation import choice
+from tfuda.studies.adaptation.choice import PLAIN, Candidate
+
+TABLE = pathlib.Path(__file__).with_name("calibration.csv")  # estimates and truth of the emoji's runs
+LABEL = 20  # pictures in label_these.csv
+
+
+def calibration_rows(path: pathlib.Path = TABLE) -> list[Row]:
+    """Return the calibration table: columns task, truth, and one for each estimate; [] where there is no file."""
+    if not path.is_file():
+        return []
+    with open(path, encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    names = [name for name in lines[0] if name not in ("task", "seed", "cell", "truth")] if lines else []
+    return [Row(line["task"], {name: float(line[name]) for name in names}, float(line["truth"])) for line in lines]
+
+
+def deliver(
+    asked, task: Task, done: Mapping[str, tuple[Any, Candidate]], stopped: str, say: Callable[[str], None]
+) -> dict:
+    """Write everything into the workdir, and return the contents of result.json.
+
+    Args:
+        asked: the adapt.Request.
+        task: the task of both folders.
+        done: {cell: (its config, its logits)} of trained candidates, source_only among them.
+        stopped: why candidates are missing; "" if none is.
+        say: takes a line for the user.
+    """
+    candidates = [one for _, one in done.values()]
+    found = choice.scores(candidates)
+    chosen = choice.choose(found)
+    rows = calibration_rows()
+    estimates = {
+        one.name: choice.estimated(one, [other for other in candidates if other is not one], rows)
+        for one in candidates
+    }
+    config, candidate = done[chosen]
+    _, _, method = training.load_run(asked.folder / "candidates" / chosen, last=True)
+    seen = outputs(config, task, method)
+    warnings = [*([stopped + "."] if stopped else []), *signs(task, candidate, seen, estimates)]
+    model = asked.folder / "export"
+    images = task.streams["target"].images
+    export.export_network(method.network, task.classes, model, images[:64])
+    with open_whole(asked.folder / "predictions.csv", **predict.CSV) as out:
+        bad = predict.predict_files(export.Model(model), [asked.target], out, say)
+    write_whole(asked.folder / "label_these.csv", label_these(task, candidates, candidate, seen["target"].features))
+    result = {
+        "chosen": chosen,
+        "estimate": rounded(estimates[chosen]),
+        "source_only": rounded(estimates[PLAIN]),
+        "scores": {name: round(value, 4) for name, value in found.items()},
+        "criterion": choice.CRITERION,
+        "margin": choice.MARGIN,
+        "source_accuracy": round(float((candidate.source_logits.argmax(1) == candidate.source_labels).mean()), 4),
+        "warnings": warnings,
+        "unreadable": bad,
+        "finished": not stopped,
+    }
+    if (truth := task.tests["target"].labels) is not None:
+        logits = evaluate.Observer(method.network)(task.tests["target"].images).logits
+        result["measured"] = round(evaluate.score(truth, logits).accuracy, 4)
+    write_whole(asked.folder / "result.json", json.dumps(result, indent=1) + "\n")
+    return result
+
+
+def rounded(found: Estimate) -> dict[str, float]:
+    """Return an estimate for result.json."""
+    return {name: round(value, 4) for name, value in found._asdict().items()}
+
+
+def outputs(config, task: Task, method) -> dict[str, evaluate.Seen]:
+    """Return the chosen network's outputs on held-out source and on target images."""
+    stored = frozen_stages.stored_task(config, task, method, lambda line: None)
+    observer = evaluate.Observer(method.network)
+    return {
+        "source": observer(stored.tests["source"].images),
+        "target": observer(stored.streams["target"].images),
+    }
+
+
+def signs(
+    task: Task, candidate: Candidate, seen: Mapping[str, evaluate.Seen], estimates: Mapping[str, Estimate]
+) -> list[str]:
+    """Return the warnings about the chosen candidate, as sentences."""
+    plain = estimates[PLAIN] if candidate.name != PLAIN else None
+    case = warning_signs.Case(
+        task.classes,
+        np.bincount(task.streams["source"].known_labels, minlength=len(task.classes)),
+        softmax(candidate.source_logits),
+        seen["source"].features,
+        candidate.source_labels,
+        softmax(candidate.target_logits),
+        seen["target"].features,
+        candidate.name,
+        estimates[candidate.name],
+        plain,
+    )
+    return warning_signs.warning_signs(case)
+
+
+def label_these(task: Task, candidates: list[Candidate], chosen: Candidate, features: np.ndarray) -> str:
+    """Return the text of label_these.csv: the target pictures whose labels would help most, the most useful first.
+
+    Args:
+        task: the task.
+        candidates: all candidates.
+        chosen: the chosen one, whose predictions stand beside each file.
+        features: the chosen network's features of the target images, [N, d].
+    """
+    posteriors = np.stack([softmax(one.target_logits) for one in candidates])  # [M, N, K]
+    rows = pictures_to_label.choose_pictures(posteriors, features, LABEL)
+    images, p = task.streams["target"].images, softmax(chosen.target_logits)
+    names = list(images[rows]) if isinstance(images, Files) else [str(row) for row in rows]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["file", "predicted", "confidence"])
+    for name, row in zip(names, rows, strict=True):
+        writer.writerow([name, task.classes[int(p[row].argmax())], f"{p[row].max():.4f}"])
+    return out.getvalue()
