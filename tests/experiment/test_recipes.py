@@ -123,7 +123,35 @@ def test_biwaa_s_own_recipe():
     assert (made.samplers.source, made.samplers.target, made.beliefs.rate) == ("balanced", "uniform", 0.9)
     assert (made.view.train, made.view.test, made.network.bottleneck) == ("resized_crop", "ten", 256)
     assert config("office31", "dann+biwaa").optimizer.by_task.to_dict() == {"A-D": 0.3, "D-W": 0.3}
-    assert config("office_home", "mstn").beliefs.rate == 1.0  # MSTN knows no beliefs
+
+
+def test_balanced_batches_aggregated_labels_and_the_loss_between_classes_belong_to_biwaa_alone():
+    assert config("office_home", "biwaa").options.between
+    for cell in ("mstn", "dann+biwaa", "dann@biwaa", "mstn+toalign"):
+        made = config("office_home", cell)
+        assert (made.samplers.source, made.beliefs.rate, made.options.get("between", False)) == (
+            "uniform",
+            1.0,
+            False,
+        )
+    options = config("office_home", "mstn").options
+    assert (options.reduction, options.absent, options.trade_offs.domain, options.scale) == (
+        "mean",
+        "decay",
+        0.1,
+        1.0,
+    )
+
+
+def test_what_biwaa_brings_yields_to_the_brackets():
+    made = config("office_home", "mstn[between=False;trade_offs.domain=0.3]+biwaa").options
+    assert (made.between, made.trade_offs.domain, made.reduction, made.scale) == (False, 0.3, "class", 0.5)
+
+
+def test_dann_and_dann_with_biwaa_s_weights_differ_in_nothing_else():
+    plain, weighed = config("office31", "dann@biwaa"), config("office31", "dann+biwaa")
+    differing = {key for key in plain if plain[key] != weighed[key]}
+    assert differing == {"cell", "weigher", "weigher_options"}
 
 
 def test_afn_s_own_recipe_gives_the_backbone_no_momentum_and_a_constant_rate():

@@ -24,7 +24,7 @@ from tfuda.networks.base import Outputs
 from tfuda.weighers.biwaa import biwaa
 
 RECORDED = 2e-5  # the authors' loop ran in float32
-CODE = {"reduction": "mean", "absent": "decay", "between": False}  # MSTN's released loss
+OURS = {"reduction": "class", "absent": "keep", "between": True}  # what BIWAA's code changes
 
 
 def released(centroids, **options) -> MSTN:
@@ -64,7 +64,7 @@ def played(file, **options):
 @pytest.mark.golden
 def test_pulling_together_and_pushing_apart_with_gradients_and_centroids(golden):
     file = golden("lms_official")
-    method, tape, terms, inputs, batch, outputs = played(file, keep=1 - float(file["decay"]))
+    method, tape, terms, inputs, batch, outputs = played(file, **OURS, keep=1 - float(file["decay"]))
     file.equal("inter_plus_st_plus_tt", terms["semantic"])
     file.equal("ss", terms["apart"])
     file.equal_gradients("g_a_", tape, terms["semantic"], inputs, {})
@@ -81,7 +81,7 @@ def test_pulling_together_and_pushing_apart_with_gradients_and_centroids(golden)
 def test_every_iteration_of_biwaa_s_loop(golden):
     """The centroids go on from one iteration to the next."""
     file = golden("biwaa_official_run1")
-    method = released((file["Cs_in"][0], file["Ct_in"][0]))
+    method = released((file["Cs_in"][0], file["Ct_in"][0]), **OURS)
     for i in range(len(file["L_sm_a"])):
         features = [tf.constant(file[key][i]) for key in ("feat_s", "feat_t")]
         batch, outputs = game(method, features[0], file["Ys"][i], features[1], file["Yt"][i])
@@ -97,7 +97,7 @@ def test_every_iteration_of_biwaa_s_loop(golden):
 def test_mstn_s_released_loss(golden):
     """A mean over classes and dimensions of centroids that decay where a batch lacks their class."""
     file = golden("mstn_from_code")
-    method, tape, terms, inputs, batch, outputs = played(file, **CODE)
+    method, tape, terms, inputs, batch, outputs = played(file)
     file.equal("L_mean", terms["semantic"])
     file.equal_gradients("g_", tape, terms["semantic"], inputs, {})
     assert float(terms["apart"]) == 0
@@ -109,14 +109,14 @@ def test_mstn_s_released_loss(golden):
 @pytest.mark.golden
 def test_mstn_s_paper_sums_and_biwaa_takes_the_mean_over_classes(golden):
     file = golden("mstn_from_code")
-    file.equal("L_paper_sum_keepmissing", played(file, reduction="sum", between=False)[2]["semantic"])
-    file.equal("phi", played(file, between=False)[2]["semantic"])
+    file.equal("L_paper_sum_keepmissing", played(file, reduction="sum", absent="keep")[2]["semantic"])
+    file.equal("phi", played(file, reduction="class", absent="keep")[2]["semantic"])
 
 
 @pytest.mark.golden
 def test_the_parts_between_classes(golden):
     file = golden("mstn_from_code")
-    method, _, terms, _, batch, outputs = played(file)
+    method, _, terms, _, batch, outputs = played(file, **OURS)
     s, t = method.moved(batch, outputs)
     for key, pair in {"theta_st": (s, t), "theta_ss": (s, s), "theta_tt": (t, t)}.items():
         file.equal(key, mstn.apart(*pair))
@@ -129,19 +129,29 @@ def test_the_parts_between_classes(golden):
 @pytest.mark.golden
 def test_the_papers_sums_between_classes(golden):
     file = golden("mstn_from_code")
-    pairs, terms = (len(file["Cs_in"]) - 1) ** 2, played(file, reduction="sum")[2]
+    pairs, terms = (len(file["Cs_in"]) - 1) ** 2, played(file, **{**OURS, "reduction": "sum"})[2]
     semantic = file.arrays["L_paper_sum_keepmissing"] + pairs * (file.arrays["theta_st"] + file.arrays["theta_tt"])
     assert relative_error(terms["semantic"], semantic) <= TOLERANCE[file.precision]
     assert relative_error(terms["apart"], pairs * file.arrays["theta_ss"]) <= TOLERANCE[file.precision]
+
+
+@pytest.mark.golden
+def test_mstn_s_released_adversarial_loss_is_a_tenth_of_the_sum_of_both_means(golden):
+    """Its ramp multiplies the encoder's part, 0.1 c, and not the discriminator's, 0.1."""
+    method, _, terms, _, batch, outputs = played(golden("mstn_from_code"))
+    dann = DANN.align(method, batch, outputs)["domain"]
+    mine = [method.wrong(method.label(batch, name), method.judge(outputs[name])) for name in ("source", "target")]
+    assert float(dann) == float(terms["domain"]) == pytest.approx(sum(float(tf.reduce_mean(m)) for m in mine))
+    assert method.trade_offs["domain"] == 0.1
 
 
 # ---- without files
 
 
 def small(kind=MSTN, **options) -> MSTN:
-    """Of 3 classes and 5 features, with centroids of its own."""
+    """BIWAA's of 3 classes and 5 features, with centroids of its own."""
     keras.utils.set_random_seed(0)
-    method = kind(FeatureNetwork(keras.layers.Dense(3), 5), hidden=4, dropout=0.0, **options)
+    method = kind(FeatureNetwork(keras.layers.Dense(3), 5), hidden=4, dropout=0.0, **{**OURS, **options})
     method.centroids.assign(tf.random.stateless_normal([2, 3, 5], [0, 9]))
     return method
 
@@ -236,7 +246,7 @@ def test_a_centroid_of_zeros_has_cosine_zero_and_finite_gradients(reduction, xla
 
 
 def test_unknown_choices_are_refused():
-    with pytest.raises(ValueError, match=r"^mstn has no reduction='max': choose class, sum, mean$"):
+    with pytest.raises(ValueError, match=r"^mstn has no reduction='max': choose mean, class, sum$"):
         values(small(reduction="max"))
     with pytest.raises(ValueError, match=r"^mstn has no absent='drop': choose keep or decay$"):
         values(small(absent="drop"))

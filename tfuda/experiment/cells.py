@@ -20,7 +20,7 @@ def parse_cell(text: str) -> ConfigDict:
     """Return the config of a cell: the method, the three seams, and the options of each with their defaults.
 
     A weigher or a regulariser alone takes its paper's method: "toalign" is dannp+toalign, "biwaa" is mstn+biwaa,
-    "mcc" is source_only+mcc.
+    "mcc" is source_only+mcc. On that method it sets the options that its BRINGS names, unless they are in brackets.
 
     Args:
         text: names joined by +, each with options in brackets or none: "dannp+toalign+metaalign+mcc",
@@ -45,8 +45,26 @@ def parse_cell(text: str) -> ConfigDict:
         if config[seam]:
             raise ValueError(f"{text!r} names two {seam}s, {config[seam]!r} and {_name(part)!r}")
         config[seam] = _name(part)
-        config[f"{seam}_options"] = _options(part, defaults(resolve(config[seam], seam + "s")))
+        found = resolve(config[seam], seam + "s")
+        config[f"{seam}_options"] = _options(part, defaults(found))
+        if says(found, "STANDS_ON", "") == config.method:
+            put(config, says(found, "BRINGS", {}))
     return config
+
+
+def put(config: ConfigDict, options: dict, place: str = "options") -> None:
+    """Set options, as "trade_offs.domain", at a place, except any that the part lacks or the cell's brackets set."""
+    said = options_in_brackets(config.cell).get(place, ())
+    for name, value in options.items():
+        tree, last = option_at(config, place, name)
+        if last in tree and name not in said:
+            tree[last] = value
+
+
+def option_at(config: ConfigDict, place: str, name: str) -> tuple[ConfigDict, str]:
+    """Return the tree of an option, as "trade_offs.domain", and the key; an empty tree where the cell lacks both."""
+    term, _, last = name.rpartition(".")
+    return (config[place].get(term, ConfigDict()) if term else config[place]), last
 
 
 def options_in_brackets(text: str) -> dict[str, set[str]]:

@@ -7,7 +7,7 @@
     hda       HDA's: rate, decay and ramp as CDAN's, views and network as ToAlign's
     gvb       GVB's: as HDA's, 8004 steps
     metaalign MetaAlign's: as GVB's, 10002 steps of 24 images, both domains in one pass, the task in its own
-    biwaa     BIWAA's: as CDAN's with a ramp over 20000 steps, 5004 steps, balanced source batches, beliefs at .9
+    biwaa     BIWAA's: as CDAN's with a ramp over 20000 steps, 5004 steps; `mstn` on a ResNet trains alike
     afn       AFN's: constant rate, the backbone without momentum, 32 images, an embedding of 1000
     gsda      as CDAN's for 10000 steps, balanced batches on both sides, one centre crop; most of it is not stated
     tada      as CDAN's for 10000 steps, momentum .95, rate (1 + 10 p)^-0.75, one centre crop
@@ -39,6 +39,7 @@ from collections.abc import Callable
 from ml_collections import ConfigDict
 
 from tfuda.experiment import cells, defaults, recipes_tllib
+from tfuda.experiment.cells import put
 from tfuda.names import near, resolve
 
 BY_METHOD = {"cdan": "cdan", "cdane": "cdan", "gvb": "gvb", "mstn": "biwaa", "afn": "afn"}
@@ -118,13 +119,11 @@ def metaalign(config: ConfigDict) -> None:
 def biwaa(config: ConfigDict) -> None:
     """Set what BIWAA's code trains with: docs/methods/biwaa.md#biwaa-recipe.
 
-    MSTN on a ResNet trains as BIWAA, with the newest predictions as pseudo-labels.
+    Balanced batches and aggregated labels belong to the cell `mstn+biwaa` alone (tfuda/experiment/defaults.py).
+    BIWAA's Table 4 and Figure 4 add nothing but the weights to DANN.
     """
     cdan(config)
     config.steps, config.segment = 5004, 500
-    config.samplers.source = "balanced"
-    if config.weigher == "biwaa":
-        config.beliefs.rate = 0.9
     put(config, {"ramp_steps": 20_000, "epsilon": 0.0, "initial": "xavier"})
 
 
@@ -213,21 +212,6 @@ def by_steps(config: ConfigDict) -> None:
     put(config, {"ramp_ahead": 1, "ramp_steps": 10_000})
 
 
-def put(config: ConfigDict, options: dict, place: str = "options") -> None:
-    """Set options, as "trade_offs.domain", at a place, except any that the part lacks or the cell's brackets set."""
-    said = cells.options_in_brackets(config.cell).get(place, ())
-    for name, value in options.items():
-        tree, last = _at(config, place, name)
-        if last in tree and name not in said:
-            tree[last] = value
-
-
-def _at(config: ConfigDict, place: str, name: str) -> tuple[ConfigDict, str]:
-    """Return the tree of an option, as "trade_offs.domain", and the key; an empty tree where the cell lacks both."""
-    term, _, last = name.rpartition(".")
-    return (config[place].get(term, ConfigDict()) if term else config[place]), last
-
-
 def from_scratch(config: ConfigDict) -> None:
     """Set what small networks need that start from random weights at a rate of 0.05.
 
@@ -292,7 +276,7 @@ def trade_offs(hp, config: ConfigDict) -> None:
     for place in ("options", "weigher_options", "regulariser_options"):
         places += [(place, name, 1 / 4, 4.0) for name in SHAPES]
     for place, name, low, high in places:
-        tree, last = _at(config, place, name)
+        tree, last = cells.option_at(config, place, name)
         default = tree.get(last)
         free = isinstance(default, float) and default  # neither a schedule nor a term that is only logged
         if free and name not in said.get(place, ()):

@@ -1,26 +1,30 @@
 """MSTN: Learning Semantic Representations for Unsupervised Domain Adaptation (Xie et al., ICML 2018),
-https://proceedings.mlr.press/v80/xie18c.html, with the loss between classes that BIWAA adds (WACV 2023, eqs. 9, 10).
+https://proceedings.mlr.press/v80/xie18c.html
 
     C_x       centroids of the classes on side x, [K, d] (centroids.py), by labels and pseudo-labels
-    Φ         (1/K) Σ_k |C_s^k - C_t^k|²                                        one class of both sides together
+    Φ         mean over K and d of (C_s - C_t)²                                 one class of both sides together
+    semantic  c Φ,   c = 2 / (1 + exp(-10 step / steps)) - 1                    the reversal's ramp
+    L         L_task + 0.1 L_domain (DANN, the sum of both means) + semantic
+
+BIWAA (WACV 2023, eqs. 9, 10) takes the mean over K of the whole squares, Φ = (1/K) Σ_k |C_s^k - C_t^k|², and adds
+
     Θ_xy      (K-1)^-2 Σ_{k≠j} cos(C_x^k, C_y^j),   xy in {ss, st, tt}          two classes apart
-    semantic  c (Φ + Θ_st + Θ_tt),   c = 2 / (1 + exp(-10 step / steps)) - 1   the reversal's ramp
+    semantic  c (Φ + Θ_st + Θ_tt)
     apart     Θ_ss
-    L         L_task + L_domain (DANN, on what a weigher shows) + semantic + apart (on unweighted features)
+    L         L_task + L_domain (half the sum, on weighted features) + semantic + apart (on unweighted ones)
 
 The centroids' gradient flows through this batch's means alone; a centroid of zeros has cosine 0.
 
-Where the sources disagree (docs/methods/biwaa.md#mstn-loss), the default is BIWAA's code, and an option
-selects the other:
-- `reduction`: "class" as above; "sum" for plain sums in Φ and Θ, the papers' eq. 9 and 10; "mean" for Φ's mean over K
-  and d, MSTN's code.
-- `absent`: a class that the batch lacks keeps its centroid; "decay" is MSTN's code.
-- `between=False` leaves out every Θ: MSTN itself. With `reduction=mean;absent=decay` it is MSTN's released loss.
-- c reaches 1 at the end of the run; BIWAA's code counts to 20000 steps in a run of 5004, so that c ends at .849:
-  `ramp_steps=20000`. Its Algorithm 1 ramps L_domain as well: `ramp_loss=True`.
+The default is MSTN's released code. `mstn+biwaa` is BIWAA's, whose settings weighers/biwaa.py names. Where the
+sources disagree (docs/methods/biwaa.md#mstn-loss), an option selects the other:
+- `reduction`: "mean" as above; "sum" for plain sums in Φ and Θ, the papers' eq. 9 and 10; "class" is BIWAA's code.
+- `absent`: "decay" moves the centroid of a class that the batch lacks towards 0; "keep" is BIWAA's code.
+- `between=True` adds every Θ.
+- The trade-off 0.1 and `scale=1`, the sum, are the released code's; the paper names no number.
+- c reaches 1 at the end of the run; MSTN's code counts to 10000 steps, BIWAA's to 20000 in a run of 5004, so that c
+  ends at .849: `ramp_steps=20000`. BIWAA's Algorithm 1 ramps L_domain as well: `ramp_loss=True`.
 - `ramp_apart=True` ramps Θ_ss too, as BIWAA's Algorithm 1 does with all of L_MS; its code trusts the source's labels.
-- MSTN's code weighs the encoder's domain loss by 0.1 c and the discriminator's by 0.1, where we have c and 1 (BIWAA's
-  code): `trade_offs.domain=0.1`. Its centroids on digits are of the logits; ours are of the features everywhere.
+- MSTN's centroids on digits are of the logits; ours are of the features everywhere.
 Labelled target images join the target's centroids. Several sources are one.
 """
 
@@ -32,7 +36,7 @@ from tfuda.core import ops
 from tfuda.methods.dann import DANN
 from tfuda.methods.shared import centroids
 
-REDUCTIONS = ("class", "sum", "mean")
+REDUCTIONS = ("mean", "class", "sum")
 
 
 def apart(a: tf.Tensor, b: tf.Tensor, reduction: str = "class") -> tf.Tensor:
@@ -55,12 +59,13 @@ def together(a: tf.Tensor, b: tf.Tensor, reduction: str = "class") -> tf.Tensor:
 class MSTN(DANN):
     """Train DANN, and pull the centroids of each class together."""
 
-    trade_offs = {**DANN.trade_offs, "semantic": 1.0, "apart": 1.0}
+    trade_offs = {**DANN.trade_offs, "domain": 0.1, "semantic": 1.0, "apart": 1.0}
+    scale = 1.0
     epsilon = 0.0
     keep = 0.7  # of a centroid in a step
-    absent = "keep"
-    reduction = "class"
-    between = True
+    absent = "decay"
+    reduction = "mean"
+    between = False
     ramp_apart = False
 
     def make(self, probe):

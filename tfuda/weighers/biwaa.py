@@ -7,7 +7,7 @@ https://openaccess.thecvf.com/content/WACV2023/html/Westfechtel_Backprop_Induced
 
 BIWAA acts on any alignment that reads features (DANN, CDAN, MSTN, AFN); logits, task and L_MS are unchanged. With
 a linear head ∇ = (softmax(z) - onehot(y)) W, which the tape gives too; any other head works alike. The whole of the
-paper's method, "biwaa", is this on MSTN (methods/mstn.py) with aggregated pseudo-labels
+paper's method, "biwaa", is this on MSTN (methods/mstn.py) with BRINGS and aggregated pseudo-labels
 (core/pseudo_labels.py); BIWAA-I repeats the training in rounds (studies/rounds.py).
 
 Paper against code (docs/methods/biwaa.md#biwaa):
@@ -15,7 +15,7 @@ Paper against code (docs/methods/biwaa.md#biwaa):
 - Where a sample is so confident (logits 16 apart) that 1 - p is 0 in float32, ∇ has lost its part along the own
   class, in the code as here.
 - λ = 10 "approximately preserves the norm" (for gradients of even magnitude λ = sqrt(d) would: 16 for 256 features):
-  `factor`.
+  `factor`. Where Figure 4 says λ = 0 the weighting is off, as in `dann@biwaa`; `factor=0` blanks the features.
 - The cross-entropy reads the current logits with the label that the aggregated belief gives, as the code does. The
   paper's text says current arg max; `--config.beliefs.rate=1` is that.
 - The code runs three backward passes for the two gradients and the update; here the head alone is differentiated
@@ -32,6 +32,13 @@ from tfuda.core import losses
 from tfuda.core.ops import safe_norm, sensitivity
 
 STANDS_ON = "mstn"  # "biwaa" alone is mstn+biwaa
+BRINGS = {  # what BIWAA changes in the method that it stands on
+    "trade_offs.domain": 1.0,
+    "scale": 0.5,
+    "reduction": "class",
+    "absent": "keep",
+    "between": True,
+}
 CHANGES = ("features", "norms")
 
 
@@ -47,7 +54,7 @@ def biwaa(network, batch, outputs, factor: float = 10.0):
         network: the network, for its head.
         batch: {stream: {image, label or pseudo, ...}}.
         outputs: {stream: Outputs}.
-        factor: λ.
+        factor: λ; 0 blanks the features.
     """
     seen = dict(outputs)
     for name, stream in outputs.items():
