@@ -2,46 +2,119 @@
 
     python run/train.py --config=configs/office31.py:cdane --config.task=A-W --config.root=/data/office31 \\
         --config.weights=resnet50.weights.h5 --workdir=runs/office31
+    python run/benchmark.py --table=biwaa.4.office31 --config.root=/data/office31 \\
+        --config.weights=resnet50.weights.h5 --workdir=runs/biwaa4
 
-Papers' averages over the six tasks, ResNet-50 (TADA Table 1, BIWAA Table 1): source-only 76.1, DANN 82.2, CDAN+E
-87.7. CDAN's code takes the rate 3e-4 for A-D and D-W. HDA's (`hda@hda`) and GVB's codes take 3e-4 for all tasks but
-those to Amazon. ToAlign does not report this set. BIWAA's tables 1 and 4: MSTN 86.5, BIWAA 89.7 (`biwaa`), ten rounds
-of BIWAA 90.5 (run/rounds.py), DANN with BIWAA's weights 87.7 (`dann+biwaa`), AFN 85.7, AFN with BIWAA's weights 87.5
-(`afn+biwaa`). BIWAA's code takes 3e-4 where CDAN's does. GSDA 89.7 (Table 2; `gsda`; four rows of GSDA's Table 1 are
-below), TADA 88.4 (Table 1; `tada`). DAAA 87.2 (Table 2; `daaa`; rows and ablations are below). DAAA first trains its
-generators, at --config.pairs.size=256, and the source network: see tfuda/experiment/prerequisites.py.
+Tables and figures of the papers, each trained whole by one command (tfuda/studies/paper_tables.toml):
 
-Further methods to compare with, averages as other papers quote them: DAN 80.4, JAN 84.3, ADDA 82.9, MADA 85.2 (TADA
-Table 1, GSDA Table 2; DAN is 72.9 in BIWAA Table 1), SymNets 88.4, BSP 88.5 (GSDA Table 2, which does not say on
-which method), MDD 88.9, MCD 86.5 (BIWAA Table 1; 83.0 in GSDA Table 2), JAN-A 84.6 (DAAA Table 2;
-'jan[adversarial=True]'). `mcc` and `bnm` are in none of these tables. `adda` first trains its source network, or
-takes --config.teacher.
+    --table=biwaa.1                Office-31, ResNet-50
+    --table=biwaa.4.office31       BIWAA's weights alone, Office-31
+    --table=biwaa.5                Aggregated labels (A_r, A_i) and the bootstrap (B), Office-31
+    --table=biwaa.figure4          The factor λ of BIWAA's weights, Office-31
+    --table=biwaa.figure5.office31 Accuracy over ten rounds, Office-31
+    --table=gsda.1                 Levels and synchronisation, Office-31
+    --table=gsda.2                 Office-31, ResNet-50
+    --table=gsda.partial           Partial adaptation on Office-31, to the ten classes shared with Caltech
+    --table=tada.1                 Office-31, ResNet-50
+    --table=daaa.2                 Office-31, ResNet-50
+    --table=daaa.3                 Ablations of the EM steps, Office-31
+    --table=daaa.4                 Distances of attention, Office-31
+
+Cells, with table, row and average as printed; a table of one task has that task's number:
+
+    source_only              biwaa.1 ResNet-50 76.1; gsda.2 ResNet50 76.1; gsda.partial; tada.1 ResNet-50 76.1;
+                             daaa.2 ResNet-50, S 76.1; daaa.3 ResNet-50, S 65.1
+    dan                      biwaa.1 DAN 72.9; gsda.2 DAN 80.4; tada.1 DAN 80.4
+    dann                     biwaa.1 DANN 82.2; gsda.2 DANN 82.2; gsda.partial; tada.1 DANN 82.2; daaa.2 RevGrad, S
+                             + T 82.2
+    mcd                      biwaa.1 MCD 86.5; gsda.2 MCDDA 83.0
+    mstn                     biwaa.1 MSTN 86.5
+    cdane                    biwaa.1 CDAN+E 87.7; biwaa.4.office31 CDAN+E 87.7; gsda.2 CDAN 87.7
+    mdd                      biwaa.1 MDD 88.9
+    gvb                      biwaa.1 GVB-GD 89.3
+    gsda                     biwaa.1 GSDA 89.7; gsda.1 Glb + Cls + Grp + Grad Sync 89.7; gsda.2 GSDA 89.7;
+                             gsda.partial
+    mstn+biwaa               biwaa.1 BIWAA 89.7
+    mstn+biwaa~rounds=10     biwaa.1 BIWAA-I 90.5; biwaa.5 A_r + A_i + B 90.54; biwaa.figure5.office31
+    afn                      biwaa.4.office31 AFN 85.7; gsda.2 SAFN 87.6; gsda.partial
+    afn+biwaa                biwaa.4.office31 AFN+BG 87.5
+    dann@biwaa               biwaa.4.office31 DANN 82.2; biwaa.figure4
+    dann+biwaa               biwaa.4.office31 DANN+BG 87.7; biwaa.figure4
+    mstn+biwaa~rounds=10~beliefs.rate=1.0~rounds.rate=1.0~beliefs.fade=0
+                             biwaa.5 none of A_r, A_i, B 90.23
+    mstn+biwaa~rounds=10~rounds.rate=1.0~beliefs.fade=0
+                             biwaa.5 A_r 90.31
+    mstn+biwaa~rounds=10~beliefs.rate=1.0~beliefs.fade=0
+                             biwaa.5 A_i 90.30
+    mstn+biwaa~rounds=10~beliefs.fade=0
+                             biwaa.5 A_r + A_i 90.30
+    mstn+biwaa~rounds=10~beliefs.rate=1.0~rounds.rate=1.0
+                             biwaa.5 B 90.48
+    mstn+biwaa~rounds=10~rounds.rate=1.0
+                             biwaa.5 A_r + B 90.49
+    mstn+biwaa~rounds=10~beliefs.rate=1.0
+                             biwaa.5 A_i + B 90.38
+    dann+biwaa[factor=1]     biwaa.figure4
+    dann+biwaa[factor=2]     biwaa.figure4
+    dann+biwaa[factor=4]     biwaa.figure4
+    dann+biwaa[factor=6]     biwaa.figure4
+    dann+biwaa[factor=8]     biwaa.figure4
+    dann+biwaa[factor=15]    biwaa.figure4
+    dann+biwaa[factor=20]    biwaa.figure4
+    mstn+biwaa~rounds=10~loader=random
+                             biwaa.figure5.office31
+    mstn+biwaa~rounds=10~loader=oracle
+                             biwaa.figure5.office31
+    gsda[levels=domain;synchronised=False]
+                             gsda.1 Glb 83.7
+    gsda[levels=domain+classes;synchronised=False]
+                             gsda.1 Glb + Cls 85.6
+    gsda[levels=domain+classes+groups;synchronised=False]
+                             gsda.1 Glb + Cls + Grp 87.0
+    jan                      gsda.2 JAN 84.3; tada.1 JAN 84.3; daaa.2 JAN, S + T 84.3
+    adda                     gsda.2 ADDA 82.9; tada.1 ADDA 82.9
+    mada                     gsda.2 MADA 85.2; tada.1 MADA 85.2
+    symnets                  gsda.2 SymNets 88.4
+    pada                     gsda.partial
+    iwan                     gsda.partial
+    tada[scope=local]        tada.1 TADA (local) 84.5
+    tada[scope=global]       tada.1 TADA (global) 86.7
+    tada                     tada.1 TADA (local+global) 88.4
+    jan[adversarial=True]    daaa.2 JAN-A, S + T 84.6
+    daaa[parts=source_as_target;trade_offs.attention=0]
+                             daaa.2 ResNet-50, T_f 80.6
+    daaa[parts=source+source_as_target;trade_offs.attention=0]
+                             daaa.2 ResNet-50, S + T_f 82.5
+    daaa[trade_offs.attention=0]
+                             daaa.2 Ours (wo L^AT) 86.3; daaa.3 Ours (wo L^AT) 79.7
+    daaa                     daaa.2 Ours (w L^AT) 87.2; daaa.3 Ours (w L^AT) 80.9; daaa.4 Ours 74.3/73.9
+    daaa[lagging=False;trade_offs.attention=0]
+                             daaa.3 EM-A 64.4
+    daaa[lagging=False]      daaa.3 EM-A + L^AT 71.1
+    daaa[restart=False;trade_offs.attention=0]
+                             daaa.3 EM-C 78.6
+    daaa[restart=False]      daaa.3 EM-C + L^AT 79.6
+    daaa[threshold=0;trade_offs.attention=0]
+                             daaa.3 EM-B very low
+    daaa[threshold=0]        daaa.3 EM-B + L^AT very low
+    daaa[distance=l1]        daaa.4 L_1 -norm very low
+    daaa[distance=mmd]       daaa.4 MMD 66.2/64.5
+    daaa[distance=jmmd]      daaa.4 JMMD 67.4/66.3
+
+CDAN's code takes the rate 3e-4 for A-D and D-W, and so does BIWAA's. HDA's (`hda@hda`) and GVB's codes take 3e-4 for
+all tasks but those to Amazon. ToAlign does not report this set. BIWAA's Table 4 and Figure 4 add weights to DANN and
+change nothing else: `dann@biwaa` is DANN in the recipe of `dann+biwaa`. DAAA first trains its generators, at
+--config.pairs.size=256, and the source network: see tfuda/experiment/prerequisites.py. `adda` first trains its source
+network, or takes --config.teacher. GSDA's Table 2 has BSP at 88.5 and does not say on which method. `mcc` and `bnm`
+are in none of these tables.
 
 Partial adaptation to the ten classes shared with Caltech:
 
     python run/train.py --config=configs/office31.py:pada --config.partial=caltech --config.task=A-W \\
         --config.root=/data/office31 --config.weights=resnet50.weights.h5 --workdir=runs/partial
 
-`iwan` trains with the same command, and `gsda` with --config.options.trade_offs.synchrony=10 and entropy=0.2. `pada`
-has PADA's class weights and tllib's recipe. 'dann[pada=True]' is the same method in DANN's recipe, and other methods
-take pada=True likewise.
-
-GSDA's rows of Table 1:
-
-    gsda[levels=domain;synchronised=False]                    Glb
-    gsda[levels=domain+classes;synchronised=False]            + Cls
-    gsda[levels=domain+classes+groups;synchronised=False]     + Grp
-    gsda                                                      + Grad Sync
-
-DAAA's rows:
-
-    daaa[parts=source_as_target;trade_offs.attention=0]               Table 1: T_f
-    daaa[parts=source+source_as_target;trade_offs.attention=0]        S + T_f
-    daaa[parts=source+source_as_target]                               S + T_f + L_AT
-    daaa[trade_offs.attention=0]                                      all without L_AT
-    daaa                                                              all
-    daaa[lagging=False]  daaa[threshold=0]  daaa[restart=False]       Table 3: EM-A, EM-B, EM-C
-    daaa[distance=l1]  daaa[distance=mmd]  daaa[distance=jmmd]        Table 4
+`iwan` trains with the same command, and `gsda` too. `pada` has PADA's class weights and tllib's recipe.
+'dann[pada=True]' is the same method in DANN's recipe, and other methods take pada=True likewise.
 """
 
 from tfuda.experiment import recipes

@@ -60,6 +60,8 @@ class Case:
             self.loss = self.method.total(self.terms)
 
     def discriminator(self):
+        if self.method.scope == "local":
+            return {}
         dense = [layer for layer in self.method.discriminator.layers if isinstance(layer, keras.layers.Dense)]
         names = (("D1", "e1"), ("D2", "e2"), ("d3", "e3"))
         return {
@@ -146,6 +148,18 @@ def test_attention_is_part_of_evaluation_export_and_checkpoints(tmp_path):
     served = export.Model(tmp_path / "model")(images)
     np.testing.assert_allclose(served, tf.nn.softmax(outputs.logits), atol=1e-5)
     assert any("attention" in v.path for v in method.network.variables)
+
+
+def test_the_local_scope_builds_no_discriminator_of_images_and_refuses_a_weigher_of_its_input():
+    made = tiny.config("tada[scope=local]")
+    method = tiny.train(made)
+    assert not hasattr(method, "discriminator")
+    assert not [v.path for v in method.trainable_variables if "discriminator" in v.path and "attention" not in v.path]
+    assert float(method.meters["local"].result()) > 0 and float(method.meters["entropy"].result()) > 0
+    with pytest.raises(
+        ValueError, match=r"^tada with scope=local has no L_domain, so a weigher cannot act: leave it out$"
+    ):
+        build.method(tiny.config("tada[scope=local]+biwaa"))
 
 
 def test_scopes_and_weights_that_do_not_exist_are_named():

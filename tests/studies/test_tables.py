@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tfuda.experiment import defaults
-from tfuda.studies import published_numbers, significance, tables
+from tfuda.studies import published_numbers, significance, table_text, tables
 
 AWKWARD = "jan[adversarial=True]"
 
@@ -27,6 +27,7 @@ def rows(values=None):
             "oracle": v,
             "source": 1,
             "seconds": 7,
+            "metric": "accuracy",
         }
         for (cell, task), several in values.items()
         for seed, v in enumerate(several)
@@ -79,7 +80,7 @@ def test_pairs_are_runs_of_the_same_task_and_seed():
 
 
 def lines(table):
-    return tables.markdown(table).splitlines()[2:]
+    return table_text.markdown(table).splitlines()[2:]
 
 
 def test_a_table_has_mean_and_deviation_and_leaves_tuned_tasks_out_of_the_average():
@@ -123,19 +124,78 @@ def test_the_paired_table_names_what_so_few_pairs_can_show():
     assert tables.paired(rows(), "last", "cdan") is tables.paired(rows(), "last", "dann", tuned=("R-S",)) is None
 
 
+def with_mean(values):
+    """Rows of a data set that counts the mean over classes, of (mean, accuracy) by cell."""
+    result = {"source": 1.0, "seconds": 7, "metric": "mean_class"}
+    return [
+        tables.row(
+            cell,
+            "S-R",
+            0,
+            {**result, **dict.fromkeys(tables.COLUMNS, mean), "accuracy": dict.fromkeys(tables.COLUMNS, plain)},
+        )
+        for cell, (mean, plain) in values.items()
+    ]
+
+
+def test_a_set_that_counts_the_mean_has_both_metrics_and_each_printed_number_beneath_its_own(tmp_path):
+    config = defaults.default_config("gsda")
+    config.update(data="visda", task="S-R")
+    config.network.name = "resnet50"
+    found = with_mean({"gsda": (0.8, 0.7), "hda+toalign": (0.6, 0.75)})
+    mean, plain = tables.tables_of(found, "last", (), tables.quoted(found, config))
+    assert mean.title.startswith("Mean target accuracy over the classes") and plain.title.startswith(
+        "Target accuracy"
+    )
+    assert [line[1].text for line in mean.lines] == ["80.0", "81.5", "-1.5", "60.0"]
+    assert [line[1].text for line in plain.lines] == ["70.0", "75.0", "75.5", "-0.5"]
+    tables.write_report(found, tmp_path)
+    with open(tmp_path / "results.csv", newline="") as file:
+        assert [(r["metric"], r["last"], r["accuracy_last"]) for r in csv.DictReader(file)] == [
+            ("mean_class", "0.8", "0.7"),
+            ("mean_class", "0.6", "0.75"),
+        ]
+
+
+def test_numbers_of_the_best_checkpoint_are_marked_and_the_note_names_their_table():
+    config = defaults.default_config("dannp")
+    config.update(data="office_home", task="A-C")
+    config.network.name = "resnet50"
+    found = rows({("dannp", "A-C"): (0.5,), ("tada", "A-C"): (0.5,)})
+    for column, said in (("last", "compare with the table of the best step"), ("oracle", "as this table does")):
+        (table,) = tables.tables_of(found, column, (), tables.quoted(found, config))
+        names = [line[0].text for line in table.lines]
+        assert "dannp (ToAlign Table 1) †" in names and "tada (ToAlign Table 1, TADA Table 2)" in names
+        assert len(table.notes) == 1 and said in table.notes[0]
+    (bare,) = tables.tables_of(rows({("tada", "A-C"): (0.5,)}), "last", (), tables.quoted(found, config))
+    assert bare.notes == []
+
+
+def test_pairs_are_tested_each_against_its_own_baseline(tmp_path):
+    found = rows(
+        {(cell, "A-C"): (0.1 * i, 0.2) for i, cell in enumerate(("dannp", "dannp+toalign", "hda", "hda+toalign"))}
+    )
+    pairs = [("dannp", "dannp+toalign"), ("hda", "hda+toalign")]
+    tests = tables.tests_of(found, "last", pairs, ())
+    assert [(table.title.split(",")[0], [line[0].text for line in table.lines]) for table in tests] == [
+        ("Minus dannp", ["dannp+toalign"]),
+        ("Minus hda", ["hda+toalign"]),
+    ]
+
+
 # ---- LaTeX and files
 
 
 def test_latex_is_balanced_and_escaped():
     made = tables.results(rows({(AWKWARD, "R_S&%#"): (0.5, 0.6), ("b~^\\$", "R_S&%#"): (0.1, 0.2)}))
-    text = tables.latex(made)
+    text = table_text.latex(made)
     plain = re.sub(r"\\[\\#$%&_{}]", "", text)
     assert plain.count("{") == plain.count("}") and plain.count("$") % 2 == 0
     assert sorted(re.findall(r"\\begin{(\w+)}", text)) == sorted(re.findall(r"\\end{(\w+)}", text))
     assert "jan{[}adversarial=True{]} & \\textbf{55.0 $\\pm$ 7.1}" in text and "R\\_S\\&\\%\\#" in text
     assert all(line.count(" & ") == 2 for line in text.splitlines() if line.endswith("\\\\"))
     assert not re.search(r"(?<!\\)[#%_^~]", plain)
-    assert tables.latex(tables.results(of(a=0.3, b=0.2, c=0.1))).count("\\underline{20.0}") == 2
+    assert table_text.latex(tables.results(of(a=0.3, b=0.2, c=0.1))).count("\\underline{20.0}") == 2
 
 
 def finished(folder, found):
@@ -149,7 +209,7 @@ def finished(folder, found):
             | {"data": "digits"}
         )
         (home / "config.json").write_text(json.dumps({"config": config}))
-        (home / "result.json").write_text(json.dumps({k: row[k] for k in tables.FIELDS[3:-1]}))
+        (home / "result.json").write_text(json.dumps({k: row[k] for k in tables.FIELDS[3:9]}))
 
 
 def test_the_tables_of_a_folder_are_made_anew_as_they_were(tmp_path):

@@ -45,12 +45,17 @@ def config_flag(default: str | None = None):
     return config_flags.DEFINE_config_file("config", default and located(default), says, lock_config=True)
 
 
-def launch(main: Callable[[list[str]], int | None], needs: Sequence[str] = ()) -> None:
+def launch(
+    main: Callable[[list[str]], int | None],
+    needs: Sequence[str] = (),
+    config_named: Callable[[list[str]], list[str]] = list,
+) -> None:
     """Parse the flags, run a command's main, and exit with the code that main returns.
 
     Args:
         main: takes the words of the command line that are no flags.
         needs: names of the flags that the command cannot run without.
+        config_named: returns the words of the command line with --config, where another flag implies it.
 
     Exit codes:
         0: done, or training was stopped by SIGTERM and can be resumed
@@ -67,6 +72,7 @@ def launch(main: Callable[[list[str]], int | None], needs: Sequence[str] = ()) -
     startup.silence()
     signal.signal(signal.SIGTERM, leave)
     try:
+        sys.argv[1:] = config_named(sys.argv[1:])
         words = parse(needs, sys.modules[main.__module__])
         if not by_xla():
             tf.config.experimental.enable_op_determinism()

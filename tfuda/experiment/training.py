@@ -107,6 +107,8 @@ def summary(config: ConfigDict, rows: list[dict[str, float]]) -> dict:
     last      at the end of training
     selected  at the checkpoint that config.select chose without target labels; "last" chooses the end
     oracle    the best by target labels: an upper bound, not a result
+
+    Where config.mean_class is set they are means over classes, and `accuracy` holds the same over all images.
     """
     if not rows:
         raise ValueError("the run has ended, but its metrics.csv is gone: delete the workdir and train again")
@@ -121,14 +123,24 @@ def summary(config: ConfigDict, rows: list[dict[str, float]]) -> dict:
         "validator": config.select,
         "selected_step": int(chosen["step"]),
     }
-    target, source = (f"{name}_{result['metric']}" for name in ("target", "source"))
+    result |= measured(rows, chosen, result["metric"])
+    return result | ({"accuracy": measured(rows, chosen, "accuracy")} if config.mean_class else {})
+
+
+def measured(rows: list[dict[str, float]], chosen: dict[str, float], metric: str) -> dict[str, float]:
+    """Return the accuracies of a run by one metric, "accuracy" or "mean_class".
+
+    Args:
+        rows: the rows of metrics.csv.
+        chosen: the row that the label-free validator chose.
+        metric: what is counted.
+    """
+    target = f"target_{metric}"
+    found = {"source": rows[-1][f"source_{metric}"]}
     if target in rows[-1]:
-        result |= {
-            "last": rows[-1][target],
-            "selected": chosen[target],
-            "oracle": validators.Oracle.chosen(rows, result["metric"])[target],
-        }
-    return result | {"source": rows[-1][source]}
+        best = validators.Oracle.chosen(rows, metric)
+        found |= {"last": rows[-1][target], "selected": chosen[target], "oracle": best[target]}
+    return found
 
 
 def summary_table(result: dict) -> str:
@@ -137,15 +149,18 @@ def summary_table(result: dict) -> str:
     for seam in SEAMS:
         lines[0] += f"+{result[seam]}" if result[seam] else ""
     lines[0] += f" on {result['task']}, seed {result['seed']}, {result['steps']} steps, {result['seconds']:.0f} s"
-    kind = "mean over classes" if result["metric"] == "mean_class" else "accuracy"
-    if "last" in result:
-        lines += [
-            f"  target {kind}  last      {100 * result['last']:5.1f} %",
-            f"  {'':{len(kind) + 7}}  selected  {100 * result['selected']:5.1f} %  by {result['validator']}, "
-            f"at step {result['selected_step']}",
-            f"  {'':{len(kind) + 7}}  oracle    {100 * result['oracle']:5.1f} %  (chosen on target labels)",
-        ]
-    lines.append(f"  source {kind}            {100 * result['source']:5.1f} %")
+    kinds = {"accuracy": result}
+    if result["metric"] == "mean_class":
+        kinds = {"mean over classes": result, "accuracy": result["accuracy"]}
+    for kind, values in kinds.items():
+        if "last" in values:
+            lines += [
+                f"  target {kind}  last      {100 * values['last']:5.1f} %",
+                f"  {'':{len(kind) + 7}}  selected  {100 * values['selected']:5.1f} %  by {result['validator']}, "
+                f"at step {result['selected_step']}",
+                f"  {'':{len(kind) + 7}}  oracle    {100 * values['oracle']:5.1f} %  (chosen on target labels)",
+            ]
+        lines.append(f"  source {kind}            {100 * values['source']:5.1f} %")
     if "skipped" in result:
         lines.append(f"  skipped steps, whose terms or gradients were not finite: {result['skipped']}")
     return "\n".join([*lines, *(f"  {complaint}" for complaint in result.get("complaints", ()))])

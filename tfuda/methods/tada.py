@@ -11,7 +11,7 @@ https://ojs.aaai.org/index.php/AAAI/article/view/4472
     L        L_task + 0.1 entropy + L_domain + L_local                                  eq. 9, the minus as a reversal
 
     config line           paper's ablation
-    tada[scope=local]     local attention, plain entropy (m = 1), no L_domain
+    tada[scope=local]     local attention, plain entropy (m = 1), no L_domain and no D
     tada[scope=global]    no attention (h = f), attentive entropy, no L_local
     tada                  local+global
 
@@ -30,6 +30,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tfuda.core import losses, ops
+from tfuda.core.extension_points import unweighed
 from tfuda.methods.dann import DANN
 from tfuda.networks.attention import RegionAttention
 
@@ -57,7 +58,10 @@ class TADA(DANN):
         return RegionAttention(hidden, **{name: options[name] for name in names})
 
     def make(self, probe):
-        super().make(probe)
+        if "global" in self.scope:
+            super().make(probe)
+        elif self.weigh is not unweighed:
+            raise ValueError("tada with scope=local has no L_domain, so a weigher cannot act: leave it out")
         if "local" in self.scope and "regions" not in probe.extras:
             raise ValueError("TADA needs a network with attention=TADA.attention(options)")
 
@@ -65,11 +69,12 @@ class TADA(DANN):
         terms = {}
         if "local" in self.scope:
             terms["local"] = self.regions(batch, outputs)
+        if "global" not in self.scope:
+            return {**terms, "entropy": self.entropy(outputs)}
         seen = self.weigh(self.network, batch, outputs)
         verdicts = {name: self.judge(seen[name]) for name in self.domains}
-        if "global" in self.scope:
-            terms |= self.compare(batch, seen, verdicts)
-        return {**terms, "entropy": self.attentive(outputs, verdicts)}
+        terms |= self.compare(batch, seen, verdicts)
+        return {**terms, "entropy": self.entropy(outputs, verdicts)}
 
     def regions(self, batch, outputs) -> tf.Tensor:
         """Return L_local, a scalar."""
@@ -81,12 +86,11 @@ class TADA(DANN):
             loss += self.scale * ops.mean(wrong * self.importance(batch, name))
         return loss
 
-    def attentive(self, outputs, verdicts) -> tf.Tensor:
-        """Return the entropy of both domains, attentive in scope "global"."""
-        found = []
-        for name, verdict in verdicts.items():
+    def entropy(self, outputs, verdicts=None) -> tf.Tensor:
+        """Return the entropy of both domains, attentive where verdicts {stream: [B, 1]} are given."""
+        found = {name: losses.entropy(outputs[name].logits, epsilon=0.0) for name in self.domains}
+        for name, verdict in (verdicts or {}).items():
             doubt = losses.binary_entropy(verdict[:, 0])
             doubt = tf.stop_gradient(doubt) if self.detached else ops.reverse_gradient(doubt, 1.0)
-            weight = 1.0 + doubt if "global" in self.scope else tf.ones_like(doubt)
-            found.append(weight * losses.entropy(outputs[name].logits, epsilon=0.0))
-        return ops.mean(tf.concat(found, 0))
+            found[name] *= 1.0 + doubt
+        return ops.mean(tf.concat([*found.values()], 0))

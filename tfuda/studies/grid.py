@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import pathlib
 import time
 from collections.abc import Callable, Generator, Iterable
@@ -13,18 +14,29 @@ from ml_collections import ConfigDict
 
 from tfuda.experiment import callbacks, prerequisites, training
 from tfuda.experiment.workdir import Workdir
-from tfuda.studies.tables import FIELDS
+from tfuda.studies import rounds, tables
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One place of the grid."""
+    """One place of the grid; `rounds` trainings one after the other where it is not 0, of which the last counts."""
 
     cell: str
     task: str
     seed: int
     config: ConfigDict
     workdir: Workdir
+    rounds: int = 0
+    loader: str = "predicted"
+
+
+class Line(NamedTuple):
+    """A line of the grid: its name in results, its config, and whether it is trained in rounds."""
+
+    name: str
+    config: Callable[[], ConfigDict]
+    rounds: int = 0
+    loader: str = "predicted"
 
 
 def make_grid(
@@ -45,16 +57,31 @@ def make_grid(
         folder: the folder that holds all workdirs.
         change: modifies every config before its task and seed are set.
     """
+    lines = [Line("", functools.partial(get_config, cell)) for cell in cells]
+    return lay_out(lines, tasks, seeds, folder, change)
+
+
+def lay_out(
+    lines: Iterable[Line],
+    tasks: Iterable[str],
+    seeds: Iterable[int],
+    folder: pathlib.Path,
+    change: Callable[[ConfigDict], None] = lambda config: None,
+) -> list[Run]:
+    """Return every run of these lines; a line without a name has its config's cell for a name."""
     runs: dict[tuple, Run] = {}
     for seed in seeds:
         for task in tasks:
-            for cell in cells:
-                config = get_config(cell)
+            for line in lines:
+                config = line.config()
                 change(config)
                 config.task, config.seed = task, seed
                 prerequisites.share(config, folder)
-                where = folder / config.cell / task / f"seed{seed}"
-                runs[config.cell, task, seed] = Run(config.cell, task, seed, config, Workdir(where))
+                name = line.name or config.cell
+                where = Workdir(folder / name / task / f"seed{seed}")
+                if line.rounds:
+                    where = rounds.round_folder(where.path, line.loader, line.rounds - 1)
+                runs[name, task, seed] = Run(name, task, seed, config, where, line.rounds, line.loader)
     return [*runs.values()]
 
 
@@ -90,9 +117,16 @@ def attempt(place: int, run: Run, say: Callable[[str], None]) -> Outcome:
         say: receives each message.
     """
     new = run.workdir.finished() is None
-    heard = say if new and prerequisites.needed(run.config) else (lambda line: None)
+    heard = say if new and (run.rounds or prerequisites.needed(run.config)) else (lambda line: None)
     try:
-        return Outcome(place, new, training.train_run(run.config, run.workdir, say=heard))
+        if not run.rounds:
+            return Outcome(place, new, training.train_run(run.config, run.workdir, say=heard))
+        if new:
+            folder = run.workdir.path.parent
+            rounds.check_rounds(run.config, folder, [run.loader])
+            for row in rounds.series(run.config, folder, run.loader, run.rounds, 0, heard):
+                rounds.write_report([row], folder)
+        return Outcome(place, new, run.workdir.finished())
     except callbacks.Diverged as error:
         return Outcome(place, new, None, str(error))
 
@@ -138,8 +172,7 @@ def perform_runs(
                 continue
             if "last" not in result:
                 raise ValueError(f"{title(run)} has no labelled target to measure on, so there is no table to fill")
-            values = {key: result[key] for key in FIELDS[3:-1]}
-            rows[place] = {"cell": run.cell, "task": run.task, "seed": run.seed} | values
+            rows[place] = tables.row(run.cell, run.task, run.seed, result)
             if new:
                 left = (time.monotonic() - start) / trained * (open_at_first - trained)
                 accuracy, seconds = 100 * result["last"], result["seconds"]

@@ -6,6 +6,8 @@ backbone               the network's name; empty where the paper quotes a number
 cell                   of the grid, as results.csv names it; empty where there is none
 task                   SOURCE-TARGET, a class, or average
 value, deviation       percent as printed; no value where the paper prints "very low"
+metric                 accuracy over all images, mean_class, or both (BIWAA's Table 3 says mean, its code accuracy)
+chosen                 best where the authors' code keeps the best checkpoint on target labels
 note                   remarks; misprints of the papers are kept, and start with "misprint"
 """
 
@@ -25,6 +27,7 @@ class Quote(NamedTuple):
 
     where: str
     values: dict[str, float]
+    best: bool = False  # by target labels
 
 
 @functools.cache
@@ -43,7 +46,7 @@ def setting(config: Mapping[str, Any]) -> str:
     return "multi" if "+" in config["task"] else "single"
 
 
-def for_table(config: Mapping[str, Any], tasks: Iterable[str]) -> dict[str, list[Quote]]:
+def for_table(config: Mapping[str, Any], tasks: Iterable[str], metric: str = "accuracy") -> dict[str, list[Quote]]:
     """Return the papers' rows with the data, setting and network of a run, for a table of these tasks.
 
     A paper's average is included where it is over the same tasks; a single task takes the average's place.
@@ -51,34 +54,36 @@ def for_table(config: Mapping[str, Any], tasks: Iterable[str]) -> dict[str, list
     Args:
         config: the config of a run.
         tasks: the table's tasks.
+        metric: accuracy or mean_class, as the table counts.
 
     Returns:
         {cell: rows of papers}.
     """
     own = (config["data"], setting(config), config["network"]["name"])
     here = [row for row in rows() if (row["data"], row["setting"], row["backbone"]) == own]
+    here = [row for row in here if row["metric"] in (metric, "both")]
     wanted, every = {*tasks}, {row["task"] for row in here if "-" in row["task"]}
-    lines: dict[tuple[str, str, str, str], dict[str, float]] = {}
+    lines: dict[tuple[str, ...], dict[str, float]] = {}
     for row in here:
         if row["cell"] and row["value"]:
-            place = (row["cell"], row["method"], row["paper"], row["table"])
+            place = tuple(row[key] for key in ("cell", "method", "paper", "table", "chosen"))
             lines.setdefault(place, {})[row["task"]] = float(row["value"])
     found: dict[str, list[Quote]] = {}
-    for (cell, _, paper, table), numbers in lines.items():
+    for (cell, _, paper, table, chosen), numbers in lines.items():
         values = {task: numbers[task] for task in wanted & {*numbers}}
         covered = {task for task in numbers if "-" in task} or every
         if "average" in numbers and (covered == wanted or (not every and len(wanted) == 1)):
             values |= dict.fromkeys(("average", *(() if every else wanted)), numbers["average"])
-        _add(found.setdefault(cell, []), f"{TITLES[paper]} Table {table}", values)
+        _add(found.setdefault(cell, []), Quote(f"{TITLES[paper]} Table {table}", values, chosen == "best"))
     return found
 
 
-def _add(quotes: list[Quote], where: str, values: dict[str, float]) -> None:
+def _add(quotes: list[Quote], new: Quote) -> None:
     """Add a row, or only its place to an equal row."""
     for i, quote in enumerate(quotes):
-        shared = {*quote.values} & {*values}
-        if shared and all(quote.values[task] == values[task] for task in shared):
-            quotes[i] = Quote(f"{quote.where}, {where}", quote.values | values)
+        shared = {*quote.values} & {*new.values}
+        if shared and new.best == quote.best and all(quote.values[task] == new.values[task] for task in shared):
+            quotes[i] = Quote(f"{quote.where}, {new.where}", quote.values | new.values, quote.best)
             return
-    if values:
-        quotes.append(Quote(where, values))
+    if new.values:
+        quotes.append(new)

@@ -37,7 +37,7 @@ from tfuda.evaluation import evaluate, validators
 from tfuda.experiment import build, prerequisites, training
 from tfuda.experiment.workdir import PATHS, Workdir, flat
 from tfuda.names import near
-from tfuda.studies import tables
+from tfuda.studies import table_text
 
 LOADERS = ("predicted", "random", "oracle")
 FIELDS = ("loader", "round", "seed", "last", "selected", "oracle", "labels", "agreement")
@@ -218,6 +218,6 @@ def write_report(rows: list[dict], folder: pathlib.Path) -> list[dict]:
     """Write rounds.csv and rounds.md with these rows and those that earlier commands wrote of other rounds."""
     found = {(row["loader"], row["round"]): row for row in [*known(folder), *rows]}
     rows = [found[key] for key in sorted(found, key=lambda key: (LOADERS.index(key[0]), key[1]))]
-    write_whole(folder / "rounds.csv", tables.as_csv(rows, FIELDS))
+    write_whole(folder / "rounds.csv", table_text.as_csv(rows, FIELDS))
     write_whole(folder / "rounds.md", markdown(rows))
     return rows

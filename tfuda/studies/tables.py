@@ -1,51 +1,62 @@
 """Write tables of a grid's results: every run as CSV, and their summaries in Markdown and LaTeX.
 
-rows      one dict a run: cell, task, seed, last, selected, oracle (shares of 1), source, seconds
+rows      one dict a run, see `row`; accuracies are shares of 1
 results   a table for each column of TITLES: cells down, tasks across, mean ± deviation over seeds. The best of every
           task is bold, the next best underlined (in Markdown _so_). Published numbers stand beneath their cell.
 paired    a table beneath `last` and `selected`: every cell against one of them, see tfuda/studies/significance.py
+
+Where a data set counts the mean over classes, each column has a second table with the accuracy over all images.
+Papers use one or the other, and a printed number stands in the table of its own kind.
 """
 
 from __future__ import annotations
 
 import csv
-import io
 import pathlib
-import re
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from tfuda.atomic_files import read_json, write_whole
 from tfuda.studies import published_numbers, significance
+from tfuda.studies.table_text import Entry, Table, as_csv, latex, markdown
 
-FIELDS = ("cell", "task", "seed", "last", "selected", "oracle", "source", "seconds", "tuned")
+COLUMNS = ("last", "selected", "oracle")
+OVERALL = tuple(f"accuracy_{column}" for column in COLUMNS)  # only beside a mean over classes
+FIELDS = ("cell", "task", "seed", *COLUMNS, "source", "seconds", "metric", *OVERALL, "tuned")
 NAMES = ("results.csv", "results.md", "results.tex")
 TITLES = {
-    "last": "Target accuracy at the end of training, %",
-    "selected": "At the step that the label-free validator chose, %",
-    "oracle": "At the best step on target labels (an upper line, not a result), %",
+    "last": "{} at the end of training, %",
+    "selected": "{} at the step that the label-free validator chose, %",
+    "oracle": "{} at the best step on target labels (an upper line, not a result), %",
+}
+METRICS = {"accuracy": "Target accuracy", "mean_class": "Mean target accuracy over the classes"}
+BEST = " †"  # behind the place of a number that its authors' code chose by target labels
+NOTES = {
+    "": "† The authors' code keeps the best checkpoint on target labels: compare with the table of the best step.",
+    "oracle": "† The authors' code keeps the best checkpoint on target labels, as this table does. Compare numbers "
+    "without the mark with the table of the end of training.",
 }
 Quotes = Mapping[str, Sequence[published_numbers.Quote]]
 
 
-class Entry(NamedTuple):
-    """The text of an entry and its mark: "best", "next" or ""."""
-
-    text: str
-    mark: str = ""
-
-
-class Table(NamedTuple):
-    """A table. lines: rows of as many entries as the head has; notes: sentences beneath."""
-
-    title: str
-    head: list[str]
-    lines: list[list[Entry]]
-    notes: list[str] = []
+def row(cell: str, task: str, seed: int, result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row of a run, from the contents of its result.json."""
+    found = {"cell": cell, "task": task, "seed": seed} | {key: result[key] for key in FIELDS[3:9]}
+    return found | {f"accuracy_{key}": result["accuracy"][key] for key in COLUMNS if "accuracy" in result}
 
 
 # ---- what is in a table
+
+
+def kinds(rows: list[dict]) -> dict[str, str]:
+    """Return the columns of the tables, and what each measures: {"last": "mean_class", "accuracy_last": ...}."""
+    found: dict[str, str] = {}
+    for column, beside in zip(COLUMNS, OVERALL, strict=True):
+        found[column] = rows[0].get("metric", "accuracy")
+        if all(beside in row for row in rows):
+            found[beside] = "accuracy"
+    return found
 
 
 def results(rows: list[dict], column: str = "last", tuned: Iterable[str] = (), quotes: Quotes | None = None) -> Table:
@@ -53,7 +64,7 @@ def results(rows: list[dict], column: str = "last", tuned: Iterable[str] = (), q
 
     Args:
         rows: one dict a run.
-        column: a key of TITLES.
+        column: a key of `kinds`.
         tuned: tasks on whose labels the recipe was found; they are marked, and left out of the average.
         quotes: {cell: what papers print}, of published_numbers.for_table.
     """
@@ -82,7 +93,10 @@ def results(rows: list[dict], column: str = "last", tuned: Iterable[str] = (), q
         own = {name: means[cell, name] for name in columns if (cell, name) in means}
         for quote in (quotes or {}).get(cell, ()):
             lines += beside(cell, own, quote, columns)
-    return Table(TITLES[column], ["method", *names], lines)
+    which = column.removeprefix("accuracy_")
+    said = any(line[0].text.endswith(BEST) for line in lines)
+    title = TITLES[which].format(METRICS[kinds(rows)[column]])
+    return Table(title, ["method", *names], lines, [NOTES.get(which, NOTES[""])] if said else [])
 
 
 def spread(values: list[float]) -> str:
@@ -106,7 +120,7 @@ def beside(cell: str, own: dict[str, float], quote: published_numbers.Quote, col
     less = [f"{own[name] - theirs[name]:+.1f}" if name in own and name in theirs else "" for name in columns]
     if not any(less):
         return []
-    lines = [f"{cell} ({quote.where})", *printed], [f"{cell}, difference", *less]
+    lines = [f"{cell} ({quote.where}){BEST if quote.best else ''}", *printed], [f"{cell}, difference", *less]
     return [[Entry(text) for text in line] for line in lines]
 
 
@@ -145,59 +159,6 @@ def reach(pairs: int, cells: int) -> str:
     )
 
 
-# ---- how a table is written
-
-
-def as_csv(rows: list[dict], fields: Sequence[str]) -> str:
-    """Return CSV text with one line per row."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, fields, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()
-
-
-def markdown(table: Table) -> str:
-    """Return title, table and notes as Markdown."""
-    marks = {"best": "**{}**", "next": "_{}_", "": "{}"}
-    rule = ["---"] + ["---:"] * (len(table.head) - 1)
-    lines = [table.head, rule, *([marks[e.mark].format(e.text) for e in line] for line in table.lines)]
-    body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    return "\n\n".join([table.title, body, *table.notes]) + "\n"
-
-
-SIGNS = {sign: "\\" + sign for sign in "#$%&_{}"}
-SIGNS |= {"\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "[": "{[}", "]": "{]}"}
-SIGNS |= {"±": "$\\pm$", "<": "$<$", ">": "$>$", "|": "$|$", "→": "$\\to$"}
-
-
-def escaped(text: str) -> str:
-    """Escape text for LaTeX; brackets get braces, because LaTeX reads one after a line's end as the line's height."""
-    text = "".join(SIGNS.get(sign, sign) for sign in text)
-    return re.sub(r"(^|\s)-(?=\d)", r"\1$-$", text)
-
-
-def latex(table: Table) -> str:
-    """Return the same table for \\usepackage{booktabs}."""
-    marks = {"best": "\\textbf{{{}}}", "next": "\\underline{{{}}}", "": "{}"}
-    body = [[marks[entry.mark].format(escaped(entry.text)) for entry in line] for line in table.lines]
-    lines = [
-        "\\begin{table}[ht]",
-        "\\centering",
-        f"\\caption{{{escaped(table.title)}}}",
-        f"\\begin{{tabular}}{{l{'r' * (len(table.head) - 1)}}}",
-        "\\toprule",
-        " & ".join(map(escaped, table.head)) + " \\\\",
-        "\\midrule",
-        *(" & ".join(line) + " \\\\" for line in body),
-        "\\bottomrule",
-        "\\end{tabular}",
-        *(f"\\par\\smallskip\\small {escaped(note)}" for note in table.notes),
-        "\\end{table}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
 def side_by_side(rows: list[dict]) -> str:
     """Return one line a task with every cell's target accuracy at the end of training, mean over seeds."""
     lines = []
@@ -212,29 +173,50 @@ def side_by_side(rows: list[dict]) -> str:
 # ---- the files of a grid
 
 
-def quoted(rows: list[dict], config: Mapping[str, Any], tuned: Iterable[str] = ()) -> Quotes:
-    """Return what papers print for the tasks of these runs; config is that of any one of the runs."""
-    return published_numbers.for_table(config, {row["task"] for row in rows} - {*tuned})
+def quoted(rows: list[dict], config: Mapping[str, Any], tuned: Iterable[str] = ()) -> dict[str, Quotes]:
+    """Return {metric: what papers print for the tasks of these runs}; config is that of any one of the runs."""
+    tasks = {row["task"] for row in rows} - {*tuned}
+    return {metric: published_numbers.for_table(config, tasks, metric) for metric in METRICS}
+
+
+def tables_of(
+    rows: list[dict], column: str, tuned: Iterable[str] = (), quotes: Mapping[str, Quotes] | None = None
+) -> list[Table]:
+    """Return the tables of one of COLUMNS, one for each metric that the runs have; quotes: of `quoted`."""
+    of = {name: metric for name, metric in kinds(rows).items() if name.removeprefix("accuracy_") == column}
+    return [results(rows, name, tuned, (quotes or {}).get(metric)) for name, metric in of.items()]
+
+
+def tests_of(rows: list[dict], column: str, pairs: Iterable[tuple[str, str]], tuned: Iterable[str]) -> list[Table]:
+    """Return the tests of the pairs (baseline, other), one table for each baseline."""
+    groups: dict[str, list[str]] = {}
+    for baseline, other in pairs:
+        groups.setdefault(baseline, []).append(other)
+    here = {
+        baseline: [row for row in rows if row["cell"] in (baseline, *others)] for baseline, others in groups.items()
+    }
+    found = [paired(few, column, baseline, tuned) for baseline, few in here.items()]
+    return [table for table in found if table]
 
 
 def write_report(
     rows: list[dict],
     folder: pathlib.Path,
     tuned: Sequence[str] = (),
-    baseline: str = "",
-    quotes: Quotes | None = None,
+    pairs: Sequence[tuple[str, str]] = (),
+    quotes: Mapping[str, Quotes] | None = None,
 ) -> None:
     """Write results.csv, results.md and results.tex, with all columns.
 
     Args:
-        rows, folder, tuned, quotes: see `results`; the folder receives the files.
-        baseline: the cell that the others are tested against; the first where it is "".
+        rows, tuned, quotes: see `tables_of`; the folder receives the files.
+        pairs: (baseline, other) of the cells that are tested; every cell against the first where there are none.
     """
     made: list[Table] = []
-    for column in TITLES:
-        made.append(results(rows, column, tuned, quotes))
-        if column != "oracle" and (tested := paired(rows, column, baseline or rows[0]["cell"], tuned)):
-            made.append(tested)
+    pairs = pairs or [(rows[0]["cell"], row["cell"]) for row in rows if row["cell"] != rows[0]["cell"]]
+    for column in COLUMNS:
+        made += tables_of(rows, column, tuned, quotes)
+        made += tests_of(rows, column, pairs, tuned) if column != "oracle" else []
     each = [row | {"tuned": int(row["task"] in tuned)} for row in rows]
     texts = (
         as_csv(each, FIELDS),
@@ -255,14 +237,14 @@ def of_folder(folders: Sequence[str], out: str, say: Callable[[str], None], base
     folder = pathlib.Path(folders[0])
     found: dict[tuple[str, str, int], dict] = {}
     configs = []
-    for path in sorted(folder.glob("*/*/seed*/result.json")):
-        result = read_json(path, "source", "seconds")
+    for path in ended(folder):
+        result = read_json(path, "source", "seconds", "metric")
         config = read_json(path.with_name("config.json"), "config")["config"]
         if "last" not in result:
             say(f"{path.parent} is left out: it had no labelled target to measure on")
             continue
-        key = (config["cell"], config["task"], int(config["seed"]))
-        found[key] = dict(zip(FIELDS, key, strict=False)) | {name: result[name] for name in FIELDS[3:-1]}
+        cell, task = path.relative_to(folder).parts[:2]
+        found[cell, task, int(config["seed"])] = row(cell, task, int(config["seed"]), result)
         configs.append(config)
     if not found:
         raise FileNotFoundError(
@@ -278,9 +260,19 @@ def of_folder(folders: Sequence[str], out: str, say: Callable[[str], None], base
     quotes = quoted(rows, configs[0], tuned) if len(same) == 1 else None
     where = pathlib.Path(out or folder)
     where.mkdir(parents=True, exist_ok=True)
-    write_report(rows, where, tuned, baseline, quotes)
-    say(f"{markdown(results(rows, 'last', tuned, quotes))}\n" + "\n".join(str(where / name) for name in NAMES[::2]))
+    pairs = [(baseline, row["cell"]) for row in rows if row["cell"] != baseline] if baseline else []
+    write_report(rows, where, tuned, pairs, quotes)
+    texts = [*map(markdown, tables_of(rows, "last", tuned, quotes)), *(str(where / name) for name in NAMES[::2])]
+    say("\n".join(texts))
     return where / NAMES[1]
+
+
+def ended(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Return the result.json of all finished runs; of a run in rounds that of the last round."""
+    last: dict[pathlib.Path, pathlib.Path] = {}
+    for path in sorted(folder.glob("*/*/seed*/*[0-9]/result.json"), key=lambda path: (len(path.parts[-2]), path)):
+        last[path.parents[1]] = path
+    return sorted([*folder.glob("*/*/seed*/result.json"), *last.values()])
 
 
 def earlier_rows(file: pathlib.Path) -> tuple[dict[tuple[str, str, int], int], tuple[str, ...]]:

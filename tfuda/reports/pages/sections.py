@@ -63,13 +63,9 @@ def headline(run: Run) -> str:
     parts = [about]
     if run.state != "finished":
         parts.append(paragraph(f"The run has not ended ({run.state}): its numbers are those so far.", "warn"))
-    kind = "mean over classes" if numbers["metric"] == "mean_class" else "accuracy"
-    cards = []
-    if run.labelled:
-        for name in ("last", "selected", "oracle"):
-            more = f" Here {numbers['validator']}, and step {numbers['selected_step']}." if name == "selected" else ""
-            cards.append((numbers[name], name, f"Target {kind} {words.NUMBERS[name]}.{more}"))
-    cards.append((numbers["source"], "source", f"Source {kind} {words.NUMBERS['source']}."))
+    cards = cards_of(numbers, numbers, run.labelled)
+    if numbers["metric"] == "mean_class":
+        cards += cards_of(numbers["accuracy"], numbers, run.labelled)
     items = "".join(
         f"<li><b>{escape(name)}</b><strong>{tenth(value)}</strong><p>{escape(says)}</p></li>"
         for value, name, says in cards
@@ -86,6 +82,23 @@ def headline(run: Run) -> str:
     if "skipped" in numbers:
         parts.append(paragraph(f"{numbers['skipped']} steps were skipped: not all in them was finite.", "warn"))
     return "\n".join(parts)
+
+
+def cards_of(values: dict, numbers: dict, labelled: bool) -> list[tuple[float, str, str]]:
+    """Return (value, name, meaning) of the accuracies.
+
+    Args:
+        values: last, selected, oracle and source of one metric.
+        numbers: all of the run's numbers.
+        labelled: the target's test images have labels.
+    """
+    classes = values is numbers and numbers["metric"] == "mean_class"
+    kind, cards = "mean over classes" if classes else "accuracy", []
+    if labelled:
+        for name in ("last", "selected", "oracle"):
+            more = f" Here {numbers['validator']}, and step {numbers['selected_step']}." if name == "selected" else ""
+            cards.append((values[name], name, f"Target {kind} {words.NUMBERS[name]}.{more}"))
+    return [*cards, (values["source"], "source", f"Source {kind} {words.NUMBERS['source']}.")]
 
 
 # ---- curves
