@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import minis
 import pytest
 import test_readme
 from commands import ROOT, SMALL, command, fresh, rows, train_words
@@ -162,6 +163,35 @@ def test_benchmark_fills_a_table_and_resumes(tmp_path):
     fixed = command("benchmark", *words, "--config.seed=3")
     assert fixed.returncode == 2 and "--config.seed is one value for all runs" in fixed.stderr
     assert (tmp_path / "results.md").read_text() == table
+
+
+def test_benchmark_trains_a_part_of_a_paper_s_table_and_tests_its_pair(tmp_path):
+    root = minis.archive("office31", tmp_path / "data", ("amazon", "webcam"))
+    words = [
+        "--table=biwaa.4.office31",
+        "--methods=dann@biwaa,dann+biwaa",
+        "--tasks=A-W",
+        "--seeds=1",
+        f"--config.root={root}",
+        "--config.network.name=small",
+        "--config.view.resize=36",
+        "--config.view.size=32",
+        "--config.view.test=center",
+        "--config.steps=2",
+        "--config.segment=2",
+        "--config.batch=8",
+        "--config.options.hidden=8",
+    ]
+    done = command("benchmark", *words, f"--workdir={tmp_path / 'runs'}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("biwaa.4.office31: BIWAA's weights alone, Office-31\n") and "[2/2]" in done.stdout
+    assert (tmp_path / "runs" / "dann@biwaa" / "A-W" / "seed0" / "result.json").is_file()
+    text = (tmp_path / "runs" / "results.md").read_text()
+    assert "Minus dann@biwaa" in text and "| dann+biwaa |" in text
+    wrong = command("benchmark", "--table=biwaa.6", f"--workdir={tmp_path}")
+    assert wrong.returncode == 2 and "unknown --table='biwaa.6'" in wrong.stderr and "daaa.4" in wrong.stderr
+    bare = command("benchmark", "--config=configs/digits.py", f"--workdir={tmp_path}")
+    assert bare.returncode == 2 and "--methods is missing" in bare.stderr
 
 
 @pytest.mark.slow

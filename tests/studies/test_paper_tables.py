@@ -3,10 +3,12 @@
 import importlib
 
 import pytest
+import tiny
 
 from tfuda.data import catalogue
 from tfuda.experiment import build, validation
-from tfuda.studies import paper_tables, published_numbers
+from tfuda.experiment.workdir import Workdir
+from tfuda.studies import grid, paper_tables, published_numbers, tables
 
 PAPERS = {"toalign": 7, "biwaa": 5, "gsda": 4, "tada": 2, "daaa": 4}
 TRAINS = ("optimizer", "view", "steps", "segment", "batch", "batches", "passes", "network", "network_options")
@@ -102,6 +104,25 @@ def test_the_table_brings_its_config_where_the_command_names_none():
     assert paper_tables.config_named(["--table", "biwaa.4"])[0] == "--config=office31"
     for words in (["--table=toalign.2", "--config=mine.py"], ["--config=digits", "--methods=dann"]):
         assert paper_tables.config_named(words) == words
+
+
+def test_a_row_in_rounds_is_measured_in_its_last_round_and_read_again_from_the_folder(tmp_path):
+    lines = [
+        grid.Line("mstn+biwaa~rounds=2", lambda: tiny.config("biwaa"), 2),
+        grid.Line("", lambda: tiny.config("biwaa")),
+    ]
+    runs = grid.lay_out(lines, ["R-S"], [0], tmp_path)
+    rows, diverged = grid.perform_runs(runs, lambda line: None)
+    assert diverged == 0 and [row["cell"] for row in rows] == ["mstn+biwaa~rounds=2", "mstn+biwaa"]
+    home = tmp_path / "mstn+biwaa~rounds=2" / "R-S" / "seed0"
+    assert rows[0]["last"] == Workdir(home / "round1").finished()["last"]
+    assert rows[1]["last"] == Workdir(home / "round0").finished()["last"]  # the same run
+    assert len((home / "rounds.csv").read_text().splitlines()) == 3
+    tables.write_report(rows, tmp_path)
+    before = (tmp_path / "results.md").read_text()
+    tables.of_folder([str(tmp_path)], "", lambda line: None)
+    assert (tmp_path / "results.md").read_text() == before
+    assert grid.missing(runs) == 0
 
 
 @pytest.mark.parametrize("name", EVERY)
