@@ -91,6 +91,7 @@ Cells, with table, row and average as printed; a table of one task has that task
     daaa[lagging=False;trade_offs.attention=0]
                              daaa.3 EM-A 64.4
     daaa[lagging=False]      daaa.3 EM-A + L^AT 71.1
+    daaa[same_crop=True]     daaa.3, beside EM-A: asks about the crop of training, too
     daaa[restart=False;trade_offs.attention=0]
                              daaa.3 EM-C 78.6
     daaa[restart=False]      daaa.3 EM-C + L^AT 79.6
@@ -113,11 +114,12 @@ Partial adaptation to the ten classes shared with Caltech:
     python run/train.py --config=configs/office31.py:pada --config.partial=caltech --config.task=A-W \\
         --config.root=/data/office31 --config.weights=resnet50.weights.h5 --workdir=runs/partial
 
-`iwan` trains with the same command, and `gsda` too. `pada` has PADA's class weights and tllib's recipe.
-'dann[pada=True]' is the same method in DANN's recipe, and other methods take pada=True likewise.
+`iwan` trains with the same command, and so does `gsda`, which then has its paper's α = 0.2 and β = 10. `pada` has
+PADA's class weights and tllib's recipe. 'dann[pada=True]' is the same method in DANN's recipe, and other methods take
+pada=True likewise.
 """
 
-from tfuda.experiment import recipes
+from tfuda.experiment import cells, recipes
 
 TASKS = {"all": ("A-W", "D-W", "W-D", "A-D", "D-A", "W-A")}
 AWAY = ("A-W", "D-W", "W-D", "A-D")
@@ -131,4 +133,6 @@ def get_config(cell="toalign"):
     config = recipes.paper(cell, "office31")
     config.task = "A-W"
     config.optimizer.by_task = dict.fromkeys(SLOW.get(recipes.name(cell), ()), 0.3)
+    if config.method == "gsda":
+        recipes.put(config, cells.when_partial(config, {"trade_offs.entropy": 0.2, "trade_offs.synchrony": 10.0}))
     return config

@@ -1,6 +1,7 @@
 """The papers' recipes: what each sets, and how a cell chooses one."""
 
 import importlib
+import pickle
 import types
 
 import keras_tuner
@@ -174,6 +175,20 @@ def test_gsda_s_and_tada_s_recipes():
     assert (visda.groups, visda.trade_offs.entropy, visda.trade_offs.synchrony) == (4, 0.2, 10.0)
     assert (tada.optimizer.momentum, tada.optimizer.backbone_momentum, tada.optimizer.gamma) == (0.95, 0.95, 10.0)
     assert (tada.options.trade_offs.entropy, tada.options.ramp_steps) == (0.1, 0)
+
+
+def test_gsda_has_its_paper_s_trade_offs_while_the_target_has_a_part_of_the_classes():
+    made = config("office31", "gsda")
+    made.lock()
+    assert (made.options.trade_offs.entropy, made.options.trade_offs.synchrony) == (0.02, 1.0)
+    made.partial = "caltech"
+    assert (made.options.trade_offs.entropy, made.options.trade_offs.synchrony) == (0.2, 10.0)
+    assert pickle.loads(pickle.dumps(made)).options.trade_offs.synchrony == 10.0  # for --processes
+    made.options.trade_offs.synchrony = 3.0
+    assert (made.options.trade_offs.entropy, made.to_dict()["options"]["trade_offs"]["synchrony"]) == (0.2, 3.0)
+    said = config("office31", "gsda[trade_offs.entropy=0.5]")
+    said.partial = "caltech"
+    assert (said.options.trade_offs.entropy, said.options.trade_offs.synchrony) == (0.5, 10.0)
 
 
 def numbers(file, cell):

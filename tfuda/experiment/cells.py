@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, FieldReference
 
 from tfuda.core import method as step
 from tfuda.names import SEAMS, defaults, modules, near, resolve, says
@@ -76,6 +78,30 @@ def options_in_brackets(text: str) -> dict[str, set[str]]:
     first, *others = _parts(text.partition("@")[0])
     places = {"options": first, **{f"{_seam(_name(part))}_options": part for part in others}}
     return {place: {setting.partition("=")[0] for setting in _settings(part)} for place, part in places.items()}
+
+
+class Lazy(NamedTuple):
+    """Hold a function that ml_collections calls with a default and these arguments whenever a value is read."""
+
+    fn: Callable
+    args: list
+
+
+def when_partial(config: ConfigDict, options: dict[str, float]) -> dict[str, FieldReference]:
+    """Return options that have these values while config.partial names classes, and else their defaults.
+
+    A later --config.partial counts, and a flag for the option itself takes precedence over both.
+    """
+    found = {}
+    for name, value in options.items():
+        tree, last = option_at(config, "options", name)
+        chosen = functools.partial(_chosen, value)
+        found[name] = FieldReference(tree[last], float, op=Lazy(chosen, [config.get_ref("partial")]))
+    return found
+
+
+def _chosen(other: float, default: float, said: str) -> float:
+    return other if said else default
 
 
 def _parts(text: str) -> list[str]:

@@ -23,7 +23,9 @@ no code was released):
 - beta is not stated; L_AT is divided by N here. A term of EM that the threshold drops still counts in N.
 - Before the first refresh there is no EM (MNIST: p_t = 1). `wait=False` asks the network as it starts, which makes
   sense with `copy=True`, where it starts as M_S (Office-31).
-- EM-A asks M_T in evaluation mode about the training crop, at every step.
+- The posterior is a table of the centre crops, made at each `refresh`. EM-A (`lagging=False`) asks M_T in evaluation
+  mode about the training crop, at every step. `same_crop=True` keeps a lagging copy of M_T, and asks the copy about
+  the training crop too, so that EM-A differs in the lag alone.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 
+import keras
 import tensorflow as tf
 
 from tfuda.core import losses, ops
@@ -51,6 +54,7 @@ class DAAA(Taught):
     distance = "l2"
     threshold = 0.95
     lagging = True
+    same_crop = False
     restart = True
     wait = True
 
@@ -63,7 +67,11 @@ class DAAA(Taught):
         super().__init__(network, *seams, **options)
         attention_transfer.check_distance(self.pooling, self.distance)
         self.learns = any(name.startswith("target") for name in self.parts.split("+"))
-        if self.learns and self.lagging:
+        if self.learns and self.lagging and self.same_crop:
+            every = enumerate(network.variables)
+            self.copies = [self.memory(f"copy_{i}", own.shape, own.dtype) for i, own in every]
+            self.copied = self.memory("copied", ())  # 0: no EM yet
+        elif self.learns and self.lagging:
             self.posteriors = self.memory("posteriors", (targets, network.classes))  # zeros: no EM yet
 
     @classmethod
@@ -114,12 +122,24 @@ class DAAA(Taught):
 
     def asked(self, batch, names: Sequence[str]) -> list[tf.Tensor]:
         """Return q [B, K] of the real images of each named stream."""
-        if self.lagging:
+        if self.lagging and not self.same_crop:
             return [tf.gather(self.posteriors.value, batch[name]["index"]) for name in names]
         real = [batch[name]["image" if name == "target" else "pair"] for name in names]
-        logits = self.network(tf.concat(real, 0), training=False).logits
-        return tf.split(tf.stop_gradient(tf.nn.softmax(logits)), [tf.shape(images)[0] for images in real])
+        with keras.StatelessScope(self.lag() if self.lagging else ()):
+            logits = self.network(tf.concat(real, 0), training=False).logits
+        q = tf.nn.softmax(logits) * (self.copied.value if self.lagging else 1.0)
+        return tf.split(tf.stop_gradient(q), [tf.shape(images)[0] for images in real])
+
+    def lag(self) -> list[tuple[keras.Variable, tf.Tensor]]:
+        """Return the network's variables with their values at the last refresh."""
+        return [(own, copy.value) for own, copy in zip(self.network.variables, self.copies, strict=True)]
 
     def refresh(self, posterior):
-        if self.learns and self.lagging:
+        if not (self.learns and self.lagging):
+            return
+        if not self.same_crop:
             self.posteriors.assign(posterior())
+            return
+        for own, copy in zip(self.network.variables, self.copies, strict=True):
+            copy.assign(own.value)
+        self.copied.assign(1.0)
