@@ -1,7 +1,6 @@
 """The papers' recipes: what each sets, and how a cell chooses one."""
 
 import importlib
-import pickle
 import types
 
 import keras_tuner
@@ -126,35 +125,6 @@ def test_biwaa_s_own_recipe():
     assert config("office31", "dann+biwaa").optimizer.by_task.to_dict() == {"A-D": 0.3, "D-W": 0.3}
 
 
-def test_balanced_batches_aggregated_labels_and_the_loss_between_classes_belong_to_biwaa_alone():
-    assert config("office_home", "biwaa").options.between
-    for cell in ("mstn", "dann+biwaa", "dann@biwaa", "mstn+toalign"):
-        made = config("office_home", cell)
-        assert (made.samplers.source, made.beliefs.rate, made.options.get("between", False)) == (
-            "uniform",
-            1.0,
-            False,
-        )
-    options = config("office_home", "mstn").options
-    assert (options.reduction, options.absent, options.trade_offs.domain, options.scale) == (
-        "mean",
-        "decay",
-        0.1,
-        1.0,
-    )
-
-
-def test_what_biwaa_brings_yields_to_the_brackets():
-    made = config("office_home", "mstn[between=False;trade_offs.domain=0.3]+biwaa").options
-    assert (made.between, made.trade_offs.domain, made.reduction, made.scale) == (False, 0.3, "class", 0.5)
-
-
-def test_dann_and_dann_with_biwaa_s_weights_differ_in_nothing_else():
-    plain, weighed = config("office31", "dann@biwaa"), config("office31", "dann+biwaa")
-    differing = {key for key in plain if plain[key] != weighed[key]}
-    assert differing == {"cell", "weigher", "weigher_options"}
-
-
 def test_afn_s_own_recipe_gives_the_backbone_no_momentum_and_a_constant_rate():
     made = config("visda", "afn+biwaa")
     assert made.options.trade_offs.to_dict() == {"task": 1.0, "norm": 0.01, "entropy": 0.0}
@@ -175,20 +145,6 @@ def test_gsda_s_and_tada_s_recipes():
     assert (visda.groups, visda.trade_offs.entropy, visda.trade_offs.synchrony) == (4, 0.2, 10.0)
     assert (tada.optimizer.momentum, tada.optimizer.backbone_momentum, tada.optimizer.gamma) == (0.95, 0.95, 10.0)
     assert (tada.options.trade_offs.entropy, tada.options.ramp_steps) == (0.1, 0)
-
-
-def test_gsda_has_its_paper_s_trade_offs_while_the_target_has_a_part_of_the_classes():
-    made = config("office31", "gsda")
-    made.lock()
-    assert (made.options.trade_offs.entropy, made.options.trade_offs.synchrony) == (0.02, 1.0)
-    made.partial = "caltech"
-    assert (made.options.trade_offs.entropy, made.options.trade_offs.synchrony) == (0.2, 10.0)
-    assert pickle.loads(pickle.dumps(made)).options.trade_offs.synchrony == 10.0  # for --processes
-    made.options.trade_offs.synchrony = 3.0
-    assert (made.options.trade_offs.entropy, made.to_dict()["options"]["trade_offs"]["synchrony"]) == (0.2, 3.0)
-    said = config("office31", "gsda[trade_offs.entropy=0.5]")
-    said.partial = "caltech"
-    assert (said.options.trade_offs.entropy, said.options.trade_offs.synchrony) == (0.5, 10.0)
 
 
 def numbers(file, cell):

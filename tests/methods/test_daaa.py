@@ -258,23 +258,6 @@ def test_else_it_starts_as_any_network_and_waits_for_the_first_segment():
     np.testing.assert_allclose(method.posteriors, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_a_lagging_copy_is_asked_about_the_crop_of_training_as_em_a_asks_the_network():
-    config, task, method, _ = taught("daaa[same_crop=True;threshold=0]", steps=8)
-    assert not hasattr(method, "posteriors")
-    streams, names = build.streams(config, task), ("target", "target_as_source")
-    batch = streams.load(0)
-    assert all(not np.any(q) for q in method.asked(batch, names))  # nothing before the first refresh
-    method.fit(streams, callbacks=[tiny.StopAt(4)], verbose=0)
-    real = tf.concat([batch["target"]["image"], batch["target_as_source"]["pair"]], 0)
-    then = tf.nn.softmax(method.network(real, training=False).logits)
-    method.fit(streams, callbacks=[tiny.StopAt(6)], verbose=0)
-    now = tf.nn.softmax(method.network(real, training=False).logits)
-    np.testing.assert_allclose(tf.concat(method.asked(batch, names), 0), then, rtol=1e-4, atol=1e-6)
-    assert np.abs(then - now).max() > 1e-3 and float(method.meters["expectation"].result()) > 0
-    method.lagging = False
-    np.testing.assert_allclose(tf.concat(method.asked(batch, names), 0), now, rtol=1e-4, atol=1e-6)
-
-
 def test_the_teacher_never_changes_and_is_in_no_checkpoint(tmp_path):
     config, task, method, teacher = taught("daaa[lagging=False]", steps=3)
     before = [v.numpy() for v in teacher.variables]

@@ -183,6 +183,16 @@ def test_the_moving_variance_takes_n_over_n_minus_1_if_asked():
     np.testing.assert_allclose(gained, 12 / 11, rtol=1e-5)
 
 
+def test_features_of_a_bottleneck_are_normalised_alike():
+    x = tf.constant(np.random.default_rng(3).normal(2, 3, (6, 5)), tf.float32)
+    ours, keras_own = resnet.BatchNormalization(momentum=0.9), keras.layers.BatchNormalization(momentum=0.9)
+    np.testing.assert_allclose(ours(x, training=True), keras_own(x, training=True), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(ours.moving_variance, 0.9 + 0.1 * np.var(x, 0, ddof=1), rtol=1e-5)
+    np.testing.assert_allclose(
+        ours(x, training=False), (x - ours.moving_mean) / (ours.moving_variance + 1e-3) ** 0.5, rtol=1e-5
+    )
+
+
 def test_unbiased_reaches_every_batch_norm_of_the_network():
     def norms(stages):
         return [type(layer) for stage in stages for layer in stage._flatten_layers() if "bn" in layer.name]

@@ -30,7 +30,7 @@ import tensorflow as tf
 
 from tfuda.core import losses, ops
 from tfuda.core.method import Method
-from tfuda.networks.layers import Dropout, chain
+from tfuda.networks.layers import BatchNormalization, Dropout, chain
 
 
 class Embedding(keras.layers.Layer):
@@ -42,7 +42,7 @@ class Embedding(keras.layers.Layer):
         self.linear = keras.layers.Dense(
             units, kernel_initializer=narrow(0, 0.01), bias_initializer=narrow(0, 0.01), dtype=kind, name="linear"
         )
-        self.norm = keras.layers.BatchNormalization(  # PyTorch's momentum and epsilon; one batch on several devices
+        self.norm = BatchNormalization(  # PyTorch's momentum and epsilon; one batch on several devices
             momentum=0.9, epsilon=1e-5, gamma_initializer=narrow(1, 0.01), synchronized=True, dtype=kind, name="norm"
         )
         self.dropout = Dropout(dropout, dtype=kind, name="dropout")

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfuda.core import ops
 from tfuda.networks.discriminators import initializer
-from tfuda.networks.layers import Dropout, chain
+from tfuda.networks.layers import BatchNormalization, Dropout, chain
 
 NECKS = ("linear", "norm", "dropout", "norm+dropout")
 
@@ -23,7 +23,7 @@ def block(
     found: list[keras.layers.Layer] = [keras.layers.Dense(units, kernel_initializer=start, dtype=kind, name=name)]
     if norm:
         options = {"momentum": 0.9, "epsilon": 1e-5, "synchronized": True}  # PyTorch's
-        found.append(keras.layers.BatchNormalization(**options, dtype=kind, name=f"{name}_norm"))
+        found.append(BatchNormalization(**options, dtype=kind, name=f"{name}_norm"))
     found.append(keras.layers.ReLU(dtype=kind, name=f"{name}_relu"))
     if dropout:
         found.append(Dropout(dropout, dtype=kind, name=f"{name}_dropout"))

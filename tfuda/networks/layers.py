@@ -67,6 +67,28 @@ class Dropout(keras.layers.Dropout):
         return tf.where(draw >= self.rate, x / (1.0 - self.rate), tf.zeros_like(x))
 
 
+class BatchNormalization(keras.layers.BatchNormalization):
+    """Keras's, but the moving variance takes the unbiased variance of the batch: sum of squares / (n - 1).
+
+    n counts the positions of this replica's images, as PyTorch's does, or of all that are synchronised.
+    x [B, h, w, C] or [B, C] -> the same.
+    """
+
+    def call(self, x, training=False):
+        if not (training and self.trainable):
+            return super().call(x, training=False)
+        x = keras.ops.cast(x, self.variable_dtype)
+        places = [*range(x.ndim - 1)]
+        mean, variance = keras.ops.moments(x, places, synchronized=self.synchronized)  # [C]
+        n = keras.ops.cast(keras.ops.prod(keras.ops.shape(x)[:-1]), x.dtype)
+        n = n * ops.replicas() if self.synchronized else n
+        unbiased = variance * (n / keras.ops.maximum(n - 1, 1))
+        for moving, value in ((self.moving_mean, mean), (self.moving_variance, unbiased)):
+            moving.assign(moving * self.momentum + value * (1 - self.momentum))
+        x = keras.ops.batch_normalization(x, mean, variance, -1, self.beta, self.gamma, self.epsilon)
+        return keras.ops.cast(x, self.compute_dtype)
+
+
 def freeze(stages: Sequence[keras.layers.Layer], frozen: int | str, network: str = "the network"):
     """Return the stages, of which the first `frozen`, or "all", do not learn, their batch norm neither."""
     count = len(stages) if frozen == "all" else int(frozen) if str(frozen).isdecimal() else -1

@@ -22,6 +22,7 @@ import numpy as np
 
 from tfuda import atomic_files
 from tfuda.core import ops
+from tfuda.networks.layers import BatchNormalization
 from tfuda.networks.weights import h5_file, pretrained, torch_file
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
@@ -141,27 +142,6 @@ class Residual(keras.layers.Layer):
 
     def call(self, x):
         return self.walk(x)[-1]
-
-
-class BatchNormalization(keras.layers.BatchNormalization):
-    """Keras's, but the moving variance takes the unbiased variance of the batch: sum of squares / (n - 1).
-
-    n counts the positions of this replica's images, as PyTorch's does, or of all that are synchronised.
-    x [B, h, w, C] -> [B, h, w, C].
-    """
-
-    def call(self, x, training=False):
-        if not (training and self.trainable):
-            return super().call(x, training=False)
-        x = keras.ops.cast(x, self.variable_dtype)
-        mean, variance = keras.ops.moments(x, [0, 1, 2], synchronized=self.synchronized)  # [C]
-        n = keras.ops.cast(keras.ops.prod(keras.ops.shape(x)[:3]), x.dtype)
-        n = n * ops.replicas() if self.synchronized else n
-        unbiased = variance * (n / keras.ops.maximum(n - 1, 1))
-        for moving, value in ((self.moving_mean, mean), (self.moving_variance, unbiased)):
-            moving.assign(moving * self.momentum + value * (1 - self.momentum))
-        x = keras.ops.batch_normalization(x, mean, variance, -1, self.beta, self.gamma, self.epsilon)
-        return keras.ops.cast(x, self.compute_dtype)
 
 
 # ---- weights
