@@ -152,6 +152,11 @@ def test_the_catalogue_counts_what_the_papers_count():
     assert totals["office31"] == [2817, 498, 795]
     assert totals["office_home"] == [2427, 4365, 4439, 4357]
     assert totals["visda"] == [152397, 55388]
+    domainnet = catalogue.set_of("domainnet").domains
+    assert domainnet["clipart"].versions == {"cleaned": (33525, 14604), "original": (34019, 14814)}
+    for name, total in (("cleaned", 586_575), ("original", 596_006)):
+        counts = [e.versions.get(name, (e.count_train, e.count_test)) for e in domainnet.values()]
+        assert sum(map(sum, counts)) == total
     classes = {name: len(catalogue.set_of(name).classes) for name in catalogue.names()}
     assert classes == {
         "office31": 31,

@@ -106,6 +106,27 @@ def test_both_official_splits_are_verified_and_the_folders_decide_on_labels(tmp_
     ]
 
 
+def test_a_set_of_two_versions_names_the_one_that_is_found_and_refuses_a_mixture(tmp_path):
+    clean(tmp_path / "photos")
+    lines = ["photos/bike/Übung 2.png 0\n", "photos/bike/two words ä.jpg 0\n", "photos/pen/Übung 2.png 1\n"]
+    versions = {"cleaned": (1, 1), "original": (2, 2)}
+
+    def read(train, test):
+        (tmp_path / "train.txt").write_text("".join(lines[:train]), "utf-8")
+        (tmp_path / "test.txt").write_text("".join(lines[-test:]), "utf-8")
+        return of_set(tiny(train_lists=("train.txt",), test_lists=("test.txt",), versions=versions), tmp_path)
+
+    whole = read(2, 2)
+    assert not whole.findings and [row["version"] for row in verify.rows(whole)] == ["original", "original"]
+    assert [(row["expected"], row["difference"]) for row in verify.rows(whole)] == [(2, 0), (2, 0)]
+    assert "original version of the data set: photos_train, photos_test" in verify.text(whole)
+    assert "cleaned version of the data set: photos_train, photos_test" in verify.text(read(1, 1))
+    (mixed,) = read(2, 1).findings
+    assert (mixed.kind, mixed.detail) == ("versions", "lists of the cleaned and the original data set")
+    (wrong,) = read(3, 1).findings
+    assert (wrong.kind, wrong.detail) == ("count", "3 pictures, not 1 (cleaned) or 2 (original)")
+
+
 def test_a_list_of_a_set_finds_its_pictures_in_the_class_folders(tmp_path):
     clean(tmp_path / "archive" / "photos")
     (tmp_path / "photos.txt").write_text("their/bike/none.png 0\ntheir/pen/Übung 2.png 1\n", "utf-8")

@@ -32,6 +32,7 @@ KINDS = {
         "error",
         "the data set has another number of pictures, results would not be comparable: unpack it again",
     ),
+    "versions": ("error", "lists of two versions of the data set, results would not be comparable: take all of one"),
     "bad_line": ("error", "a line of a list is not `path label`, training stops there: correct or remove it"),
     "bad_label": ("error", "a label outside the classes, training stops there: correct the list"),
     "missing": ("error", "no such file, training stops there: put it back, or take the list of --fix_list"),

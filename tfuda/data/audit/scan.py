@@ -36,6 +36,7 @@ class Part:
     lines: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.int32))
     split: str = ""
     expected: tuple[int, tuple[int, ...]] = (0, ())
+    versions: dict[str, int] = dataclasses.field(default_factory=dict)  # {name: pictures}, where there are several
     lists: tuple[str, ...] = ()  # file names under which the catalogue's reader finds a list of this part
 
     @property
@@ -272,7 +273,7 @@ def of_set(of: catalogue.Set, root: str, domains: Sequence[str], found: list[Fin
             raise ValueError(f"{of.title}: {entry.title} is read from a file of arrays, there are no pictures")
         for split in ("train", "test") if entry.train_lists else ("",):
             if part := _of_entry(of, entry, split, root, found):
-                part.split, part.expected = split, entry.expected(split)
+                part.split, part.expected, part.versions = split, entry.expected(split), entry.totals(split)
                 # MNIST-M has its own reader, which accepts only the archive's names
                 part.lists = () if of.name == "mnist" else catalogue.lists(entry, split or "train")
                 parts.append(part)

@@ -7,7 +7,7 @@ import dataclasses
 import itertools
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,12 +18,8 @@ from tfuda.data.files import Files
 
 Look = Callable[[Files], tuple[list[Finding], np.ndarray, np.ndarray]]
 NAMED = 10  # files of each kind that the report names, unless --all is given
-EXPLAIN = (
-    "unreadable_folder",
-    "loop",
-    "empty_class",
-    "unknown_class",
-)  # findings that explain a wrong count of a class
+# Findings that explain a wrong count of a class
+EXPLAIN = ("unreadable_folder", "loop", "empty_class", "unknown_class")
 
 
 @dataclasses.dataclass
@@ -72,7 +68,7 @@ def _median(sizes: np.ndarray) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def counted(parts: Iterable[Part], found: list[Finding]) -> Iterator[Finding]:
+def counted(parts: Sequence[Part], found: list[Finding]) -> Iterator[Finding]:
     """Yield differences from the catalogue's counts (by class where known) that no other finding explains."""
     explained = [one.file + os.sep for one in found if one.kind in EXPLAIN]
     for part in parts:
@@ -85,8 +81,16 @@ def counted(parts: Iterable[Part], found: list[Finding]) -> Iterator[Finding]:
                 yield Finding("count", place, f"{have} pictures, not {want}")
             else:
                 yield Finding("count", part.place, f"class {name}: {have} pictures, not {want}")
-        if total and not by_class and len(part.files) != total:
-            yield Finding("count", part.place, f"{len(part.files)} pictures, not {total}")
+        if total and not by_class and len(part.files) not in (total, *part.versions.values()):
+            known = " or ".join(f"{count} ({name})" for name, count in part.versions.items())
+            yield Finding("count", part.place, f"{len(part.files)} pictures, not {known or total}")
+    if len(named := {version(part) for part in parts} - {""}) > 1:
+        yield Finding("versions", parts[0].place, f"lists of the {' and the '.join(sorted(named))} data set")
+
+
+def version(part: Part) -> str:
+    """Return the name of the version of the data set that a part is of, "" where there are not several."""
+    return next((name for name, count in part.versions.items() if count == len(part.files)), "")
 
 
 def at_lines(parts: Iterable[Part], seen: list[Finding]) -> Iterator[Finding]:
@@ -178,7 +182,7 @@ def rows(report: Report) -> list[dict]:
     """Return the table of parts, ready for JSON."""
     table = []
     for part, size in zip(report.parts, report.sizes, strict=True):
-        total, by_class = part.expected
+        total, by_class = part.versions.get(version(part), part.expected[0]), part.expected[1]
         counts = dict(zip(part.classes, part.counts().tolist(), strict=True))
         table.append(
             {
@@ -189,6 +193,7 @@ def rows(report: Report) -> list[dict]:
                 "difference": len(part.files) - total if total else None,
                 "classes": counts,
                 "expected_classes": dict(zip(part.classes, by_class, strict=True)) if by_class else None,
+                "version": version(part) or None,
                 "median_size": list(size),
                 "repeats": report.repeats.get(part.domain, 0),
             }
@@ -209,6 +214,8 @@ def as_json(report: Report) -> dict:
 def text(report: Report, everything: bool = False) -> str:
     """Format the table, then the findings by kind: the first NAMED files of each kind, or all with `everything`."""
     lines = [*_table(rows(report)), ""]
+    told = itertools.groupby(sorted(filter(version, report.parts), key=version), version)
+    lines += [f"{name} version of the data set: {', '.join(part.name for part in group)}" for name, group in told]
     lines += [
         f"{domain}: {count} {'picture is' if count == 1 else 'pictures are'} there already in the same class"
         for domain, count in report.repeats.items()

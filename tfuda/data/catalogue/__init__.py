@@ -40,9 +40,16 @@ class Entry:
     counts: tuple[int, ...] = ()  # by class
     counts_train: tuple[int, ...] = ()
     counts_test: tuple[int, ...] = ()
+    versions: dict[str, tuple[int, int]] = dataclasses.field(default_factory=dict)  # {name: train, test}
+
+    def totals(self, split: str) -> dict[str, int]:
+        """Return {version: number of pictures in a split}; {} for a data set of one version."""
+        return {name: count[split != "train"] for name, count in self.versions.items()}
 
     def expected(self, split: str) -> tuple[int, tuple[int, ...]]:
         """Return the number of pictures in a split, and the number in each class where known."""
+        if self.versions:
+            return next(iter(self.totals(split).values())), ()
         if not self.train_lists:
             return self.count, self.counts
         train = split == "train"
