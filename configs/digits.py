@@ -35,7 +35,7 @@ def get_config(cell="toalign"):
     config.optimizer.name = "sgd"
     config.optimizer.rate = 0.05
     config.optimizer.decay = 1e-3
-    config.pairs.update(seeing=True, steps=4000, segment=500, batch=4, rate=5e-4, width=24, blocks=4, identity=0.0)
+    config.pairs.update(seeing=True, steps=4000, segment=500, batch=4, rate=5e-4, width=24, blocks=4)
     if config.method == "daaa":
         config.batch = 60  # images of all four streams together
     recipes.from_scratch(config)

@@ -68,6 +68,6 @@ def from_scratch(config):
     config.network.name = "small"
     config.network_options = {"widths": (24, 48, 96, 96), "convolutions": 2, "stride": 2, "norm": True}
     config.optimizer.rate, config.optimizer.decay = 0.05, 1e-3
-    config.pairs.update(width=24, blocks=4, batch=4, rate=5e-4, identity=0.0, seeing=True)  # as configs/digits.py
+    config.pairs.update(width=24, blocks=4, batch=4, rate=5e-4, seeing=True)  # as configs/digits.py
     recipes.put(config, {"ramp_steps": 5 * config.get_ref("steps")})
     recipes.from_scratch(config)

@@ -42,7 +42,7 @@ def get_config(cell="dann"):
     config.photographs = ""
     config.steps, config.segment, config.batch = 20_000, 1000, 64
     if config.method == "daaa":
-        config.segment, config.batch, config.pairs.identity = 500, 60, 0.0
+        config.segment, config.batch = 500, 60
     config.network.name = "mnist"
     config.optimizer.name = "adam"
     config.optimizer.rate = 1e-3

@@ -102,12 +102,12 @@ Cells, with table, row and average as printed; a table of one task has that task
     daaa[distance=mmd]       daaa.4 MMD 66.2/64.5
     daaa[distance=jmmd]      daaa.4 JMMD 67.4/66.3
 
-CDAN's code takes the rate 3e-4 for A-D and D-W, and so does BIWAA's. HDA's (`hda@hda`) and GVB's codes take 3e-4 for
-all tasks but those to Amazon. ToAlign does not report this set. BIWAA's Table 4 and Figure 4 add weights to DANN and
-change nothing else: `dann@biwaa` is DANN in the recipe of `dann+biwaa`. DAAA first trains its generators, at
---config.pairs.size=256, and the source network: see tfuda/experiment/prerequisites.py. `adda` first trains its source
-network, or takes --config.teacher. GSDA's Table 2 has BSP at 88.5 and does not say on which method. `mcc` and `bnm`
-are in none of these tables.
+CDAN's code takes the rate 3e-4 for A-D and D-W, and so does BIWAA's. HDA's (`hda@hda`) and GVB's codes take 3e-4
+for all tasks but those to Amazon. ToAlign does not report this set. BIWAA's Table 4 and Figure 4 add weights to
+DANN and change nothing else: `dann@biwaa` is DANN in the recipe of `dann+biwaa`. DAAA first trains its generators
+on crops of 256 out of 286 with flip, and the source network: see tfuda/experiment/prerequisites.py. `adda` first
+trains its source network, or takes --config.teacher. GSDA's Table 2 has BSP at 88.5 and does not say on which
+method. `mcc` and `bnm` are in none of these tables.
 
 Partial adaptation to the ten classes shared with Caltech:
 

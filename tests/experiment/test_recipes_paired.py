@@ -44,6 +44,14 @@ def test_dann_and_dann_with_biwaa_s_weights_differ_in_nothing_else():
     assert differing == {"cell", "weigher", "weigher_options"}
 
 
+def test_translations_of_real_pictures_are_cyclegan_s_without_an_identity_term():
+    pairs = config("office31", "daaa").pairs
+    assert (pairs.size, pairs.resize, pairs.flip, pairs.identity) == (256, 286, True, 0.0)
+    assert config("office31", "dann").pairs == pairs  # whichever cell run/pair.py is given
+    assert config("mnist", "daaa").pairs.identity == config("digits", "daaa").pairs.identity == 0.0
+    assert not config("mnist", "daaa").pairs.flip
+
+
 def test_gsda_has_its_paper_s_trade_offs_while_the_target_has_a_part_of_the_classes():
     made = config("office31", "gsda")
     made.lock()

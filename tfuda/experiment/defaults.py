@@ -90,7 +90,7 @@ def default_config(text: str) -> ConfigDict:
             "seeing": False,  # True: the generators' last convolution also gets the original picture
             "layers": 0,  # discriminators' layers of stride 2; 0 for the largest patch that fits
             "cycle": 10.0,
-            "identity": 5.0,
+            "identity": 0.0,  # 5 in CycleGAN's code; DAAA's eq. 3 has no such term
             "pool": 50,
             "size": 0,  # side of the pictures; 0 for view.resize, or as they are
             "resize": 0,  # random crops are cut out of this side; 0 for no crops

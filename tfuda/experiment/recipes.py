@@ -74,6 +74,7 @@ def paper(cell: str, data: str, depth: int = 50) -> ConfigDict:
     config.optimizer.new_layers = 10.0
     config.steps_per_execution = 1
     config.batch = 36
+    config.pairs.update(size=256, resize=286, flip=True)  # as CycleGAN's code
     RECIPES[name(cell)](config)
     if config.method == "daaa":
         config.batch = 60  # images of all four streams together, with every recipe

@@ -7,7 +7,7 @@ x^S, x^T are images of the source and the target, G^ST, G^TS the generators, D^T
     fool     = mean (D^T(x̃^T) - 1)² + mean (D^S(x̃^S) - 1)²
     cycle    = mean |G^TS(x̃^T) - x^S| + mean |G^ST(x̃^S) - x^T|
     identity = mean |G^ST(x^T) - x^T| + mean |G^TS(x^S) - x^S|
-    loss     = fool + 10 cycle + 5 identity          both generators, one Adam, one step
+    loss     = fool + 10 cycle + pairs.identity identity      both generators, one Adam, one step
     judge    = ½ mean (D^T(x^T) - 1)² + ½ mean D^T(pool(x̃^T))², and the same of D^S
                                                      then both discriminators, one Adam, one step
     rate     = 2e-4 for the first half of the steps, then on a line to 0; β₁ = .5
@@ -16,6 +16,7 @@ Each discriminator sees real and translated images in SEPARATE forward passes, a
 batch norm one pass over both would give the same numbers). The translated ones are those that the generators were
 trained on in this step, made before their update, as far as the pool does not exchange them.
 
+DAAA's eq. 3 has no identity term, so its factor is 0; in CycleGAN's code it is 5: `pairs.identity=5`.
 DAAA prints eq. 1 with 1 - log D, which has no minimax value, and eq. 3 with L^cyc on its left for the full loss; both
 are read as the least-squares CycleGAN that its section 3.1 refers to.
 """
