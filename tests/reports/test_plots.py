@@ -235,7 +235,7 @@ def test_every_picture_of_a_run_has_its_size_and_is_the_same_again(runs, tmp_pat
     run = str(runs / "dannp+toalign")
     sizes = {"cam": (6.8, 7.2), "confusion": (5.6, 5.0), "tsne": (7.2, 3.9), "domains": (7.2, 4.98)}
     draw = {
-        "cam": lambda out: plots.cam(run, out),
+        "cam": lambda out: plots.cam([run], out),
         "confusion": lambda out: plots.confusion_of_run(run, out),
         "tsne": lambda out: plots.tsne([run], out, str(runs / "source_only")),
         "domains": lambda out: plots.domains(Workdir(run).config(), out),
@@ -243,7 +243,7 @@ def test_every_picture_of_a_run_has_its_size_and_is_the_same_again(runs, tmp_pat
     for what, (width, height) in sizes.items():
         draw[what](tmp_path / f"{what}.png")
         assert_picture(tmp_path / f"{what}.png", width, height)
-    plots.cam(run, tmp_path / "again.png")
+    plots.cam([run], tmp_path / "again.png")
     assert (tmp_path / "again.png").read_bytes() == (tmp_path / "cam.png").read_bytes()
 
 
@@ -272,7 +272,7 @@ def test_what_is_missing_is_said_in_one_sentence(runs, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="no metrics yet"):
         plots.curves([made(tmp_path / "early", [])], tmp_path / "x.png")
     with pytest.raises(FileNotFoundError, match="no checkpoint yet"):
-        plots.cam(made(tmp_path / "unsaved", journal(0)), tmp_path / "x.png")
+        plots.cam([made(tmp_path / "unsaved", journal(0))], tmp_path / "x.png")
     many = [made(tmp_path / f"m{i}", journal(0), batch=i) for i in range(1, 10)]
     with pytest.raises(ValueError, match="9 different runs are too many"):
         plots.curves(many, tmp_path / "x.png")
@@ -281,7 +281,7 @@ def test_what_is_missing_is_said_in_one_sentence(runs, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "load_run", lambda path: (config, task._replace(tests=tests), method))
     with pytest.raises(ValueError, match="target domain M has no labels"):
         plots.confusion_of_run(str(runs / "source_only"), tmp_path / "x.png")
-    plots.cam(str(runs / "source_only"), tmp_path / "x.png")  # which needs none
+    plots.cam([str(runs / "source_only")], tmp_path / "x.png")  # which needs none
 
 
 def test_the_command_draws_and_says_where_and_nothing_else(runs, tmp_path):

@@ -7,11 +7,11 @@ curves: accuracy and loss terms over training; runs that differ only in the seed
 rounds: accuracy by round, from folders of run/rounds.py that differ only in the seed
 sync: GSDA's gradient norms by level over training, or DAAA's L_AT and target accuracy; several runs as in curves
 tsne: source and target features before and after training, or of several runs of one task side by side
-cam: class activation maps, where the network looks
+cam: class activation maps, where a network looks; several runs of one task beside each other, on the same pictures
 attention: what ToAlign or BIWAA aligns, TADA's regions, or the maps of all networks of DAAA
 pairs: pictures and translations (run/pair.py, or a run of DAAA), and how many of them --oracle classifies right
 confusion: the confusion matrix on the target
-sweep: accuracy over the values of one option, from a folder of run/benchmark.py
+sweep, bars: accuracy over the values of one option, or by task with deviations, from a folder of run/benchmark.py
 labels, domains: how often each class occurs, and example images of each domain; both work without a run
 """
 
@@ -27,9 +27,9 @@ from tfuda.reports import plots
 CONFIG = launch.config_flag()
 BEFORE = flags.DEFINE_string("before", "", "for tsne: folder of a source_only run of the same task")
 ORACLE = flags.DEFINE_string("oracle", "", "for pairs, and attention of DAAA: a source_only run on TARGET-TARGET")
-SEVERAL = {"curves": plots.curves, "rounds": plots.rounds, "sync": plots.sync, "tsne": plots.tsne}
+SEVERAL = {"curves": plots.curves, "rounds": plots.rounds, "sync": plots.sync, "tsne": plots.tsne, "cam": plots.cam}
 JUDGED = {"attention": plots.attention_of_run, "pairs": functools.partial(plots.pairs, say=print)}
-SINGLE = {**JUDGED, "cam": plots.cam, "confusion": plots.confusion_of_run, "sweep": plots.sweep}
+SINGLE = {**JUDGED, "confusion": plots.confusion_of_run, "sweep": plots.sweep, "bars": plots.bars}
 CONFIGS = {"labels": plots.labels, "domains": plots.domains}
 WORKDIR = flags.DEFINE_multi_string("workdir", None, f"folder of a run; {', '.join(SEVERAL)} take several, by commas")
 WHAT = flags.DEFINE_enum("what", None, [*SEVERAL, *SINGLE, *CONFIGS], "which picture to draw")

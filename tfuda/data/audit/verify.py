@@ -214,8 +214,9 @@ def as_json(report: Report) -> dict:
 def text(report: Report, everything: bool = False) -> str:
     """Format the table, then the findings by kind: the first NAMED files of each kind, or all with `everything`."""
     lines = [*_table(rows(report)), ""]
-    told = itertools.groupby(sorted(filter(version, report.parts), key=version), version)
-    lines += [f"{name} version of the data set: {', '.join(part.name for part in group)}" for name, group in told]
+    for name in dict.fromkeys(filter(None, map(version, report.parts))):
+        of = ", ".join(part.name for part in report.parts if version(part) == name)
+        lines.append(f"{name} version of the data set: {of}")
     lines += [
         f"{domain}: {count} {'picture is' if count == 1 else 'pictures are'} there already in the same class"
         for domain, count in report.repeats.items()
