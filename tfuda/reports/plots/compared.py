@@ -25,6 +25,7 @@ from tfuda.data import pipeline
 from tfuda.data.tasks import Domain
 from tfuda.evaluation import evaluate
 from tfuda.experiment import training
+from tfuda.names import trains_source_only
 from tfuda.networks.base import Network
 from tfuda.reports.plots import attention, embedding
 
@@ -67,13 +68,15 @@ def cam(paths: Sequence[str], out: str | os.PathLike) -> None:
         if config.view != first.view:
             raise ValueError(f"{path} has another config.view than {paths[0]}: the networks see other pictures")
     rows = [(side, k) for side, count in ROWS.items() for k in shared_rows(task.tests[side], count)]
-    names = embedding.titles([config for config, _, _ in runs])
+    configs = [config for config, _, _ in runs]
+    kinds = [("response" if trains_source_only(config) else "aligned", "Grad-CAM") for config in configs]
     with figure_style.page(out, 1.9 + 1.15 * (1 + 2 * len(runs)), 0.9 + 1.3 * len(rows), "compressed") as figure:
         figure.suptitle(f"{figure_style.task_name(first.task)}: the same pictures for all", fontsize=10)
         grid = figure.subplots(len(rows), 1 + 2 * len(runs), squeeze=False)
         for side, cells in ((side, grid[[of == side for of, _ in rows]]) for side in ROWS):
             draw_side(cells, runs, side, np.array([k for of, k in rows if of == side]))
-        heads = ["image", *(f"{name}\n{what}" for name in names for what in ("aligned", "Grad-CAM"))]
+        names = zip(embedding.titles(configs), kinds, strict=True)
+        heads = ["image", *(f"{name}\n{what}" for name, kind in names for what in kind)]
         for axes, head in zip(grid[0], heads, strict=True):
             axes.set_title(head, fontsize=8)
         bar = figure.colorbar(ScalarMappable(cmap=attention.HEAT), ax=grid, shrink=0.4, aspect=25, ticks=[0, 1])
