@@ -79,7 +79,7 @@ def test_every_defect_is_found_and_nothing_else(broken, monkeypatch):
 
 
 def test_the_defects_are_of_every_kind_that_folders_can_have(broken):
-    lists = {"missing_domain", "unknown_class", "count", "bad_line", "bad_label", "renumbered"}
+    lists = {"missing_domain", "unknown_class", "count", "versions", "bad_line", "bad_label", "renumbered"}
     assert {kind for kind, _ in broken[1]} == set(inspect_file.KINDS) - lists
 
 
