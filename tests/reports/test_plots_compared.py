@@ -10,7 +10,8 @@ from test_plots import assert_picture, tiny
 from tfuda.experiment import training
 from tfuda.experiment.workdir import Workdir
 from tfuda.reports import plots
-from tfuda.reports.plots import attention, bars, compared
+from tfuda.reports.plots import attention, compared
+from tfuda.reports.plots.bars import shares
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +72,8 @@ def results(folder, values):
     with open(folder / "results.csv", "w", newline="") as file:
         writer = csv.DictWriter(file, ["cell", "task", "seed", "last"])
         writer.writeheader()
-        for (cell, task), shares in values.items():
-            writer.writerows({"cell": cell, "task": task, "seed": i, "last": v} for i, v in enumerate(shares))
+        for (cell, task), several in values.items():
+            writer.writerows({"cell": cell, "task": task, "seed": i, "last": v} for i, v in enumerate(several))
     return str(folder)
 
 
@@ -99,7 +100,7 @@ def test_bars_are_means_with_deviations_by_task_and_on_average(tmp_path, monkeyp
 
 def test_bars_of_a_single_task_have_no_average_and_what_is_missing_is_said(tmp_path):
     rows = [{"cell": "dann", "task": "R-S", "seed": "0", "last": 0.5}]
-    assert bars.shares(rows, "dann", ["R-S"]) == {"R-S": [0.5]}
+    assert shares(rows, "dann", ["R-S"]) == {"R-S": [0.5]}
     with pytest.raises(FileNotFoundError, match=r"is no folder of run/benchmark.py"):
         plots.bars(str(tmp_path), tmp_path / "x.png")
     many = results(tmp_path, {(f"c{i}", "R-S"): (0.5,) for i in range(9)})
