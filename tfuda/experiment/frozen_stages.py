@@ -14,13 +14,15 @@ So runs with other seeds, methods and tasks share what is there, in the cache fo
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
+import itertools
 import json
 import os
 import pathlib
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,7 +63,7 @@ def stored_task(config: ConfigDict, task: Task, method: Method, say: Say = build
     domains = [domain for part in (task.streams, task.tests, task.trains) for domain in part.values()]
     images = {id(domain.images): domain.images for domain in domains}
     names = {key: picture_names(found) for key, found in images.items()}
-    made: dict[int, Any] = {key: work.stored(images[key], names[key], say) for key in images}
+    made: dict[int, Any] = work.stored(images, names, say)
 
     def replaced(part: dict[str, Domain]) -> dict[str, Domain]:
         return {name: dataclasses.replace(domain, images=made[id(domain.images)]) for name, domain in part.items()}
@@ -126,16 +128,20 @@ class Work:
         }
         return hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()[:24]
 
-    def stored(self, images: np.ndarray | Files, names: Sequence[str], say: Say) -> StoredViews:
-        """Return the stored views of N pictures, computing those that are missing."""
-        missing = len(self.store.missing(names))
+    def stored(
+        self, images: Mapping[int, np.ndarray | Files], names: Mapping[int, Sequence[str]], say: Say
+    ) -> dict[int, StoredViews]:
+        """Return the stored views of several sets of pictures by their keys, computing those that are missing."""
+        missing = len(self.store.missing(itertools.chain(*names.values())))
         if missing:
-            self._make_room(missing * self.store.bytes_each)
             total = missing * self.store.bytes_each
+            self._make_room(total)
             say(f"frozen stages: {missing} pictures in {self.count + 1} views each, {amount(total)} in {self.folder}")
-            fill(self.store, names, Progress(self, images, names, missing, say))
+            progress = Progress(missing, say)
+            for key, found in images.items():
+                fill(self.store, names[key], functools.partial(self._told, progress, found, names[key]))
         write_whole(self.folder / "used", "")
-        return self.store.images(names)
+        return {key: self.store.images(found) for key, found in names.items()}
 
     def _make_room(self, need: int) -> None:
         """Delete what was unused for longest, until `need` more bytes are allowed; refuse more than the disk has."""
@@ -158,6 +164,9 @@ class Work:
                 f"--config.views={self.count}: the results of the frozen stages take {amount(need)}, and the disk of "
                 f"{home} has {amount(free)}: make room, set TFUDA_CACHE to another disk, or take fewer views"
             )
+
+    def _told(self, progress: Progress, images, names, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        return progress.told(self.compute(images, names, rows))
 
     def compute(self, images: np.ndarray | Files, names: Sequence[str], rows: Sequence[int]) -> Iterator[np.ndarray]:
         """Yield the views of some rows of N pictures, [<= each, V + 1, h, w, C].
@@ -201,15 +210,15 @@ class Work:
 
 
 class Progress:
-    """Compute views as `fill` asks, with a line for the user at every tenth."""
+    """Say a line for the user at every tenth of `total` pictures."""
 
-    def __init__(self, work: Work, images: np.ndarray | Files, names: Sequence[str], total: int, say: Say):
-        self.work, self.images, self.names, self.total, self.say = work, images, names, total, say
+    def __init__(self, total: int, say: Say):
+        self.total, self.say = total, say
         self.done, self.start = 0, time.monotonic()
 
-    def __call__(self, rows: Sequence[int]) -> Iterable[np.ndarray]:
-        """Yield the views of some rows."""
-        for part in self.work.compute(self.images, self.names, rows):
+    def told(self, parts: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Yield the parts [n, ...], and count their pictures."""
+        for part in parts:
             before, self.done = self.done, self.done + len(part)
             if 10 * self.done // self.total > 10 * before // self.total and self.done < self.total:
                 left = (time.monotonic() - self.start) * (self.total - self.done) / self.done

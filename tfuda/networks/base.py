@@ -103,6 +103,9 @@ class Network(keras.Model):
         self.stages, self.shown = list(stages), shown
         learning = [at for at, stage in enumerate(self.stages) if stage.trainable]
         self.frozen = learning[0] if learning else len(self.stages)  # how many of the first stages do not learn
+        self.temperature = (
+            1.0  # served probabilities are softmax(logits / temperature): tfuda/evaluation/calibration.py
+        )
         self.attention = attention
         self.pool = keras.layers.GlobalAveragePooling2D(dtype=ops.real(), name="pool")
         linear = {"kernel_initializer": initializer(initial), "dtype": ops.real()}

@@ -44,7 +44,7 @@ def probabilities(network: Network, values: Sequence = ()) -> Callable[[tf.Tenso
     def work(images):
         with keras.StatelessScope([(variable, whole(value, variable.dtype)) for variable, value in pairs]):
             logits = network(images, training=False).logits
-        return tf.cast(tf.nn.softmax(logits), tf.float32)
+        return tf.cast(tf.nn.softmax(logits / network.temperature), tf.float32)
 
     return work
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,10 +15,11 @@ import numpy as np
 from tfuda.atomic_files import open_whole, write_whole
 from tfuda.data.files import Files
 from tfuda.data.tasks import Task
-from tfuda.evaluation import evaluate, pictures_to_label, warning_signs
+from tfuda.evaluation import calibration, evaluate, pictures_to_label, validators, warning_signs
 from tfuda.evaluation.combined_estimate import Estimate, Row
 from tfuda.evaluation.validators import softmax
-from tfuda.experiment import frozen_stages, training
+from tfuda.experiment import card_facts, frozen_stages, training
+from tfuda.experiment.workdir import Workdir
 from tfuda.serving import export, predict
 from tfuda.studies.adaptation import choice
 from tfuda.studies.adaptation.choice import PLAIN, Candidate
@@ -57,12 +59,15 @@ def deliver(
         for one in candidates
     }
     config, candidate = done[chosen]
-    _, _, method = training.load_run(asked.folder / "candidates" / chosen, last=True)
+    workdir = Workdir(asked.folder / "candidates" / chosen)
+    of, _, method = training.load_run(workdir.path, last=True)
     seen = outputs(config, task, method)
-    warnings = [*([stopped + "."] if stopped else []), *signs(task, candidate, seen, estimates)]
-    model = asked.folder / "export"
-    images = task.streams["target"].images
-    export.export_network(method.network, task.classes, model, images[:64])
+    weights = density_ratio(seen)
+    warnings = [*([stopped + "."] if stopped else []), *signs(task, candidate, seen, estimates, weights)]
+    method.network.temperature = heat = temperature(candidate, weights)
+    model, images = asked.folder / "export", task.streams["target"].images
+    card = card_facts.model_card(of, task, method, workdir, estimates[chosen], warnings)
+    export.export_network(method.network, task.classes, model, images[:64], card=card)
     with open_whole(asked.folder / "predictions.csv", **predict.CSV) as out:
         bad = predict.predict_files(export.Model(model), [asked.target], out, say)
     write_whole(asked.folder / "label_these.csv", label_these(task, candidates, candidate, seen["target"].features))
@@ -73,6 +78,7 @@ def deliver(
         "scores": {name: round(value, 4) for name, value in found.items()},
         "criterion": choice.CRITERION,
         "margin": choice.MARGIN,
+        "temperature": round(heat, 4),
         "source_accuracy": round(float((candidate.source_logits.argmax(1) == candidate.source_labels).mean()), 4),
         "warnings": warnings,
         "unreadable": bad,
@@ -91,17 +97,33 @@ def rounded(found: Estimate) -> dict[str, float]:
 
 
 def outputs(config, task: Task, method) -> dict[str, evaluate.Seen]:
-    """Return the chosen network's outputs on held-out source and on target images."""
+    """Return the chosen network's outputs on held-out source, on target, and on some source training images."""
     stored = frozen_stages.stored_task(config, task, method, lambda line: None)
     observer = evaluate.Observer(method.network)
     return {
         "source": observer(stored.tests["source"].images),
         "target": observer(stored.streams["target"].images),
+        "train": observer(validators.evenly(stored.streams["source"].images)),
     }
 
 
+def density_ratio(seen: Mapping[str, evaluate.Seen]) -> np.ndarray:
+    """Return how much likelier each held-out source image is in the target than in the source, [V]."""
+    return validators.ratio(seen["train"].features, seen["target"].features, seen["source"].features)
+
+
+def temperature(candidate: Candidate, weights: np.ndarray) -> float:
+    """Return the temperature for served probabilities, from held-out source images that resemble the target."""
+    found = calibration.temperature(candidate.source_logits, candidate.source_labels, weights)
+    return found if math.isfinite(found) else 1.0
+
+
 def signs(
-    task: Task, candidate: Candidate, seen: Mapping[str, evaluate.Seen], estimates: Mapping[str, Estimate]
+    task: Task,
+    candidate: Candidate,
+    seen: Mapping[str, evaluate.Seen],
+    estimates: Mapping[str, Estimate],
+    weights: np.ndarray,
 ) -> list[str]:
     """Return the warnings about the chosen candidate, as sentences."""
     plain = estimates[PLAIN] if candidate.name != PLAIN else None
@@ -116,6 +138,7 @@ def signs(
         candidate.name,
         estimates[candidate.name],
         plain,
+        weights,
     )
     return warning_signs.warning_signs(case)
 

@@ -1,0 +1,208 @@
+"""`tfuda adapt`: candidates, the choice without labels, what is delivered, and what is refused."""
+
+import csv
+import json
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tfuda.experiment import callbacks, training
+from tfuda.serving.export import Model
+from tfuda.studies.adaptation import adapt, choice, outcome
+
+pytestmark = pytest.mark.usefixtures("cache")
+CLASSES = ("blue", "green", "red")
+
+
+def picture(place, colour, rng):
+    shades = rng.integers(0, 60, (24, 24, 3))
+    shades[..., CLASSES[::-1].index(colour)] += 150
+    place.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(shades.astype("uint8")).save(place)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """photos/ of three classes, scans/ of the same in any order, and scans_labelled/."""
+    home, rng = tmp_path_factory.mktemp("folders"), np.random.default_rng(0)
+    for colour in CLASSES:
+        for i in range(12):
+            picture(home / "photos" / colour / f"{i}.png", colour, rng)
+        for i in range(8):
+            picture(home / "scans_labelled" / colour / f"{i}.png", colour, rng)
+            picture(home / "scans" / f"{i}_{colour}.png", colour, rng)
+    (home / "scans" / "broken.jpg").write_bytes(b"no picture")
+    return home
+
+
+def small(config):
+    """A small network from random weights, and few steps."""
+    config.network.update(name="small", bottleneck=0, neck="linear", frozen="0")
+    config.network_options = {"widths": (4, 6, 8), "convolutions": 1, "stride": 2, "norm": True}
+    config.view.update(resize=20, size=16)
+    config.weights, config.views, config.steps, config.segment = "", 2, 30, 15
+    config.optimizer.rate = 0.05
+
+
+def request(folders, workdir, **more):
+    asked = {"cells": ("dann",), "change": small, **more}
+    return adapt.Request(str(folders / "photos"), str(folders / "scans"), str(workdir), **asked)
+
+
+@pytest.fixture(scope="module")
+def finished(folders, tmp_path_factory):
+    """(workdir, result, lines) of a whole adaptation."""
+    workdir, lines = tmp_path_factory.mktemp("adapted") / "w", []
+    asked = request(folders, workdir, labels=str(folders / "scans_labelled"))
+    return workdir, adapt.adapt(asked, lines.append), lines
+
+
+def test_everything_is_delivered(finished, folders):
+    workdir, result, lines = finished
+    assert result == json.loads((workdir / "result.json").read_text())
+    assert result["chosen"] in ("source_only", "dann") and {*result["scores"]} == {"source_only", "dann"}
+    assert result["estimate"]["low"] <= result["estimate"]["value"] <= result["estimate"]["high"]
+    assert result["finished"] and result["unreadable"] == 1 and 0.05 <= result["temperature"] <= 20
+    assert any("1 of 2: training source_only" in line for line in lines)
+    with open(workdir / "predictions.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 24 and {row["label"] for row in rows} <= {*CLASSES}
+    truth = np.mean([row["label"] in row["file"] for row in rows])
+    assert truth > 0.6 and result["measured"] > 0.6
+    with open(workdir / "label_these.csv", encoding="utf-8") as file:
+        wanted = [row["file"] for row in csv.DictReader(file)]
+    assert len(wanted) == len({*wanted}) == 20 and {*wanted} <= {row["file"] for row in rows}
+    card = json.loads((workdir / "export" / "model_card.json").read_text())
+    assert result["chosen"] in json.dumps(card) and (workdir / "export" / "README.md").is_file()
+
+
+def test_served_confidences_have_the_temperature(finished, folders):
+    workdir, result, _ = finished
+    file = folders / "scans" / "0_red.png"
+    served = Model(workdir / "export").files([file.read_bytes()])[0]
+    _, task, _ = training.load_run(workdir / "candidates" / result["chosen"], last=True)
+    names = [path.rpartition("/")[2] for path in task.streams["target"].images]
+    kept = choice.read_outputs("", workdir / "candidates" / result["chosen"] / "outputs.npz")
+    logits = kept.target_logits[names.index(file.name)] / result["temperature"]
+    expected = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
+    np.testing.assert_allclose(served, expected, atol=5e-3)  # logits are kept in half precision
+
+
+def test_the_same_command_trains_nothing_again(finished, folders):
+    workdir, result, _ = finished
+    lines = []
+    asked = request(folders, workdir, labels=str(folders / "scans_labelled"))
+    assert adapt.adapt(asked, lines.append) == result
+    assert sum("nothing to train" in line for line in lines) == 2
+    with pytest.raises(ValueError, match="was made with --seed=0: choose a new folder"):
+        adapt.adapt(asked._replace(seed=1), lines.append)
+
+
+def test_a_stop_delivers_the_best_so_far_and_the_same_command_resumes(folders, tmp_path, monkeypatch):
+    plain = training.train_run
+
+    def stops(config, workdir, **options):
+        if config.method == "dann":
+            raise callbacks.Stopped("stopped at step 1 of 30; the same command resumes")
+        return plain(config, workdir, **options)
+
+    monkeypatch.setattr(training, "train_run", stops)
+    asked = request(folders, tmp_path / "w")
+    result = adapt.adapt(asked, lambda line: None)
+    assert result["chosen"] == "source_only" and not result["finished"]
+    assert result["warnings"][0] == "stopped in dann; the same command resumes."
+    assert (tmp_path / "w" / "predictions.csv").is_file() and "measured" not in result
+    monkeypatch.setattr(training, "train_run", plain)
+    assert adapt.adapt(asked, lambda line: None)["finished"]
+
+
+def test_a_budget_that_is_used_up_leaves_candidates_out(folders, tmp_path):
+    result = adapt.adapt(request(folders, tmp_path / "w", minutes=1e-6), lambda line: None)
+    assert result["scores"].keys() == {"source_only"}
+    assert "left no time for dann" in result["warnings"][0]
+
+
+def test_labelled_target_pictures_train(folders, tmp_path):
+    config = adapt.configured(request(folders, tmp_path, labelled=str(folders / "scans_labelled")), "dann")
+    task = adapt.found_task(config, lambda line: None)
+    assert len(task.streams["target_labelled"]) == 24 and len(task.streams["target"]) == 24
+    assert task.streams["target"].labels is None
+
+
+@pytest.mark.parametrize(
+    "source, target, sentence",
+    [
+        ("photos", "photos", "are the same folder"),
+        ("photos", "photos/red", "lies inside of"),
+        ("photos/red", "photos", "lies inside of"),
+        ("photos", "nowhere", "--target=.*nowhere: there is no such folder"),
+        ("photos", "empty", "holds no picture"),
+        ("one", "scans", "a classifier needs at least two classes"),
+        ("photos", "single", "the target has 1 readable picture: at least 2 are needed"),
+    ],
+)
+def test_folders_that_cannot_be_adapted_to_are_one_sentence(folders, tmp_path, source, target, sentence):
+    for name in ("empty", "single", "one/red"):
+        (folders / name).mkdir(exist_ok=True, parents=True)
+    picture(folders / "single" / "a.png", "red", np.random.default_rng(0))
+    picture(folders / "one" / "red" / "a.png", "red", np.random.default_rng(0))
+    asked = request(folders, tmp_path / "w")._replace(source=str(folders / source), target=str(folders / target))
+    with pytest.raises((ValueError, FileNotFoundError), match=sentence):
+        adapt.adapt(asked, lambda line: None)
+
+
+def test_a_folder_with_other_files_is_refused(folders, tmp_path):
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(ValueError, match="holds other files: choose a new folder"):
+        adapt.adapt(request(folders, tmp_path), lambda line: None)
+
+
+# ---- the choice
+
+
+def candidate(name, accuracy, seed=0, sharp=4.0):
+    """Logits of 3 classes that are right for a share of 400 target images, and of the source."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(400) % 3
+
+    def logits(share):
+        seen = np.where(rng.random(400) < share, labels, (labels + 1) % 3)
+        scale = np.where(seen == labels, sharp, sharp / 4)[:, None]  # unsure where wrong
+        return np.eye(3)[seen] * scale + rng.normal(0, 0.1, (400, 3))
+
+    return choice.Candidate(name, logits(0.9), labels, logits(accuracy))
+
+
+@pytest.mark.parametrize("criterion", choice.CRITERIA)
+def test_every_criterion_prefers_the_clearly_better_network(criterion):
+    found = choice.scores([candidate("source_only", 0.4), candidate("a", 0.8, 1), candidate("b", 0.78, 2)], criterion)
+    assert choice.choose(found) in ("a", "b")
+
+
+def test_source_only_stays_unless_another_is_better_by_the_margin():
+    assert choice.choose({"source_only": 0.5, "dann": 0.505}, 0.01) == "source_only"
+    assert choice.choose({"source_only": 0.5, "dann": 0.511}, 0.01) == "dann"
+    assert choice.choose({"source_only": 0.5, "dann": 0.5}, 0.0) == "source_only"
+    assert choice.choose({"source_only": 0.5, "dann": -math.inf}, 0.01) == "source_only"
+
+
+def test_a_candidate_that_is_not_finite_is_never_chosen():
+    bad = candidate("bad", 0.9)
+    bad.target_logits[3, 1] = np.nan
+    found = choice.scores([candidate("source_only", 0.4), bad])
+    assert found["bad"] == -math.inf and choice.choose(found) == "source_only"
+
+
+def test_the_calibration_table_is_read(tmp_path):
+    file = tmp_path / "table.csv"
+    file.write_text("# a comment\ntask,cell,seed,truth,doc,gde\nT-O,dann,0,0.5,0.4,0.6\n")
+    assert outcome.calibration_rows(file) == [("T-O", {"doc": 0.4, "gde": 0.6}, 0.5)]
+    assert outcome.calibration_rows(tmp_path / "none.csv") == []
+
+
+def test_outputs_of_a_stranger_are_refused(tmp_path):
+    np.savez(tmp_path / "outputs.npz", source_logits=np.zeros([2, 3]))
+    with pytest.raises(ValueError, match="source_labels"):
+        choice.read_outputs("a", tmp_path / "outputs.npz")
