@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -12,15 +13,24 @@ import tensorflow as tf
 from tfuda.data import pipeline
 from tfuda.data.files import Files
 from tfuda.networks.base import Network
-from tfuda.serving import lite, model_card, publish, saved_model
+from tfuda.serving import lite, model_card, onnx_file, publish, saved_model
+from tfuda.serving.fixed_size import FixedSize
 from tfuda.serving.lite import Lite
 from tfuda.serving.model_card import Card
+from tfuda.serving.onnx_file import Onnx
 from tfuda.serving.saved_model import Model
 
-SAVEDMODEL, TFLITE = "savedmodel", ".tflite"
+SAVEDMODEL, TFLITE, ONNX = "savedmodel", ".tflite", ".onnx"
+WRITERS: dict[str, Any] = {SAVEDMODEL: saved_model, "tflite": lite, "onnx": onnx_file}
 
 # Suffix that each format adds to the name of a model.
-FORMATS = {SAVEDMODEL: "", "savedmodel-float16": "-float16", "tflite": TFLITE, "tflite-float16": f"-float16{TFLITE}"}
+FORMATS = {
+    SAVEDMODEL: "",
+    "savedmodel-float16": "-float16",
+    "tflite": TFLITE,
+    "tflite-float16": f"-float16{TFLITE}",
+    "onnx": ONNX,
+}
 
 
 def export_network(
@@ -42,8 +52,8 @@ def export_network(
         card: what is known of the network, for README.md and model_card.json; None for the classes alone.
     """
     out = pathlib.Path(os.path.abspath(out))
-    writer, half = lite if form.startswith("tflite") else saved_model, form.endswith("float16")
-    check_place(out, writer is lite)
+    writer, half = WRITERS[form.removesuffix("-float16")], form.endswith("-float16")
+    check_place(out, writer is not saved_model)
     with publish.staged_output(out) as ready:
         writer.write_model(network, classes, ready, half)
         row = {"format": form, "MB": f"{megabytes(ready):.2f}", **parity(network, ready, probe)}
@@ -56,20 +66,22 @@ def output_paths(out: str, forms: Iterable[str]) -> dict[str, str]:
     """Return {form: path to write}."""
     if strange := {*forms} - {*FORMATS}:
         raise ValueError(f"--format={min(strange)} is unknown: choose some of {', '.join(FORMATS)}")
-    return {form: out.removesuffix(TFLITE) + FORMATS[form] for form in forms}
+    return {form: out.removesuffix(TFLITE).removesuffix(ONNX) + FORMATS[form] for form in forms}
 
 
 def check_place(out: pathlib.Path, file: bool) -> None:
     """Raise ValueError if `out` exists and is not a model of this kind."""
     if file and out.is_dir():
-        raise ValueError(f"--out={out} is a folder, but a .tflite is a file: choose another name")
+        raise ValueError(f"--out={out} is a folder, but a .tflite or .onnx is a file: choose another name")
     if not file and out.exists() and not (out / "saved_model.pb").is_file():
         raise ValueError(f"--out={out} exists and is not a SavedModel: choose another folder")
 
 
-def open_model(path: str | os.PathLike) -> Model | Lite:
-    """Load an export: a file as .tflite, anything else as SavedModel."""
-    return Lite(path) if os.path.isfile(path) else Model(path)
+def open_model(path: str | os.PathLike) -> Model | FixedSize:
+    """Load an export: a file as .onnx by its name or as .tflite, anything else as SavedModel."""
+    if not os.path.isfile(path):
+        return Model(path)
+    return Onnx(path) if os.fspath(path).endswith(ONNX) else Lite(path)
 
 
 def parity(network: Network, path: pathlib.Path, probe: np.ndarray | Files) -> dict:

@@ -16,14 +16,15 @@ import pathlib
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
 
 from tfuda.data import decodable, views
 from tfuda.networks.base import Network
-from tfuda.serving.saved_model import CLASSES, checked_network, fit_size, probabilities
+from tfuda.serving.fixed_size import FixedSize
+from tfuda.serving.saved_model import CLASSES, probabilities
 
 VIEW = "view.json"
 USE = """TensorFlow's interpreter, or LiteRT's, runs this file. Images are uint8 [n, H, W, 3] of the network's size:
@@ -85,36 +86,19 @@ def interpreter(path: pathlib.Path):
     return Interpreter(str(path), num_threads=decodable.cores())
 
 
-class Lite:
-    """Predict with a .tflite of `export`; only one thread at a time may call the object."""
+class Lite(FixedSize):
+    """Predict with a .tflite of `export`."""
 
     def __init__(self, path: str | os.PathLike):
         path = pathlib.Path(path)
         try:
             with zipfile.ZipFile(path) as archive:
-                self.classes = archive.read(CLASSES).decode().splitlines()
+                classes = archive.read(CLASSES).decode().splitlines()
                 view = views.View(**json.loads(archive.read(VIEW)))
             with quietly():
-                self.runner = interpreter(path).get_signature_runner()
-                size = tuple(map(int, self.runner.get_input_details()["images"]["shape_signature"][1:]))
-                self.run([np.zeros(size, np.uint8)])  # the first call chooses the delegate
+                runner = interpreter(path).get_signature_runner()
+                size = tuple(map(int, runner.get_input_details()["images"]["shape_signature"][1:]))
+                runner(images=np.zeros([1, *size], np.uint8))  # the first call chooses the delegate
         except (zipfile.BadZipFile, KeyError, ValueError):
             raise ValueError(f"--model={path} is not a .tflite of run/export.py: export the run again") from None
-        self.fit = tf.function(
-            lambda picture: fit_size(picture, view, size),
-            input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)],
-        )
-
-    def run(self, ready: Sequence[np.ndarray]) -> np.ndarray:
-        """Return probabilities float32 [n, K] of n images of the network's size."""
-        if not ready:
-            return np.zeros([0, len(self.classes)], np.float32)
-        return self.runner(images=np.stack(ready))["probabilities"]
-
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Return probabilities float32 [n, K] of images uint8 [n, h, w, 3]."""
-        return self.run([self.fit(image).numpy() for image in checked_network(images)])
-
-    def files(self, encoded: list[bytes]) -> np.ndarray:
-        """Return probabilities float32 [n, K] of encoded pictures."""
-        return self.run([self.fit(views.decode(tf.constant(one))).numpy() for one in encoded])
+        super().__init__(lambda images: runner(images=images)["probabilities"], classes, view, size)

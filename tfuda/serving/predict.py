@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from tfuda.data.decodable import hushed, readable
 from tfuda.data.files import ENDINGS, pictures_below
-from tfuda.serving.lite import Lite
+from tfuda.serving.fixed_size import FixedSize
 from tfuda.serving.saved_model import Model
 
 CSV: dict[str, Any] = {"mode": "w", "newline": "", "encoding": "utf-8", "errors": "surrogateescape"}  # for open
@@ -55,7 +55,9 @@ def batches(
         yield names, contents
 
 
-def predict_files(model: Model | Lite, paths: Iterable[str], out: TextIO, complain: Callable[[str], None]) -> int:
+def predict_files(
+    model: Model | FixedSize, paths: Iterable[str], out: TextIO, complain: Callable[[str], None]
+) -> int:
     """Write `file,label,confidence` for every readable picture; return the number of unreadable files.
 
     Args:

@@ -4,11 +4,11 @@
     python run/export.py --workdir=runs/one --out=saved_models/one --format=savedmodel-float16,tflite,tflite-float16
 
 A SavedModel has two signatures: serving_default takes images, uint8 [n, h, w, 3] of any size, and serve_bytes takes
-JPEG or PNG strings. Both return probabilities, label and class. A .tflite takes images of the network's size. The
-other formats are named after --out: one-float16, one.tflite, one-float16.tflite. The weights are those of the
-checkpoint that config.select chose, or with --last those of the last checkpoint. The printed table compares each
-model with the Keras model. README.md and model_card.json, beside the SavedModel or in the archive after a .tflite,
-say what the model learnt from, how it was made, and what is known of its quality.
+JPEG or PNG strings. Both return probabilities, label and class. A .tflite and a .onnx take images of the network's
+size. The other formats are named after --out: one-float16, one.tflite, one-float16.tflite, one.onnx. The weights are
+those of the checkpoint that config.select chose, or with --last those of the last checkpoint. The printed table
+compares each model with the Keras model. README.md and model_card.json, beside the SavedModel or within the file of
+another format, say what the model learnt from, how it was made, and what is known of its quality.
 """
 
 from absl import flags
