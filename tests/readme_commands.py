@@ -38,7 +38,7 @@ HOW: dict[str, list[str] | None] = {
     ],
     r"python run/train\.py --config=configs/domainnet126\.py:mme": [*PRETRAINED, "--config.batches.target=4"],
     r"python run/train\.py --config=configs/office": PRETRAINED,
-    r"python run/train\.py --config=configs/emoji\.py": [*ONE, "--config.batch=4"],
+    r"python run/train\.py --config=configs/emoji\.py": [*PRETRAINED, "--config.views=1"],
     r"python run/benchmark\.py .*=\S*daaa": [*SHORT_PAIRS, "--seeds=1"],
     r"python run/benchmark\.py ": [*FEW, "--seeds=1"],
     r"python run/tune\.py .*hyperband": ["--config.steps=8", "--config.segment=2", *FEW[2:], "--trials=2"],

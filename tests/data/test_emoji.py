@@ -5,6 +5,7 @@ import re
 import runpy
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -109,6 +110,14 @@ def test_a_domain_is_drawn_once_and_has_the_same_things_as_the_others(few, monke
     monkeypatch.setattr(emoji, "drawn", None)
     for name, domain in made.items():
         np.testing.assert_array_equal(emoji.load_domain(name, "test").images, domain.images)
+
+
+def test_two_at_once_draw_the_same_and_leave_one_whole_file(few):
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: emoji.load_domain("L").images, range(2))
+    np.testing.assert_array_equal(first, second)
+    assert [*few.iterdir()] == [emoji.cache_file("L")]
+    np.testing.assert_array_equal(np.load(emoji.cache_file("L"))["images"], first)
 
 
 DAMAGE = {

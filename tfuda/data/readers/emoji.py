@@ -11,7 +11,7 @@ list follows from Unicode's groups of emoji by four rules (docs/data-sets.md#emo
 - of things that differ in colour, direction, hour or gender alone, the list keeps the first;
 - every domain has a picture of the thing, and no two pictures are the same.
 
-The protocol is Office-Home's: all pictures of the source train, all of the target train without labels and are
+The protocol is Office-Home's: the source trains with labels, all pictures of the target train without labels and are
 measured. With `unseen` a fifth of each class's things, the same in every domain and for every seed, is kept out of
 all training sets, and only these are measured.
 
