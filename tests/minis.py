@@ -102,6 +102,7 @@ def small(file: pathlib.Path, miniature, cell: str = "") -> ConfigDict:
     config.steps = config.segment = 1
     if config.view.size:
         config.view.update(resize=20, size=16)
+        config.weights, config.views = "", min(config.views, 2)
         config.network.name, config.network_options = "small", {"widths": (4, 8), "stride": 2}
         config.network.bottleneck = min(config.network.bottleneck, 8)
         config.batch = 4
