@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from tfuda.studies import grid, paper_tables, table_text, tables
+from tfuda.studies import grid, kept_results, paper_tables, table_text, tables
 
 Change = Callable[[ConfigDict], None]
 
@@ -64,25 +64,37 @@ def of_table(
     return found
 
 
-def perform(job: Job, say: Callable[[str], None], by: Callable = grid.in_turn) -> int:
+def perform(
+    job: Job, say: Callable[[str], None], by: Callable = grid.in_turn, known: pathlib.Path | None = None
+) -> int:
     """Train the runs of a grid, write and say its tables, and return 1 if a run diverged, else 0.
 
     Args:
         job: the grid.
         say: receives each message.
         by: trains the runs, as in grid.perform_runs.
+        known: folder of results of the same settings, whose rows need no training.
     """
+    kept = kept_results.known_rows(known, job.runs) if known else {}
+    places = [(run.cell, run.task, run.seed) for run in job.runs]
     if job.title:
         say(job.title)
 
+    def whole(rows: list[dict]) -> list[dict]:
+        found = kept | {(row["cell"], row["task"], row["seed"]): row for row in rows}
+        return [found[place] for place in places if place in found]
+
     def report(rows: list[dict]) -> str:
+        rows = whole(rows)
+        kept_results.write_about(job.runs, rows, job.folder)
         quotes = tables.quoted(rows, job.runs[0].config, job.tuned)
         tables.write_report(rows, job.folder, job.tuned, job.pairs, quotes)
         return "\n".join(map(table_text.markdown, tables.tables_of(rows, "last", job.tuned, quotes)))
 
-    rows, diverged = grid.perform_runs(job.runs, say, report, by)
-    if rows:
-        say(f"\n{report(rows)}\n{tables.side_by_side(rows)}\n")
+    rest = [run for run, place in zip(job.runs, places, strict=True) if place not in kept]
+    rows, diverged = grid.perform_runs(rest, say, report, by)
+    if whole(rows):
+        say(f"\n{report(rows)}\n{tables.side_by_side(whole(rows))}\n")
         say("\n".join(str(job.folder / name) for name in tables.NAMES))
         say("with `selected`, `oracle` and paired tests")
     return int(diverged > 0)

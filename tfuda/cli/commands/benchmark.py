@@ -31,6 +31,9 @@ TASKS = flags.DEFINE_list("tasks", [], "tasks, or the name of a list of tasks in
 SEEDS = flags.DEFINE_integer("seeds", 0, "how many seeds, from 0; 0 for 1, or for the table's", lower_bound=0)
 BASELINE = flags.DEFINE_string("baseline", "", "cell that the others are tested against; empty for the first")
 PROCESSES = flags.DEFINE_integer("processes", 1, "how many runs train at once", lower_bound=1)
+KNOWN = flags.DEFINE_string(
+    "known", "", "folder of a results.csv of the same settings, whose runs are not trained again"
+)
 WORKDIR = flags.DEFINE_string("workdir", "runs/benchmark", "folder of all runs")
 
 
@@ -39,6 +42,7 @@ def main(words):
         raise ValueError(f"--config.{min(fixed)} is one value for all runs: name --tasks and --seeds instead")
     folder, change, say = pathlib.Path(WORKDIR.value), launch.overrides(), functools.partial(print, flush=True)
     cells, tasks, seeds = METHODS.value, TASKS.value, SEEDS.value
+    known = pathlib.Path(KNOWN.value) if KNOWN.value else None
     if TABLE.value and BASELINE.value:
         raise ValueError("--table names the pairs of rows that are tested: leave out --baseline")
     if TABLE.value:
@@ -50,9 +54,9 @@ def main(words):
         jobs = [benchmark.of_file(file, cells, wanted, seeds or 1, BASELINE.value, folder, change)]
     if (count := min(PROCESSES.value, sum(grid.missing(job.runs) for job in jobs))) > 1:
         by = processes.several(count, devices.DEVICES.value, devices.STRATEGY.value, launch.by_xla())
-        return max(benchmark.perform(job, say, by) for job in jobs)
+        return max(benchmark.perform(job, say, by, known) for job in jobs)
     with devices.chosen():
-        return max(benchmark.perform(job, say) for job in jobs)
+        return max(benchmark.perform(job, say, known=known) for job in jobs)
 
 
 def run() -> None:

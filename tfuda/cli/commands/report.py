@@ -16,7 +16,7 @@ from absl import flags
 
 from tfuda.cli import launch
 from tfuda.reports.pages import index, page
-from tfuda.studies import tables, validators_study
+from tfuda.studies import estimates_study, tables, validators_study
 
 # name: function(folders, out, say) -> path of the written file
 KINDS = {
@@ -24,6 +24,7 @@ KINDS = {
     "index": index.index,
     "table": tables.of_folder,
     "validators": validators_study.write_report,
+    "estimates": estimates_study.write_report,
 }
 WHAT = flags.DEFINE_enum("what", None, [*KINDS], "what to write")
 OUT = flags.DEFINE_string("out", "", "file to write, for table a folder; empty for the name above in FOLDER")
