@@ -50,7 +50,7 @@ def folders(tmp_path_factory):
 def train(folders, workdir, *more):
     return command(
         "train",
-        "--config=configs/folders.py:toalign",
+        "--config=configs/folders.py:toalign@small",
         f"--config.source={folders / 'photos'}",
         f"--config.target={folders / 'scans'}",
         f"--workdir={workdir}",
@@ -93,6 +93,24 @@ def test_the_same_command_again_trains_nothing_and_delivers_again(folders, run):
     (run[0] / "predictions.csv").unlink()
     done = train(folders, run[0], f"--config.labels={folders / 'test'}")
     assert done.returncode == 0 and "finished run" in done.stdout and (run[0] / "predictions.csv").is_file()
+
+
+def test_the_default_trains_on_what_a_pretrained_network_made_of_the_pictures(folders, tmp_path):
+    done = command(
+        "train",
+        "--config=configs/folders.py:dannp",
+        f"--config.source={folders / 'photos'}",
+        f"--config.target={folders / 'scans'}",
+        f"--workdir={tmp_path}",
+        *QUICK[:3],
+        "--config.view.resize=40",
+        "--config.view.size=32",
+        "--config.views=1",
+        env={**os.environ, "TFUDA_CACHE": str(folders / "cache")},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "frozen stages: 240 pictures in 2 views each" in done.stdout and "from scratch" not in done.stdout
+    assert len((tmp_path / "predictions.csv").read_text("utf-8").splitlines()) == 121
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ from tfuda.experiment.workdir import OUTPUTS, Workdir
 from tfuda.studies.adaptation import choice, outcome
 from tfuda.studies.adaptation.choice import PLAIN, Candidate
 
-PORTFOLIO = ("dann", "dannp", "mcc", "hda+toalign")  # from cheap to dear, by the emoji's evidence
+PORTFOLIO = ("dann", "dannp", "mcc", "dannp+toalign")  # from cheap to dear, by the emoji's evidence
 ASKED, RESULT = "adapt.json", "result.json"
 FEW, MANY = 5000, 20_000  # pictures up to which 4 views and 1 view of each are computed; none beyond
 Say = Callable[[str], None]

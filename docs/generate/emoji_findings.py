@@ -1,0 +1,129 @@
+"""Write the tables of docs/emoji-findings.md and README.md from docs/results/emoji: results.csv and results.json.
+
+python docs/generate/emoji_findings.py
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import pathlib
+import statistics
+from collections.abc import Sequence
+
+from configs import emoji
+from tfuda.studies import significance
+
+DOCS = pathlib.Path(__file__).parents[1]
+RESULTS = DOCS / "results" / "emoji"
+PAGE, README = DOCS / "emoji-findings.md", DOCS.parent / "README.md"
+START, END = "<!-- emoji table: written by docs/generate/emoji_findings.py -->", "<!-- end of the emoji table -->"
+BASE = "source_only"
+ALIKE = ("O-L", "L-O")  # L is O without its fills
+
+
+def rows() -> list[dict[str, str]]:
+    """Return the rows of results.csv."""
+    with open(RESULTS / "results.csv", encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def by_task(found: Sequence[dict[str, str]], column: str = "last") -> dict[str, dict[str, float]]:
+    """Return {cell: {task: mean over seeds, %}} of the cells that have every untuned task."""
+    cells = list(dict.fromkeys(row["cell"] for row in found))
+    values: dict[str, dict[str, float]] = {}
+    for cell in cells:
+        own = [row for row in found if row["cell"] == cell]
+        tasks = {
+            task: [100 * float(row[column]) for row in own if row["task"] == task] for task in emoji.TASKS["all"]
+        }
+        if all(tasks[task] for task in emoji.TASKS["untuned"]):
+            values[cell] = {task: statistics.fmean(each) for task, each in tasks.items() if each}
+    return values
+
+
+def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
+    """Return the mean over tasks and its standard error."""
+    error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+    return statistics.fmean(values), error
+
+
+def tested(values: dict[str, dict[str, float]]) -> dict[str, tuple[float, float, float, float]]:
+    """Return {cell: (mean gain over source_only, its standard error, p, p by Holm)}; one pair for each untuned task."""
+    untuned = emoji.TASKS["untuned"]
+    gains = {c: [own[t] - values[BASE][t] for t in untuned] for c, own in values.items() if c != BASE}
+    ps = [significance.sign_flip(each) for each in gains.values()]
+    holm = significance.holm(ps)
+    return {c: (*mean_and_error(g), p, h) for (c, g), p, h in zip(gains.items(), ps, holm, strict=True)}
+
+
+def short_table(values: dict[str, dict[str, float]]) -> list[str]:
+    """Return the table of averages: a line for each cell."""
+    gains, untuned = tested(values), emoji.TASKS["untuned"]
+    seven = [task for task in untuned if task not in ALIKE]
+    lines = [
+        "| method | average of 9 | of 7 | gain over source-only | p | p, Holm |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for cell, own in values.items():
+        nine, less = (statistics.fmean(own[task] for task in tasks) for tasks in (untuned, seven))
+        line = [f"`{cell}`", f"{nine:.1f}", f"{less:.1f}"]
+        if cell in gains:
+            gain, error, p, holm = gains[cell]
+            line += [f"{gain:+.1f} ± {error:.1f}", f"{p:.3f}", f"{holm:.3f}"]
+        lines.append(f"| {' | '.join(line + [''] * (6 - len(line)))} |")
+    return lines
+
+
+def long_table(values: dict[str, dict[str, float]]) -> list[str]:
+    """Return the table of tasks: a line for each cell, the tuned tasks last."""
+    tasks = [*emoji.TASKS["untuned"], *emoji.TUNED]
+    names = [f"{task} (tuned)" if task in emoji.TUNED else task for task in tasks]
+    lines = [f"| method | {' | '.join(names)} |", "|---|" + "---:|" * len(tasks)]
+    for cell, own in values.items():
+        lines.append(f"| `{cell}` | {' | '.join(f'{own[t]:.1f}' if t in own else '' for t in tasks)} |")
+    return lines
+
+
+def caption(found: Sequence[dict[str, str]], values: dict[str, dict[str, float]]) -> str:
+    """Return what the numbers are: seeds, n, commit, command."""
+    about = json.loads((RESULTS / "results.json").read_text("utf-8"))
+    counts = {}
+    for row in found:
+        if row["cell"] in values and row["task"] in emoji.TASKS["untuned"]:
+            counts.setdefault((row["cell"], row["task"]), set()).add(row["seed"])
+    few, many = min(map(len, counts.values())), max(map(len, counts.values()))
+    seeds = f"{few} seed" + "s" * (few > 1) if few == many else f"{few} to {many} seeds"
+    command = "python run/benchmark.py --config=configs/emoji.py --tasks=all"
+    return (
+        f"Target accuracy at the end of training in %, {seeds}, n = 9 untuned tasks. ± is the standard error over tasks, "
+        f"and p is of a sign-flip test over tasks. Commit {about['commit'][:10]}, TensorFlow "
+        f"{about['versions']['tensorflow']}:\n\n    {command} --seeds={many} --methods={','.join(values)}\n"
+    )
+
+
+def section() -> str:
+    """Return what stands in README."""
+    found = rows()
+    values = by_task(found)
+    return "\n".join([START, "", caption(found, values), *short_table(values), "", END])
+
+
+def replaced(text: str, new: str) -> str:
+    """Return a text with what stands between START and END replaced."""
+    before, _, rest = text.partition(START)
+    return before + new + rest.partition(END)[2]
+
+
+def page(text: str) -> str:
+    """Return docs/emoji-findings.md with its tables written anew."""
+    found = rows()
+    values = by_task(found)
+    both = [START, "", caption(found, values), *short_table(values), "", *long_table(values), "", END]
+    return replaced(text, "\n".join(both))
+
+
+if __name__ == "__main__":
+    README.write_text(replaced(README.read_text("utf-8"), section()), "utf-8")
+    PAGE.write_text(page(PAGE.read_text("utf-8")), "utf-8")
