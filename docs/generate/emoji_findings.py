@@ -20,6 +20,7 @@ RESULTS = DOCS / "results" / "emoji"
 PAGE, README = DOCS / "emoji-findings.md", DOCS.parent / "README.md"
 START, END = "<!-- emoji table: written by docs/generate/emoji_findings.py -->", "<!-- end of the emoji table -->"
 BASE = "source_only"
+HEAD = "| method | average of 9 | of 7 | gain over source-only | p | p, Holm |"
 ALIKE = ("O-L", "L-O")  # L is O without its fills
 
 
@@ -89,7 +90,7 @@ def long_table(values: dict[str, dict[str, float]]) -> list[str]:
 def caption(found: Sequence[dict[str, str]], values: dict[str, dict[str, float]]) -> str:
     """Return what the numbers are: seeds, n, commit, command."""
     about = json.loads((RESULTS / "results.json").read_text("utf-8"))
-    counts = {}
+    counts: dict[tuple[str, str], set[str]] = {}
     for row in found:
         if row["cell"] in values and row["task"] in emoji.TASKS["untuned"]:
             counts.setdefault((row["cell"], row["task"]), set()).add(row["seed"])
@@ -97,8 +98,8 @@ def caption(found: Sequence[dict[str, str]], values: dict[str, dict[str, float]]
     seeds = f"{few} seed" + "s" * (few > 1) if few == many else f"{few} to {many} seeds"
     command = "python run/benchmark.py --config=configs/emoji.py --tasks=all"
     return (
-        f"Target accuracy at the end of training in %, {seeds}, n = 9 untuned tasks. ± is the standard error over tasks, "
-        f"and p is of a sign-flip test over tasks. Commit {about['commit'][:10]}, TensorFlow "
+        f"Target accuracy at the end of training in %, {seeds}, n = 9 untuned tasks. ± is the standard error over "
+        f"tasks, and p is of a sign-flip test over tasks. Commit {about['commit'][:10]}, TensorFlow "
         f"{about['versions']['tensorflow']}:\n\n    {command} --seeds={many} --methods={','.join(values)}\n"
     )
 
