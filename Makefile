@@ -20,17 +20,16 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(READY)
-	@$(BIN)/python run/benchmark.py --config=configs/digits.py --methods=source_only,toalign --tasks=S-H \
-	  --seeds=1 --workdir=$(DEMO)/runs
-	@$(BIN)/python run/export.py --workdir=$(DEMO)/runs/dannp+toalign/S-H/seed0 --out=saved_models/demo
-	@$(BIN)/python run/images.py --config=configs/digits.py --domain=H --split=test --count=50 --out=$(DEMO)/images
-	@$(BIN)/python run/predict.py --model=saved_models/demo --out=$(DEMO)/predictions.csv $(DEMO)/images
-	@$(BIN)/python run/plot.py --what=curves --out=$(DEMO)/curves.png \
-	  --workdir=$(DEMO)/runs/source_only/S-H/seed0,$(DEMO)/runs/dannp+toalign/S-H/seed0
+	@$(BIN)/python run/benchmark.py --config=configs/emoji.py --methods=source_only,dannp --tasks=T-O --seeds=3 \
+	  --config.views=0 --config.source_classes=15 --config.target_classes=15 --workdir=$(DEMO)/runs
+	@$(BIN)/python run/plot.py --what=changed --out=$(DEMO)/changed.png \
+	  --workdir=$(DEMO)/runs/source_only/T-O/seed0,$(DEMO)/runs/dannp/T-O/seed0
 	@$(BIN)/python run/plot.py --what=tsne --out=$(DEMO)/tsne.png \
-	  --workdir=$(DEMO)/runs/dannp+toalign/S-H/seed0 --before=$(DEMO)/runs/source_only/S-H/seed0
-	@$(BIN)/python run/plot.py --what=cam --out=$(DEMO)/cam.png --workdir=$(DEMO)/runs/dannp+toalign/S-H/seed0
-	@echo "everything is in $(DEMO)/: runs/ (with the table), images/, predictions.csv, curves.png, tsne.png, cam.png; the model is saved_models/demo"
+	  --workdir=$(DEMO)/runs/dannp/T-O/seed0 --before=$(DEMO)/runs/source_only/T-O/seed0
+	@$(BIN)/python run/export.py --workdir=$(DEMO)/runs/dannp/T-O/seed0 --out=saved_models/demo
+	@$(BIN)/python run/images.py --config=configs/emoji.py --domain=O --split=test --count=50 --out=$(DEMO)/images
+	@$(BIN)/python run/predict.py --model=saved_models/demo --out=$(DEMO)/predictions.csv $(DEMO)/images
+	@echo "everything is in $(DEMO)/: runs/ (with the table), changed.png, tsne.png, images/, predictions.csv; the model is saved_models/demo"
 
 claims: $(READY)
 	@$(BIN)/python run/claims.py

@@ -51,7 +51,7 @@ def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
 
 
 def tested(values: dict[str, dict[str, float]]) -> dict[str, tuple[float, float, float, float]]:
-    """Return {cell: (mean gain over source_only, its standard error, p, p by Holm)}; one pair for each untuned task."""
+    """Return {cell: (mean gain over source_only, its standard error, p, p by Holm)}, a pair for each untuned task."""
     untuned = emoji.TASKS["untuned"]
     gains = {c: [own[t] - values[BASE][t] for t in untuned] for c, own in values.items() if c != BASE}
     ps = [significance.sign_flip(each) for each in gains.values()]

@@ -8,6 +8,7 @@ rounds: accuracy by round, from folders of run/rounds.py that differ only in the
 sync: GSDA's gradient norms by level over training, or DAAA's L_AT and target accuracy; several runs as in curves
 tsne: source and target features before and after training, or of several runs of one task side by side
 cam: class activation maps, where a network looks; several runs of one task beside each other, on the same pictures
+changed: target pictures that the second of two runs classifies rightly and the first wrongly, and the other way
 attention: what ToAlign or BIWAA aligns, TADA's regions, or the maps of all networks of DAAA
 pairs: pictures and translations (run/pair.py, or a run of DAAA), and how many of them --oracle classifies right
 confusion: the confusion matrix on the target
@@ -28,6 +29,7 @@ CONFIG = launch.config_flag()
 BEFORE = flags.DEFINE_string("before", "", "for tsne: folder of a source_only run of the same task")
 ORACLE = flags.DEFINE_string("oracle", "", "for pairs, and attention of DAAA: a source_only run on TARGET-TARGET")
 SEVERAL = {"curves": plots.curves, "rounds": plots.rounds, "sync": plots.sync, "tsne": plots.tsne, "cam": plots.cam}
+SEVERAL["changed"] = plots.changed
 JUDGED = {"attention": plots.attention_of_run, "pairs": functools.partial(plots.pairs, say=print)}
 SINGLE = {**JUDGED, "confusion": plots.confusion_of_run, "sweep": plots.sweep, "bars": plots.bars}
 CONFIGS = {"labels": plots.labels, "domains": plots.domains}

@@ -6,6 +6,7 @@ tsne       source and target features before and after, or of several runs side 
 cam        where a network looks, and what ToAlign or BIWAA aligns; of several networks on the same pictures
 attention  which regions TADA attends to; where DAAA's source network looks, and the adapted one
 pairs      training pictures and their translations
+changed    target pictures that one of two runs classifies rightly, and the other not
 confusion  which class is taken for which
 rounds     accuracy by round of training
 sweep      accuracy over the values of an option
@@ -19,6 +20,7 @@ import logging
 logging.getLogger("matplotlib").setLevel(logging.ERROR)  # matplotlib announces that it builds its font cache
 
 from tfuda.reports.plots.bars import bars  # noqa: E402
+from tfuda.reports.plots.changed import changed  # noqa: E402
 from tfuda.reports.plots.compared import cam  # noqa: E402
 from tfuda.reports.plots.embedding import tsne  # noqa: E402
 from tfuda.reports.plots.history import curves  # noqa: E402
@@ -36,6 +38,7 @@ __all__ = [
     "attention_of_run",
     "bars",
     "cam",
+    "changed",
     "confusion",
     "confusion_of_run",
     "curves",
