@@ -17,6 +17,7 @@ Cells, with table, row and average as printed; a table of one task has that task
     mcd                      biwaa.3 MCD 65.42
     dan                      biwaa.3 DAN 67.07
     dann                     biwaa.3 DANN 74.46
+    mstn                     biwaa.3
     mstn+biwaa               biwaa.3 BIWAA 77.91
     mstn+biwaa~rounds=10     biwaa.3 BIWAA-I 79.44; biwaa.figure5.domainnet40
     mstn+biwaa~rounds=10~loader=random

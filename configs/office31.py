@@ -75,8 +75,10 @@ Cells, with table, row and average as printed; a table of one task has that task
     adda                     gsda.2 ADDA 82.9; tada.1 ADDA 82.9
     mada                     gsda.2 MADA 85.2; tada.1 MADA 85.2
     symnets                  gsda.2 SymNets 88.4
+    dann@gsda                gsda.2; gsda.partial
     pada                     gsda.partial
     iwan                     gsda.partial
+    dann@tada                tada.1
     tada[scope=local]        tada.1 TADA (local) 84.5
     tada[scope=global]       tada.1 TADA (global) 86.7
     tada                     tada.1 TADA (local+global) 88.4
@@ -104,10 +106,10 @@ Cells, with table, row and average as printed; a table of one task has that task
 
 CDAN's code takes the rate 3e-4 for A-D and D-W, and so does BIWAA's. HDA's (`hda@hda`) and GVB's codes take 3e-4
 for all tasks but those to Amazon. ToAlign does not report this set. BIWAA's Table 4 and Figure 4 add weights to
-DANN and change nothing else: `dann@biwaa` is DANN in the recipe of `dann+biwaa`. DAAA first trains its generators
-on crops of 256 out of 286 with flip, and the source network: see tfuda/experiment/prerequisites.py. `adda` first
-trains its source network, or takes --config.teacher. GSDA's Table 2 has BSP at 88.5 and does not say on which
-method. `mcc` and `bnm` are in none of these tables.
+DANN and change nothing else: `dann@biwaa` is DANN in the recipe of `dann+biwaa`, as `dann@gsda` and `dann@tada` are
+in those of GSDA and TADA. DAAA first trains its generators on crops of 256 out of 286 with flip, and the source
+network: see tfuda/experiment/prerequisites.py. `adda` first trains its source network, or takes --config.teacher.
+GSDA's Table 2 has BSP at 88.5 and does not say on which method. `mcc` and `bnm` are in none of these tables.
 
 Partial adaptation to the ten classes shared with Caltech:
 

@@ -59,6 +59,8 @@ Cells, with table, row and average as printed; a table of one task has that task
     mstn+biwaa~rounds=10~loader=oracle
                              biwaa.figure5.office_home
     jan                      gsda.3 JAN 58.3; tada.2 JAN 58.3
+    dann@gsda                gsda.3
+    dann@tada                tada.2
     tada[scope=local]        tada.2 TADA (local) 63.9
     tada[scope=global]       tada.2 TADA (global) 65.7
 

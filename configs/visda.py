@@ -22,6 +22,7 @@ Cells, with table, row and average as printed; a table of one task has that task
     hda                      toalign.7
     hda+toalign              toalign.7 HDA+ToAlign 75.5
     dan                      gsda.4.resnet50 DAN 59.8
+    dann@gsda                gsda.4.resnet50
     gsda                     gsda.4.resnet50 GSDA 81.5
     mcd                      gsda.4.resnet101 MCDDA † 71.9
     afn                      gsda.4.resnet101 SAFN† 76.1
