@@ -36,11 +36,10 @@ def get_config(cell="toalign"):
     config.optimizer.rate = 0.05
     config.optimizer.decay = 1e-3
     config.pairs.update(seeing=True, steps=4000, segment=500, batch=4, rate=5e-4, width=24, blocks=4)
-    if config.method == "daaa":
-        config.batch = 60  # images of all four streams together
     recipes.from_scratch(config)
     if config.combiner == "metaalign":  # an inner rate of 0.1 where training starts, as in the released code
         recipes.put(config, {"rate": 2.0}, "combiner_options")
+    defaults.put_settings(config)
     return config
 
 

@@ -28,7 +28,7 @@ Train and test follow the official lists. The papers' numbers stand on the origi
 pictures of Clipart. The authors now offer lists cleaned of repeated images; run/verify.py names which are there.
 """
 
-from tfuda.experiment import recipes
+from tfuda.experiment import defaults, recipes
 
 DOMAINS = "CIPQRS"
 TASKS = {"all": tuple("+".join(d for d in DOMAINS if d != target) + f"-{target}" for target in DOMAINS)}
@@ -41,12 +41,12 @@ def get_config(cell="toalign"):
     config = recipes.paper(cell, "domainnet", depth=101)
     config.task = TASKS["all"][0]
     config.steps, config.segment = 50_000, 2000
-    if config.method != "daaa":
-        config.batch, config.batches.source = 16, 80
+    config.batch, config.batches.source = 16, 80
     config.optimizer.rate = 3e-4
     config.samplers.source = "padded"
     if recipes.name(cell) == "hda":
         config.steps, config.samplers.source = 50_004, "per_domain"
     elif config.method == "hda":
         recipes.put(config, {"two_way": True})
+    defaults.put_settings(config)
     return config

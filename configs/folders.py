@@ -38,9 +38,7 @@ def get_config(cell="dann"):
     config.holdout = 0.2
     config.deliver = True
     config.steps, config.segment, config.batch = 1000, 100, 16
-    if config.method == "daaa":
-        config.batch = 60  # images of all four streams together
-        config.pairs.update(steps=20_000, segment=1000)
+    config.pairs.update(steps=20_000, segment=1000)
     moving = "pairs" in resolve(config.method, "methods").stages
     if network == "small" or (moving and not network):
         from_scratch(config)
@@ -48,6 +46,7 @@ def get_config(cell="dann"):
         recipes_pretrained.pretrained(config, network or "frozen")
     else:
         low_rate(config, network)
+    defaults.put_settings(config)
     return config
 
 
@@ -57,8 +56,7 @@ def low_rate(config, network):
     config.network.name = network
     config.network_options = {"unbiased": False}
     config.optimizer.rate, config.optimizer.new_layers, config.optimizer.decay = 1e-3, 10.0, 5e-4
-    if config.method == "daaa":
-        recipes.put(config, {"copy": True, "wait": False})
+    recipes.put(config, {"copy": True, "wait": False})  # of a method with a teacher: it starts as that
     config.network.bottleneck = 1000 if config.method == "afn" else 0
 
 

@@ -40,10 +40,9 @@ def get_config(cell="dann"):
     config.data = "mnist"
     config.task = "mnist-mnistm"
     config.photographs = ""
-    config.steps, config.segment, config.batch = 20_000, 1000, 64
-    if config.method == "daaa":
-        config.segment, config.batch = 500, 60
+    config.steps, config.segment, config.batch = 20_000, 500, 64
     config.network.name = "mnist"
     config.optimizer.name = "adam"
     config.optimizer.rate = 1e-3
+    defaults.put_settings(config)
     return config

@@ -286,7 +286,7 @@ def test_a_benchmark_has_a_source_network_for_each_recipe(tmp_path):
         config = office31.get_config(cell)
         prerequisites.share(config, tmp_path)
         places[cell] = config.teacher.removeprefix(f"{tmp_path}/").removesuffix("/{task}-{seed}"), config.pairs.folder
-    assert [place for place, _ in places.values()] == ["teacher", "teacher-adda", "teacher-adda@cdan"]
+    assert [place for place, _ in places.values()] == ["teacher-daaa", "teacher-adda", "teacher-adda@cdan"]
     assert [bool(pairs) for _, pairs in places.values()] == [True, False, False]
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -62,6 +63,7 @@ class Method(Segmented):
     ramp_height = 1.0  # where the reversal's ramp ends
 
     shares: dict[str, float] = {}  # of the streams in a batch, where they are not equal; config.batch is all of it
+    settings: dict[str, Any] = {}  # keys of the config that it sets whatever the data: {"optimizer.rate": 0.1}
     stages: tuple[str, ...] = ()  # what has to be made before the first step: tfuda/experiment/prerequisites.py
     refuses: tuple[str, ...] = ()  # of "shots" and "pada", what it has no use for
     reads: tuple[str, ...] = ()  # what `align` reads of `self.weigh`'s outputs: features, their norms, logits

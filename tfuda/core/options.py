@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 PLAIN = (bool, int, float, str, tuple, dict)
-DECLARATIONS = ("reads", "refuses", "stages", "shares")  # what a class states for others: no options
+DECLARATIONS = ("reads", "refuses", "settings", "stages", "shares")  # what a class states for others: no options
 
 
 def declared(kind: type, base: type) -> dict[str, Any]:

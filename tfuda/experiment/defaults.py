@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+
 from ml_collections import ConfigDict
 
 from tfuda.experiment.cells import parse_cell
+from tfuda.names import resolve
 
 
 def default_config(text: str) -> ConfigDict:
@@ -102,8 +105,18 @@ def default_config(text: str) -> ConfigDict:
     config.precision = "float32"  # or bfloat16, float16: tfuda/core/precision.py
     config.on_nan = "stop"  # or skip: tfuda/core/nonfinite.py
     config.jit = False  # compile by XLA: slower on CPU, and runs need not be bitwise identical
-    if config.method == "daaa":
-        config.passes = "joint"
+    put_settings(config)
     if (config.method, config.weigher) == ("mstn", "biwaa"):  # BIWAA itself, with all additions of its paper
         config.samplers.source, config.beliefs.rate = "balanced", 0.9
     return config
+
+
+def put_settings(config: ConfigDict) -> None:
+    """Set the keys that the method sets whatever the data, its `settings`; a config's file calls this last."""
+    kind = resolve(config.method, "methods")
+    for key, value in kind.settings.items():
+        *path, last = key.split(".")
+        place = functools.reduce(lambda tree, part: tree.get(part, ConfigDict()), path, config)
+        if last not in place:
+            raise ValueError(f"{kind.__name__}.settings names {key!r}, and a config has no such key")
+        place[last] = value

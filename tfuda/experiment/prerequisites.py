@@ -139,10 +139,8 @@ def share(config: ConfigDict, folder: pathlib.Path) -> None:
     if wants(config, "pairs"):
         config.pairs.folder = config.pairs.folder or str(folder / "pairs" / "{task}-{seed}")
     if needed(config):
-        own = "" if config.method == "daaa" else "-" + config.method + "".join(config.cell.partition("@")[1:])
-        config.teacher = config.teacher or str(
-            folder / f"teacher{own}" / "{task}-{seed}"
-        )  # one teacher for each recipe
+        recipe = config.method + "".join(config.cell.partition("@")[1:])  # one teacher for each
+        config.teacher = config.teacher or str(folder / f"teacher-{recipe}" / "{task}-{seed}")
 
 
 # ---- pairs

@@ -42,8 +42,7 @@ from tfuda.experiment import cells, defaults, recipes_tllib
 from tfuda.experiment.cells import put
 from tfuda.names import near, resolve
 
-BY_METHOD = {"cdan": "cdan", "cdane": "cdan", "gvb": "gvb", "mstn": "biwaa", "afn": "afn"}
-BY_METHOD |= {"gsda": "gsda", "tada": "tada", "daaa": "daaa", "ent": "mme"}
+BY_METHOD = {"cdane": "cdan", "mstn": "biwaa", "ent": "mme"}
 BARE = ("source_only", "dann", "cdan", "cdane")  # methods to which a regulariser brings its paper's recipe
 SHAPES = ("temperature", "factor", "margin", "step_size")  # options that a search varies beside the trade-offs
 
@@ -76,8 +75,7 @@ def paper(cell: str, data: str, depth: int = 50) -> ConfigDict:
     config.batch = 36
     config.pairs.update(size=256, resize=286, flip=True)  # as CycleGAN's code
     RECIPES[name(cell)](config)
-    if config.method == "daaa":
-        config.batch = 60  # images of all four streams together, with every recipe
+    defaults.put_settings(config)
     return config
 
 

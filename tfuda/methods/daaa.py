@@ -59,6 +59,7 @@ class DAAA(Taught):
     wait = True
 
     shares = {"source": 0.35, "source_as_target": 0.15, "target": 0.35, "target_as_source": 0.15}
+    settings = {"passes": "joint", "batch": 60, "batches.source": 0}  # 60 images of all streams together
     stages = ("pairs", "teacher")
     refuses = ("shots", "pada")
     _paired = ("source_as_target", "target")  # whose source style is their `pair`

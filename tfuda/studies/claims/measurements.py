@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ml_collections import ConfigDict
 
 from tfuda.atomic_files import read_json, write_whole
-from tfuda.experiment import callbacks
+from tfuda.experiment import callbacks, prerequisites
 from tfuda.experiment.workdir import DIVERGED
 from tfuda.profiling import step_time
 from tfuda.studies import grid, rounds
@@ -111,10 +111,7 @@ class Plan:
     ):
         def made(cell: str) -> ConfigDict:
             config = get_config(cell)
-            config.select, config.validators = (
-                "last",
-                "all",
-            )  # the last step counts; the validators' values are kept
+            config.select, config.validators = "last", "all"  # the last step counts; the values are kept
             return config
 
         self.get_config, self.folder = made, folder
@@ -122,8 +119,8 @@ class Plan:
         self.parts: list[tuple[list[grid.Run], list[Rounds]]] = []
         for seed in range(seeds):
             slow = [
-                cell for cell in cells(claims) if cell.startswith("daaa")
-            ]  # a cell of daaa trains generators first
+                cell for cell in cells(claims) if prerequisites.wants(made(cell), "pairs")
+            ]  # it trains generators
             quick = [cell for cell in cells(claims) if cell not in slow]
             self.parts.append((grid.make_grid(made, quick, tasks, [seed], folder / "grid"), []))
             self.parts.append(([], [*self.series(claims, tasks, seed)]))
