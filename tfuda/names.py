@@ -9,7 +9,6 @@ import difflib
 import importlib
 import inspect
 import pkgutil
-import sys
 from collections.abc import Callable, Iterable, Mapping
 
 SEAMS = ("weigher", "combiner", "regulariser")
@@ -89,18 +88,6 @@ def backbone(name: str) -> tuple[str, dict]:
 def trains_source_only(config: Mapping) -> bool:
     """Return True if the run uses source_only without a regulariser that reads the target."""
     return config.get("method") == "source_only" and not config.get("regulariser")
-
-
-def says(thing: Callable, name: str, default):
-    """Return a constant, such as STANDS_ON, from the module that defines a weigher or a regulariser.
-
-    Args:
-        thing: the weigher or regulariser, a function or a functools.partial of one.
-        name: name of the constant.
-        default: value if the module does not define the constant.
-    """
-    plain = getattr(thing, "func", thing)  # unwraps a functools.partial
-    return getattr(sys.modules[plain.__module__], name, default)
 
 
 def defaults(function: Callable) -> dict:

@@ -1,7 +1,5 @@
 """AFN against the authors' code: both norms, the entropy and the dropout; with BIWAA; and over replicas."""
 
-import functools
-
 import keras
 import numpy as np
 import pytest
@@ -17,7 +15,7 @@ from test_layers import on_each
 from tfuda.experiment import build
 from tfuda.methods.afn import AFN, Embedding
 from tfuda.networks.base import Outputs
-from tfuda.weighers.biwaa import biwaa
+from tfuda.weighers.biwaa import BIWAA
 
 ENTROPY = 0.1  # the weight in the authors' train_ent.py; the file does not hold it
 SETTINGS = ("office31", "visda", "partial_officehome")
@@ -105,7 +103,7 @@ def test_norms_of_features_that_biwaa_has_weighted(golden):
     method = of_features(
         x.shape[1],
         len(kernel),
-        weigh=functools.partial(biwaa, factor=factor),
+        weigh=BIWAA(factor),
         warmup=1,
         step_size=step_of(file, "bg_safn", weight),
         trade_offs={"norm": float(file.arrays[weight])},
@@ -168,7 +166,7 @@ def test_the_target_s_norms_count_once_the_warmup_is_over(options):
         assert gradients["target"].numpy().any() == (step >= 3)
 
 
-@pytest.mark.parametrize("options", [{"hard": True}, {}, {"weigh": biwaa}])
+@pytest.mark.parametrize("options", [{"hard": True}, {}, {"weigh": BIWAA()}])
 def test_an_embedding_of_zeros_has_finite_gradients(options):
     x = np.float32([[0, 0], [3, 4]])
     loss, gradients = weighted_norm(of_features(2, **options), x, 0 * x, labels=[0, 1])

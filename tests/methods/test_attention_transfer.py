@@ -10,7 +10,7 @@ from tfuda.experiment import training
 from tfuda.experiment.workdir import Workdir
 from tfuda.networks.base import Network
 from tfuda.reports.plots import attention
-from tfuda.weighers.biwaa import biwaa
+from tfuda.weighers.biwaa import BIWAA
 
 
 def stages() -> list[keras.layers.Layer]:
@@ -88,7 +88,7 @@ def test_biwaas_map_has_the_weights_of_its_weigher_with_a_nonlinear_head(images)
     head = keras.Sequential([keras.layers.Dense(8, "tanh"), keras.layers.Dense(5)])
     net = Network(stages(), 5, (24, 32), head=head)
     outputs, labels = net(images), np.arange(7) % 5
-    seen = biwaa(net, {"source": {"label": labels}}, {"source": outputs}, factor=1.0)["source"].features
+    seen = BIWAA(1.0)(net, {"source": {"label": labels}}, {"source": outputs})["source"].features
     w = (seen / outputs.features).numpy()  # [B, C]
     expected = np.einsum("bc,bhwc->bhw", np.abs(w), np.abs(outputs.maps[-1].numpy()))
     found = attention.look_at_maps(net, images, labels).weighted

@@ -99,4 +99,4 @@ def test_a_run_is_loaded_with_its_own_head_and_weigher(tmp_path):
     features = method.network(images).features
     head = method.network.head
     np.testing.assert_allclose(method(images), head.fundament(features) - head.heuristic(features), rtol=1e-5)
-    assert tuple(method.weigh.keywords["streams"]) == ("source", "target_labelled")
+    assert tuple(method.weigh.streams) == ("source", "target_labelled")

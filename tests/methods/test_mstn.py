@@ -1,7 +1,5 @@
 """MSTN and BIWAA's loss between classes against the authors' code: values, gradients and centroids."""
 
-import functools
-
 import keras
 import numpy as np
 import pytest
@@ -21,7 +19,7 @@ from tfuda.methods import mstn
 from tfuda.methods.dann import DANN
 from tfuda.methods.mstn import MSTN
 from tfuda.networks.base import Outputs
-from tfuda.weighers.biwaa import biwaa
+from tfuda.weighers.biwaa import BIWAA
 
 RECORDED = 2e-5  # the authors' loop ran in float32
 OURS = {"reduction": "class", "absent": "keep", "between": True}  # what BIWAA's code changes
@@ -184,8 +182,8 @@ def test_the_ramp_is_the_reversal_s():
         assert values(method)["semantic"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_semantics_read_unweighted_features_and_the_domain_game_weighted_ones():
-    weigh = functools.partial(biwaa, factor=3.0)
+def test_semantics_read_unweighted_features_and_the_domain_loss_weighted_ones():
+    weigh = BIWAA(3.0)
     plain, weighed = small(), small(weigh=weigh)
     batch, outputs = some(plain)
     before, after = plain.align(batch, outputs), weighed.align(batch, outputs)

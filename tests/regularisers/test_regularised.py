@@ -1,5 +1,7 @@
 """A regulariser as a part of a method and of a cell: its term, what reads it, and its options."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -108,8 +110,8 @@ def shrink(batch, outputs, trade_off=0.5):
     return None
 
 
-def test_a_function_with_a_trade_off_is_no_weigher():
-    with pytest.raises(ValueError, match="'test_regularised:shrink' has a trade_off but is no class"):
+def test_a_function_is_no_part():
+    with pytest.raises(ValueError, match="'test_regularised:shrink' is no class: a weigher is"):
         cells.parse_cell("dann+test_regularised:shrink")
 
 
@@ -141,3 +143,25 @@ def test_a_class_of_a_user_s_own_with_a_trade_off_is_a_regulariser():
     features = method.forward(batch)[1]["target"].features
     np.testing.assert_allclose(method.train_step(batch)["shrunk"], np.mean(np.abs(features) ** 3), rtol=1e-5)
     assert method.trade_offs["shrunk"] == 0.5 and set(EVERY) <= {*names.modules("regularisers")}
+
+
+@dataclasses.dataclass
+class Doubled:
+    """A user's own: the alignment sees features times a factor."""
+
+    changes = ("features",)
+    factor: float = 2.0
+
+    def __call__(self, network, batch, outputs):
+        return {name: out._replace(features=self.factor * out.features) for name, out in outputs.items()}
+
+
+def test_a_class_of_a_user_s_own_that_says_what_it_changes_is_a_weigher():
+    found = cells.parse_cell("dann+test_regularised:Doubled[factor=3]")
+    assert found.weigher == "test_regularised:Doubled" and not found.combiner
+    method, batch = ready("dann+test_regularised:Doubled[factor=3]")
+    outputs = method.forward(batch)[1]
+    seen = method.weigh(method.network, batch, outputs)
+    np.testing.assert_array_equal(seen["target"].features, 3 * outputs["target"].features)
+    with pytest.raises(ValueError, match=r"^DANNP aligns logits, and doubled changes features alone"):
+        ready("dannp+test_regularised:Doubled")

@@ -19,7 +19,7 @@ from tfuda.experiment import cells
 from tfuda.methods.dannp import DANNP
 from tfuda.networks.base import Outputs
 from tfuda.networks.heads import HeuristicHead
-from tfuda.weighers.biwaa import biwaa, wrong
+from tfuda.weighers.biwaa import BIWAA, wrong
 
 RECORDED = 2e-5  # the authors' loop ran in float32
 SIDES = {"source": ("s", "Ys", "label"), "target": ("t", "Yt", "pseudo")}
@@ -81,7 +81,7 @@ def test_weighted_features_of_every_iteration(golden):
             network = linear_network(file[f"fc_w_{side}"][i], file[f"fc_b_{side}"][i])
             known, outputs = stream(network, file[f"feat_{side}"][i], **{kind: file[labels][i]})
             assert relative_error(outputs.logits, file[f"logits_{side}"][i]) <= RECORDED
-            seen = biwaa(network, {name: known}, {name: outputs}, factor=float(file["factor"]))
+            seen = BIWAA(float(file["factor"]))(network, {name: known}, {name: outputs})
             error = relative_error(seen[name].features, weighted[rows[name]])
             assert error <= RECORDED, f"iteration {i}, {name}: off by {error:.1e}"
 
@@ -95,7 +95,7 @@ def test_the_gradient_of_a_linear_head_is_the_closed_form(golden):
     closed = closed_form(outputs.logits.numpy(), labels, kernel)
     found = ops.sensitivity(functools.partial(wrong, network.head, labels), outputs.features)
     assert relative_error(found, closed) <= TOLERANCE[file.precision]
-    seen = biwaa(network, {"source": known}, {"source": outputs}, factor=float(file["factor"]))
+    seen = BIWAA(float(file["factor"]))(network, {"source": known}, {"source": outputs})
     expected = features * normalised(closed, float(file["factor"]))
     assert relative_error(seen["source"].features, expected) <= TOLERANCE[file.precision]
 
@@ -108,7 +108,7 @@ def test_any_head_gives_each_sample_the_gradient_of_its_own_cross_entropy(golden
     keras.utils.set_random_seed(0)
     network = FeatureNetwork(HEADS[head](file["fc_b_t"].shape[1]), features.shape[1])
     known, outputs = stream(network, features, pseudo=labels)
-    seen = biwaa(network, {"target": known}, {"target": outputs}, factor=float(file["factor"]))
+    seen = BIWAA(float(file["factor"]))(network, {"target": known}, {"target": outputs})
     weights = one_by_one(network.head, features, labels, float(file["factor"]))
     assert relative_error(seen["target"].features, features * weights) <= TOLERANCE[file.precision]
 
@@ -136,7 +136,7 @@ def test_the_weight_is_a_constant(head):
     with tf.GradientTape() as tape:
         tape.watch(features)
         known, outputs = stream(network, features, label=(0, 2, 1))
-        seen = biwaa(network, {"source": known}, {"source": outputs}, factor=4.0)["source"].features
+        seen = BIWAA(4.0)(network, {"source": known}, {"source": outputs})["source"].features
         loss = tf.reduce_sum(seen * v)
     kernels = [variable.value for variable in network.head.trainable_variables]
     found, *of_head = tape.gradient(loss, [features, *kernels])
@@ -155,7 +155,8 @@ def test_a_sure_and_right_sample_has_features_of_zeros_and_finite_gradients(xla)
         with tf.GradientTape() as tape:
             tape.watch(features)
             outputs = Outputs((), features, network.head(features))
-            seen = biwaa(network, {"source": {"label": tf.constant([0, 0])}}, {"source": outputs})["source"].features
+            seen = BIWAA()(network, {"source": {"label": tf.constant([0, 0])}}, {"source": outputs})
+            seen = seen["source"].features
             loss = tf.reduce_sum(ops.safe_norm(seen))
         return seen, tape.gradient(loss, features)
 
@@ -168,7 +169,7 @@ def test_a_sure_and_right_sample_has_features_of_zeros_and_finite_gradients(xla)
 def test_only_features_are_exchanged():
     network, batch, outputs = some()
     before = dict(outputs)
-    seen = biwaa(network, batch, outputs)
+    seen = BIWAA()(network, batch, outputs)
     assert outputs == before
     for name in outputs:
         assert np.abs(seen[name].features - outputs[name].features).max() > 1e-3
@@ -180,7 +181,7 @@ def test_only_features_are_exchanged():
 def test_streams_with_labels_use_them_and_the_target_its_pseudo_labels():
     network, batch, outputs = some(("source", "target", "target_labelled"))
     batch["target_labelled"]["pseudo"] = tf.constant([1, 1, 2])  # has labels too
-    seen = biwaa(network, batch, outputs)
+    seen = BIWAA()(network, batch, outputs)
     kernel = network.head.kernel.numpy().T
     for name, labels in {"source": [0, 2, 1], "target": [1, 1, 0], "target_labelled": [0, 2, 1]}.items():
         weight = normalised(closed_form(outputs[name].logits.numpy(), labels, kernel), 10.0)
@@ -190,7 +191,7 @@ def test_streams_with_labels_use_them_and_the_target_its_pseudo_labels():
 def test_a_method_that_reads_only_logits_takes_no_biwaa():
     network, _, _ = some()
     sentence = r"^DANNP aligns logits, and biwaa changes features and norms alone: it could not act$"
-    for weigh in (biwaa, functools.partial(biwaa, factor=3.0)):
+    for weigh in (BIWAA(), BIWAA(3.0)):
         with pytest.raises(ValueError, match=sentence):
             DANNP(network, weigh=weigh)
 

@@ -23,7 +23,7 @@ from tfuda.methods.hda import HDA
 from tfuda.methods.source_only import SourceOnly
 from tfuda.networks.base import Outputs
 from tfuda.networks.heads import HeuristicHead
-from tfuda.weighers.toalign import SQUASH, toalign
+from tfuda.weighers.toalign import SQUASH, ToAlign
 
 FILES = {"toalign_fpos": DANNP, "toalign_fpos_hda": HDA}  # one linear head, and HDA's difference of heads
 both_heads = pytest.mark.parametrize("name", FILES)
@@ -53,7 +53,7 @@ def weighed(file, **options) -> Outputs:
     network, _ = network_of(file)
     f = tf.constant(file["f_s"])
     outputs = {"source": Outputs((), f, network.head(f))}
-    return toalign(network, {"source": {"label": file["labels"]}}, outputs, **options)["source"]
+    return ToAlign(**options)(network, {"source": {"label": file["labels"]}}, outputs)["source"]
 
 
 def played(file, tag):
@@ -61,7 +61,7 @@ def played(file, tag):
     network, layers = network_of(file)
     kind = at_coefficient(FILES[file.name], file["coeff"])
     hidden = len(file["D_ad_layer1__bias"])
-    method = kind(network, weigh=toalign, hidden=hidden, dropout=0.0, entropic=tag == "ent_")
+    method = kind(network, weigh=ToAlign(), hidden=hidden, dropout=0.0, entropic=tag == "ent_")
     layers |= {f"D_{key}": layer for key, layer in discriminator_layers(method).items()}
     file.assign("", layers)
     inputs = {"f_s": tf.constant(file["f_s"]), "f_t": tf.constant(file["f_t"])}
@@ -199,7 +199,7 @@ def some(features, labels=(0, 2, 1)) -> tuple[FeatureNetwork, dict, dict]:
 @pytest.mark.parametrize("squash", SQUASH)
 def test_the_adaptive_scale_keeps_the_length_of_every_feature(squash):
     features = tf.random.stateless_normal([3, 5], [0, 1])
-    seen = toalign(*some(features), squash=squash)["source"].features
+    seen = ToAlign(squash=squash)(*some(features))["source"].features
     np.testing.assert_allclose(ops.safe_norm(seen), ops.safe_norm(features), rtol=1e-5)
 
 
@@ -213,7 +213,7 @@ def test_features_of_zeros_stay_zeros_with_finite_gradients(squash, xla):
         source = outputs["source"]._replace(features=features)
         with tf.GradientTape() as tape:
             tape.watch(features)
-            seen = toalign(network, batch, {"source": source}, squash=squash)["source"]
+            seen = ToAlign(squash=squash)(network, batch, {"source": source})["source"]
             loss = tf.reduce_sum(seen.logits**2) + tf.reduce_sum(seen.features)
         return seen.features, tape.gradient(loss, [features, network.head.kernel.value])
 
@@ -224,11 +224,11 @@ def test_features_of_zeros_stay_zeros_with_finite_gradients(squash, xla):
 
 def test_only_features_and_logits_of_the_named_streams_are_exchanged():
     network, batch, outputs = some(tf.random.stateless_normal([3, 5], [0, 1]))
-    seen = toalign(network, batch, outputs)
+    seen = ToAlign()(network, batch, outputs)
     assert seen["target"] is outputs["target"]
     assert seen["source"].maps is outputs["source"].maps
     assert seen["source"].extras is outputs["source"].extras
-    both = toalign(network, batch, outputs, streams=("source", "target"))
+    both = ToAlign(streams=("source", "target"))(network, batch, outputs)
     np.testing.assert_array_equal(both["target"].features, both["source"].features)
     np.testing.assert_allclose(both["target"].logits, network.head(both["target"].features), rtol=1e-6)
 
@@ -237,7 +237,7 @@ def test_classification_reads_the_ordinary_outputs():
     features = tf.random.stateless_normal([3, 5], [0, 1])
     network, batch, _ = some(features)
     plain = DANNP(network, hidden=4, dropout=0.0)
-    oriented = DANNP(network, weigh=toalign, hidden=4, dropout=0.0)
+    oriented = DANNP(network, weigh=ToAlign(), hidden=4, dropout=0.0)
     oriented.discriminator.set_weights(plain.discriminator.get_weights())
     del batch["target"]["label"]
     a, b = (method.terms(*method.forward(batch)) for method in (plain, oriented))
@@ -248,4 +248,4 @@ def test_classification_reads_the_ordinary_outputs():
 def test_a_method_that_aligns_nothing_takes_no_weigher():
     network, _, _ = some(tf.zeros([3, 5]))
     with pytest.raises(ValueError, match="SourceOnly aligns nothing that a weigher shows"):
-        SourceOnly(network, weigh=toalign)
+        SourceOnly(network, weigh=ToAlign())

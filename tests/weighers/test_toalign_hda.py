@@ -16,7 +16,7 @@ from tfuda.core import losses
 from tfuda.experiment import build
 from tfuda.methods.hda import HDA
 from tfuda.networks.base import Outputs
-from tfuda.weighers.toalign import toalign
+from tfuda.weighers.toalign import ToAlign
 
 SETTINGS = {"uda": {}, "msda": {"two_way": True, "streams": {"source": 5, "target": 1}}}
 
@@ -33,7 +33,7 @@ def test_whole_steps_of_training(golden, setting):
     network = FeatureNetwork(HDA.head(len(file["init_net_fc__bias"])), inputs, hidden)
     method = HDA(
         network,
-        weigh=toalign,
+        weigh=ToAlign(),
         steps=int(file["ttl"]),
         trade_offs={"domain": float(file["w_alg"])},
         entropic=bool(file["ent"]),
@@ -120,7 +120,7 @@ def test_any_head_is_weighed_as_its_jacobian_says(kind):
 
     def by_toalign():
         outputs = {"source": Outputs((), f, network.head(f))}
-        return toalign(network, {"source": {"label": label}}, outputs)["source"]
+        return ToAlign()(network, {"source": {"label": label}}, outputs)["source"]
 
     def by_hand():
         with tf.GradientTape() as tape:

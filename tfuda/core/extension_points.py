@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import tensorflow as tf
 
 from tfuda.core import step_signs
-from tfuda.names import says
+
+if TYPE_CHECKING:
+    from tfuda.core.method import Method
+
+
+class Weigher(Protocol):
+    """Weigh the outputs that an alignment sees.
+
+    Attributes:
+        changes: what differs from the outputs given: "features", their "norms", "logits".
+    """
+
+    changes: ClassVar[tuple[str, ...]]
+
+    def __call__(self, network, batch, outputs) -> dict: ...
 
 
 def unweighed(network, batch, outputs):
@@ -38,9 +53,9 @@ def joint(method, batch):
     return method.gradients(tape, loss), terms, batch, outputs
 
 
-def fits(kind: type, weigh: Callable) -> bool:
+def fits(kind: type[Method], weigh: Weigher | type[Weigher]) -> bool:
     """Return True if the alignment of this method reads what the weigher changes."""
-    return bool({*kind.reads} & {*says(weigh, "CHANGES", kind.reads)})  # type: ignore[attr-defined]
+    return not {*kind.reads}.isdisjoint(weigh.changes)
 
 
 def trade_off(regulariser: Callable | None) -> dict[str, float]:
@@ -67,12 +82,12 @@ def check_parts(method) -> None:
         refuse_weigher(kind, weigh)
 
 
-def refuse_weigher(kind: type, weigh: Callable) -> None:
+def refuse_weigher(kind: type[Method], weigh: Weigher) -> None:
     """Raise a ValueError that says why a weigher does not fit a method."""
-    name, reads = getattr(weigh, "func", weigh).__name__, kind.reads  # type: ignore[attr-defined]
+    name, reads = type(weigh).__name__.lower(), kind.reads
     if not reads:
         raise ValueError(f"{kind.__name__} aligns nothing that a weigher shows, so {name} cannot act on it")
-    changed = " and ".join(says(weigh, "CHANGES", ()))
     raise ValueError(
-        f"{kind.__name__} aligns {' and '.join(reads)}, and {name} changes {changed} alone: it could not act"
+        f"{kind.__name__} aligns {' and '.join(reads)}, and {name} changes {' and '.join(weigh.changes)} alone: "
+        "it could not act"
     )

@@ -188,11 +188,7 @@ def method(config: ConfigDict, of: tasks.Task | None = None, teacher: Network | 
     of = of or task(config)
     keras.utils.set_random_seed(seed(config))
     seams: dict[str, Any] = {}
-    if config.weigher:
-        seams["weigh"] = functools.partial(
-            resolve(config.weigher, "weighers"), **_known(config.weigher_options, config.weigher, "weighers")
-        )
-    for seam, name in (("combine", "combiner"), ("regulariser", "regulariser")):
+    for seam, name in (("weigh", "weigher"), ("combine", "combiner"), ("regulariser", "regulariser")):
         if config[name]:
             options = _known(config[f"{name}_options"], config[name], f"{name}s")
             seams[seam] = resolve(config[name], f"{name}s")(**options)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ml_collections import ConfigDict, FieldReference
 
 from tfuda.core import method as step
-from tfuda.names import SEAMS, defaults, modules, near, resolve, says
+from tfuda.names import SEAMS, defaults, modules, near, resolve
 
 # Method options that are top-level keys of a config, because every benchmark sets them.
 OWN = ("steps", "segment", "passes", "on_nan")
@@ -22,7 +22,7 @@ def parse_cell(text: str) -> ConfigDict:
     """Return the config of a cell: the method, the three seams, and the options of each with their defaults.
 
     A weigher or a regulariser alone takes its paper's method: "toalign" is dannp+toalign, "biwaa" is mstn+biwaa,
-    "mcc" is source_only+mcc. On that method it sets the options that its BRINGS names, unless they are in brackets.
+    "mcc" is source_only+mcc. On that method it sets the options that its `brings` names, unless they are in brackets.
 
     Args:
         text: names joined by +, each with options in brackets or none: "dannp+toalign+metaalign+mcc",
@@ -49,8 +49,8 @@ def parse_cell(text: str) -> ConfigDict:
         config[seam] = _name(part)
         found = resolve(config[seam], seam + "s")
         config[f"{seam}_options"] = _options(part, defaults(found))
-        if says(found, "STANDS_ON", "") == config.method:
-            put(config, says(found, "BRINGS", {}))
+        if getattr(found, "stands_on", "") == config.method:
+            put(config, getattr(found, "brings", {}))
     return config
 
 
@@ -113,7 +113,7 @@ def _parts(text: str) -> list[str]:
         )
     for package in ("weighers", "regularisers"):
         if parts and _name(parts[0]) in modules(package):
-            parts = [says(resolve(_name(parts[0]), package), "STANDS_ON", ""), *parts]
+            parts = [resolve(_name(parts[0]), package).stands_on, *parts]
     return parts
 
 
@@ -123,13 +123,15 @@ def _settings(part: str) -> list[str]:
 
 
 def _seam(name: str) -> str:
-    """Return the seam of a name; a user's class with a trade_off is a regulariser, any other class a combiner."""
+    """Return the seam of a name; of a user's class, by what it declares: `changes`, a `trade_off`, or neither."""
     if ":" not in name:
         return next((seam for seam in SEAMS if name in modules(seam + "s")), "weigher")
     found = resolve(name, "weighers")
     if not inspect.isclass(found):
-        if "trade_off" in defaults(found):
-            raise ValueError(f"{name!r} has a trade_off but is no class: a regulariser is one, with __call__")
+        raise ValueError(
+            f"{name!r} is no class: a weigher is a class with `changes`, a regulariser one with `trade_off`"
+        )
+    if hasattr(found, "changes"):
         return "weigher"
     return "regulariser" if "trade_off" in defaults(found) else "combiner"
 

@@ -15,13 +15,12 @@ The method "bnm" is cross-entropy on the source and this regulariser on the targ
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
 
 from tfuda.core import ops
-
-STANDS_ON = "source_only"  # "bnm" alone is source_only+bnm
 
 
 @tf.custom_gradient
@@ -37,6 +36,8 @@ def nuclear_norm(x: tf.Tensor):
 @dataclasses.dataclass(frozen=True)
 class BNM:
     """Make predictions on the target confident and diverse."""
+
+    stands_on: ClassVar[str] = "source_only"
 
     trade_off: float = 1.0
 

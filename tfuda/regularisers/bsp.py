@@ -17,12 +17,11 @@ three epochs on the source first; here the reversal's ramp does that, or --confi
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 import tensorflow as tf
 
 from tfuda.core import ops
-
-STANDS_ON = "dann"  # "bsp" alone is dann+bsp
 
 
 def largest_squares(x: tf.Tensor, count: int = 1) -> tf.Tensor:
@@ -41,6 +40,8 @@ def largest_squares(x: tf.Tensor, count: int = 1) -> tf.Tensor:
 @dataclasses.dataclass(frozen=True)
 class BSP:
     """Penalise the `count` largest singular values of each domain's features."""
+
+    stands_on: ClassVar[str] = "dann"
 
     trade_off: float = 2e-4
     count: int = 1

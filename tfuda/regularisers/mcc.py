@@ -12,12 +12,11 @@ H has 1e-5 inside its logarithm, as the public implementation. T is 2.5; 3 on Vi
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 import tensorflow as tf
 
 from tfuda.core import losses, ops
-
-STANDS_ON = "source_only"  # "mcc" alone is source_only+mcc
 
 
 def confusion(logits: tf.Tensor, temperature: float) -> tf.Tensor:
@@ -33,6 +32,8 @@ def confusion(logits: tf.Tensor, temperature: float) -> tf.Tensor:
 @dataclasses.dataclass(frozen=True)
 class MCC:
     """Minimise the confusion of classes on the target."""
+
+    stands_on: ClassVar[str] = "source_only"
 
     trade_off: float = 1.0
     temperature: float = 2.5

@@ -7,7 +7,7 @@ https://openaccess.thecvf.com/content/WACV2023/html/Westfechtel_Backprop_Induced
 
 BIWAA acts on any alignment that reads features (DANN, CDAN, MSTN, AFN); logits, task and L_MS are unchanged. With
 a linear head ∇ = (softmax(z) - onehot(y)) W, which the tape gives too; any other head works alike. The whole of the
-paper's method, "biwaa", is this on MSTN (methods/mstn.py) with BRINGS and aggregated pseudo-labels
+paper's method, "biwaa", is this on MSTN (methods/mstn.py) with `brings` and aggregated pseudo-labels
 (core/pseudo_labels.py); BIWAA-I repeats the training in rounds (studies/rounds.py).
 
 Paper against code (docs/methods/biwaa.md#biwaa):
@@ -24,22 +24,15 @@ Paper against code (docs/methods/biwaa.md#biwaa):
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+from typing import Any, ClassVar
 
 import tensorflow as tf
 
 from tfuda.core import losses
 from tfuda.core.ops import safe_norm, sensitivity
 
-STANDS_ON = "mstn"  # "biwaa" alone is mstn+biwaa
-BRINGS = {  # what BIWAA changes in the method that it stands on
-    "trade_offs.domain": 1.0,
-    "scale": 0.5,
-    "reduction": "class",
-    "absent": "keep",
-    "between": True,
-}
-CHANGES = ("features", "norms")
 
 
 def wrong(head, label, features):
@@ -47,20 +40,39 @@ def wrong(head, label, features):
     return losses.cross_entropy(label, head(features))
 
 
-def biwaa(network, batch, outputs, factor: float = 10.0):
-    """Return {stream: Outputs} with weighted features [B, d] of every stream.
+@dataclasses.dataclass(frozen=True)
+class BIWAA:
+    """Weigh each feature by the gradient of the sample's own cross-entropy.
 
     Args:
-        network: the network, for its head.
-        batch: {stream: {image, label or pseudo, ...}}.
-        outputs: {stream: Outputs}.
         factor: λ; 0 blanks the features.
     """
-    seen = dict(outputs)
-    for name, stream in outputs.items():
-        known = batch[name]
-        score = functools.partial(wrong, network.head, known["label"] if "label" in known else known["pseudo"])
-        gradient = sensitivity(score, stream.features)  # [B, d]
-        weight = factor * tf.math.divide_no_nan(gradient, safe_norm(gradient))
-        seen[name] = stream._replace(features=stream.features * weight)
-    return seen
+
+    stands_on: ClassVar[str] = "mstn"
+    changes: ClassVar[tuple[str, ...]] = ("features", "norms")
+    brings: ClassVar[dict[str, Any]] = {  # what BIWAA changes in the method that it stands on
+        "trade_offs.domain": 1.0,
+        "scale": 0.5,
+        "reduction": "class",
+        "absent": "keep",
+        "between": True,
+    }
+
+    factor: float = 10.0
+
+    def __call__(self, network, batch, outputs):
+        """Return {stream: Outputs} with weighted features [B, d] of every stream.
+
+        Args:
+            network: the network, for its head.
+            batch: {stream: {image, label or pseudo, ...}}.
+            outputs: {stream: Outputs}.
+        """
+        seen = dict(outputs)
+        for name, stream in outputs.items():
+            known = batch[name]
+            score = functools.partial(wrong, network.head, known["label"] if "label" in known else known["pseudo"])
+            gradient = sensitivity(score, stream.features)  # [B, d]
+            weight = self.factor * tf.math.divide_no_nan(gradient, safe_norm(gradient))
+            seen[name] = stream._replace(features=stream.features * weight)
+        return seen

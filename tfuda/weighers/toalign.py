@@ -24,14 +24,13 @@ Paper against code (docs/methods/adversarial.md#toalign):
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+from typing import ClassVar
 
 import tensorflow as tf
 
 from tfuda.core.ops import safe_norm, sensitivity
-
-STANDS_ON = "dannp"  # "toalign" alone is dannp+toalign
-CHANGES = ("features", "logits")
 
 SQUASH = {"": tf.identity, "sigmoid": tf.sigmoid, "softmax": tf.nn.softmax}
 
@@ -41,39 +40,51 @@ def logit_of(head, label, features):
     return tf.gather(head(features), label, batch_dims=1)
 
 
-def toalign(
-    network,
-    batch,
-    outputs,
-    streams: tuple = ("source",),
-    scale: float = 0.0,
-    squash: str = "",
-    sign: float = 1.0,
-):
-    """Return {stream: Outputs} with task-oriented features [B, d] and logits [B, K] of labelled `streams`.
+@dataclasses.dataclass(frozen=True)
+class ToAlign:
+    """Show the alignment the part of the source's features that the classification uses.
 
     Args:
-        network: the network, for its head.
-        batch: {stream: {image, label?, ...}}.
-        outputs: {stream: Outputs}.
         streams: names of the labelled streams to weigh.
         scale: 0 for the adaptive s, or a fixed one.
         squash: "", "sigmoid" or "softmax", applied to w.
         sign: 1, or -1 for TiAlign.
 
     Raises:
-        ValueError: if `squash` is unknown or a stream has no labels.
+        ValueError: if `squash` is unknown.
     """
-    if squash not in SQUASH:
-        raise ValueError(f"toalign has no squash={squash!r}: choose '', 'sigmoid' or 'softmax'")
-    seen = dict(outputs)
-    for name in streams:
-        if "label" not in batch.get(name, {}):
-            raise ValueError(f"toalign weighs by labels, and stream {name!r} has none")
-        f, label = outputs[name].features, batch[name]["label"]
-        score = functools.partial(logit_of, network.head, label)
-        w = SQUASH[squash](sensitivity(score, f))  # [B, d]
-        s = scale or tf.math.divide_no_nan(safe_norm(f), safe_norm(w * f))  # [B, 1]
-        f = sign * s * w * f
-        seen[name] = outputs[name]._replace(features=f, logits=network.head(f))
-    return seen
+
+    stands_on: ClassVar[str] = "dannp"
+    changes: ClassVar[tuple[str, ...]] = ("features", "logits")
+
+    streams: tuple = ("source",)
+    scale: float = 0.0
+    squash: str = ""
+    sign: float = 1.0
+
+    def __post_init__(self):
+        if self.squash not in SQUASH:
+            raise ValueError(f"toalign has no squash={self.squash!r}: choose '', 'sigmoid' or 'softmax'")
+
+    def __call__(self, network, batch, outputs):
+        """Return {stream: Outputs} with task-oriented features [B, d] and logits [B, K] of labelled `streams`.
+
+        Args:
+            network: the network, for its head.
+            batch: {stream: {image, label?, ...}}.
+            outputs: {stream: Outputs}.
+
+        Raises:
+            ValueError: if a stream has no labels.
+        """
+        seen = dict(outputs)
+        for name in self.streams:
+            if "label" not in batch.get(name, {}):
+                raise ValueError(f"toalign weighs by labels, and stream {name!r} has none")
+            f, label = outputs[name].features, batch[name]["label"]
+            score = functools.partial(logit_of, network.head, label)
+            w = SQUASH[self.squash](sensitivity(score, f))  # [B, d]
+            s = self.scale or tf.math.divide_no_nan(safe_norm(f), safe_norm(w * f))  # [B, 1]
+            f = self.sign * s * w * f
+            seen[name] = outputs[name]._replace(features=f, logits=network.head(f))
+        return seen
