@@ -9,7 +9,7 @@ import pytest
 import tiny
 from killing import content
 
-from tfuda.evaluation import evaluate, validators
+from tfuda.evaluation import evaluate, importance, validators
 from tfuda.evaluation.validators import Evidence
 from tfuda.experiment import callbacks, checkpoint_choice, training, validation
 from tfuda.experiment.workdir import CHECKPOINTS, SELECTED, Workdir
@@ -78,13 +78,13 @@ def test_the_control_variate_lowers_the_variance_of_the_risk():
 def test_the_ratio_is_that_of_two_known_densities():
     source, target = RNG.normal(0, 1, [4000, 2]), RNG.normal([1, 0], 1, [1000, 2])
     held_out = RNG.normal(0, 1, [500, 2])
-    found, truth = validators.ratio(source, target, held_out), np.exp(held_out[:, 0] - 0.5)
+    found, truth = importance.ratio(source, target, held_out), np.exp(held_out[:, 0] - 0.5)
     assert np.abs(np.log(found) - np.log(truth)).max() < 0.5
     assert found.mean() == pytest.approx(1, abs=0.15)  # though the source has twice the target's images
 
 
 def test_the_ratio_of_domains_that_are_told_apart_with_certainty_is_finite():
-    found = validators.ratio(np.zeros([50, 3]), np.ones([40, 3]), np.zeros([9, 3]))
+    found = importance.ratio(np.zeros([50, 3]), np.ones([40, 3]), np.zeros([9, 3]))
     assert np.isfinite(found).all() and found.max() < 0.5
 
 
@@ -208,12 +208,47 @@ def test_a_run_whose_chosen_checkpoint_is_gone_says_which_way_is_left(run, tmp_p
     assert training.load_run(tmp_path / "run", last=True)
 
 
-def test_a_name_of_code_is_no_validator():
-    with pytest.raises(ValueError, match="unknown select='a:b'"):
-        validation.check_config(tiny.config(select="a:b"))
+# ---- of one's own
+
+
+def largest(seen):
+    """A user's own: the mean of the largest logit."""
+    assert seen._fields == ("source_logits", "source_labels", "target_logits", "weights", "before")
+    return seen.target_logits.max(1).mean()
+
+
+OWN = f"{__name__}:largest"
+
+
+def test_a_validator_of_one_s_own_is_logged_and_chooses_the_checkpoint(tmp_path):
+    made = tiny.config("source_only", steps=4, segment=1, select=OWN, validators=f"im,{OWN}")
+    result = training.train_run(made, Workdir(tmp_path))
+    rows = Workdir(tmp_path).rows()
+    assert validators.logged(rows[0]) == ["im", OWN]
+    best = max(rows, key=lambda row: row[f"val_{OWN}"])
+    assert (result["validator"], result["selected_step"]) == (OWN, best["step"])
+    _, task, method = training.load_run(tmp_path)
+    seen = evaluate.Observer(method.network)(task.streams["target"].images)
+    assert best[f"val_{OWN}"] == pytest.approx(seen.logits.max(1).mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "changes, sentence",
+    [
+        ({"select": "imm"}, "unknown select='imm', did you mean 'im'"),
+        ({"validators": "cheap,imm"}, "unknown validators='cheap,imm', did you mean 'im'"),
+        ({"validators": ""}, "unknown validators=''"),
+        ({"select": "nowhere:validator"}, "cannot import 'nowhere' of 'nowhere:validator'"),
+        ({"validators": f"cheap,{OWN}r"}, f"module {__name__} has no 'largestr', did you mean 'largest'"),
+    ],
+)
+def test_an_unknown_validator_is_refused_before_training(changes, sentence, tmp_path):
+    with pytest.raises(ValueError, match=sentence):
+        training.train_run(tiny.config("source_only", **changes), Workdir(tmp_path))
+    assert not Workdir(tmp_path).rows()
 
 
 def test_answers_that_are_no_numbers_give_none_that_is_chosen():
     evidence = Evidence(LOGITS, np.zeros(7, int), np.full([7, 3], np.nan), None, None)
     assert all(map(math.isnan, validators.values(validators.CHEAP, evidence).values()))
-    assert np.isnan(validators.ratio(np.full([5, 2], np.inf), np.ones([5, 2]), np.ones([3, 2]))).all()
+    assert np.isnan(importance.ratio(np.full([5, 2], np.inf), np.ones([5, 2]), np.ones([3, 2]))).all()

@@ -59,6 +59,8 @@ OWN = {
     "augment__name": ("shift",),
     "samplers__source": ("balanced",),
     "samplers__target": ("padded",),
+    "select": ("corrc", "last"),
+    "validators": ("cheap", "all"),
 }
 OTHERS = {
     "outside": "evil_module:thing",

@@ -40,6 +40,20 @@ def eager():
     tf.config.run_functions_eagerly(False)
 
 
+def falling(seen):
+    """A user's own validator: the highest value has the lowest largest logit."""
+    return -seen.target_logits.max()
+
+
+def test_the_objective_may_be_a_validator_of_one_s_own(tmp_path):
+    name = f"{__name__}:falling"
+    rows, _ = searched(tmp_path, trials=2, objective=name, steps=1, select="last")
+    logged = [Workdir(tmp_path / f"trial{row['trial']}").rows()[-1][f"val_{name}"] for row in rows]
+    assert [row[name] for row in rows] == logged == sorted(logged, reverse=True)
+    with pytest.raises(ValueError, match="unknown --objective=imm, did you mean 'im'"):
+        tune.aim(tiny.config("toalign"), "imm")
+
+
 @pytest.fixture(scope="module")
 def hyperband(tmp_path_factory, eager):
     folder = tmp_path_factory.mktemp("search") / "hyperband"

@@ -12,9 +12,10 @@ import tensorflow as tf
 from tfuda.atomic_files import write_whole
 from tfuda.core.segmented_model import Segmented
 from tfuda.data.tasks import Task
-from tfuda.evaluation import validators
+from tfuda.evaluation import importance, validators
 from tfuda.evaluation.validators import LAST, Evidence
 from tfuda.experiment.workdir import SELECTED, Workdir
+from tfuda.names import resolve
 
 
 class Choice:
@@ -34,12 +35,12 @@ class Choice:
     def __init__(self, workdir: Workdir, select: str = LAST, which: str = "cheap", method: Segmented | None = None):
         self.select = select
         self.names = validators.wanted(select, which)
+        for own in (name for name in self.names if ":" in name):
+            resolve(own, "evaluation")  # a wrong name is refused before training
         self.file = workdir.path / "predicted.npz"
         self.manager: tf.train.CheckpointManager | None = None
         if method is not None and select != LAST:
-            self.manager = workdir.checkpoints(
-                method, 1, SELECTED
-            )  # all workers have to make the manager at the same time
+            self.manager = workdir.checkpoints(method, 1, SELECTED)  # all workers have to make it at the same time
         self.now: np.ndarray | None = None
 
     def measure(self, observer, task: Task, source, target, rows: Sequence[dict[str, float]]) -> dict[str, float]:
@@ -53,8 +54,8 @@ class Choice:
         """
         labels, self.now, weights = task.tests["source"].known_labels, target.logits.argmax(1), None
         if {*self.names} & {*validators.DEAR}:
-            train = observer(validators.evenly(task.streams["source"].images))
-            weights = validators.ratio(train.features, target.features, source.features)
+            train = observer(importance.evenly(task.streams["source"].images))
+            weights = importance.ratio(train.features, target.features, source.features)
         before = self.before(rows[-1]["step"]) if rows else None
         before = before if before is not None and len(before) == len(self.now) else None
         return validators.values(self.names, Evidence(source.logits, labels, target.logits, weights, before))

@@ -26,7 +26,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfuda.core import step_signs
-from tfuda.evaluation import validators
+from tfuda.evaluation import importance, validators
 
 VITALS = ("a_distance", "pseudo_rate", "largest_class", "source_norm", "target_norm", "dead")
 COLUMNS = (*step_signs.SIGNS, *VITALS)
@@ -71,7 +71,7 @@ def a_distance(source: np.ndarray, target: np.ndarray) -> float:
 
 
 def _evenly(features: np.ndarray) -> np.ndarray:
-    return validators.evenly(features, LOOKED_AT)
+    return importance.evenly(features, LOOKED_AT)
 
 
 # ---- in words

@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterator, Mapping
 
 from tfuda import names
 from tfuda.data import catalogue
-from tfuda.experiment.validation import AUGMENTS, NETWORKS, READERS, SAMPLERS
+from tfuda.evaluation.validators import ALL, GROUPS, SELECTS
+from tfuda.experiment.validation import AUGMENTS, NETWORKS, READERS, SAMPLERS, words
 from tfuda.names import PARTS, SEAMS, backbone, modules, near
 
 PACKAGES = {"method": "methods", **{seam: f"{seam}s" for seam in SEAMS}}
@@ -49,6 +50,9 @@ def named(config: Mapping, where: str) -> Iterator[tuple[str, object, Collection
     for key, package in PACKAGES.items():
         if key in config:
             yield key, config[key], [*modules(package), *([""] if key in SEAMS else [])]
+    for key, named_here in (("select", SELECTS), ("validators", (*GROUPS, *ALL))):
+        if key in config:
+            yield from ((key, word, named_here) for word in words(key, config[key]))
     if "data" in config:
         yield "data", config["data"], ["", *READERS, *catalogue.names()]
     trees = ("network", "name", NETWORKS), ("augment", "name", AUGMENTS), ("samplers", "", SAMPLERS)

@@ -165,13 +165,13 @@ WORDS: dict[str, tuple[str, ...]] = {
     "on_bad_image": ("error", "skip"),
     "on_nan": nonfinite.ON_NAN,
     "select": validators.SELECTS,
-    "validators": ("cheap", "all"),
+    "validators": (*validators.GROUPS, *validators.ALL),
     "precision": (*precision.POLICIES,),
     "imbalance": ("", "source", "target"),
 }
 
 
-CODE = ("samplers.*", "augment.name", "network.name")  # of WORDS, those that may be package.module:Name
+CODE = ("samplers.*", "augment.name", "network.name", "select", "validators")  # may be package.module:name
 
 
 def check_config(config: ConfigDict) -> None:
@@ -194,12 +194,14 @@ def check_config(config: ConfigDict) -> None:
         raise ValueError("select='oracle' would choose by target labels: result.json names its value `oracle` anyway")
     for pattern, known in WORDS.items():
         for key, value in leaves(config):
-            if (
-                fnmatch.fnmatchcase(key, pattern)
-                and _plain(key, value) not in known
-                and (":" not in str(value) or pattern not in CODE)
-            ):
-                raise ValueError(f"unknown {key}={value!r}{near(str(value), known)}")
+            for word in words(key, value) if fnmatch.fnmatchcase(key, pattern) else ():
+                if _plain(key, word) not in known and (":" not in str(word) or pattern not in CODE):
+                    raise ValueError(f"unknown {key}={value!r}{near(str(word), known)}")
+
+
+def words(key: str, value: Any) -> list:
+    """Return the words of a setting: one, but of `validators` those between commas."""
+    return value.split(",") if key == "validators" and isinstance(value, str) else [value]
 
 
 def _plain(key: str, value: Any) -> Any:

@@ -32,7 +32,7 @@ from tfuda.atomic_files import write_whole
 from tfuda.evaluation import validators
 from tfuda.experiment import callbacks, prerequisites, training
 from tfuda.experiment.workdir import Workdir, make_paths_absolute
-from tfuda.names import near
+from tfuda.names import near, resolve
 from tfuda.studies import grid, tuner_oracles
 from tfuda.studies.tuner_library import keras_tuner, oracle_client
 
@@ -56,7 +56,9 @@ def aim(config: ConfigDict, objective: str) -> str:
     name = objective or (config.select if config.select != validators.LAST else DEFAULT)
     if name == "oracle":
         raise ValueError("--objective=oracle would search by target labels, which a search has to do without")
-    if name not in validators.ALL:
+    if ":" in name:
+        resolve(name, "evaluation")
+    elif name not in validators.ALL:
         raise ValueError(f"unknown --objective={name}{near(name, validators.ALL)}")
     return name
 
@@ -84,7 +86,7 @@ class Search(keras_tuner.Tuner):
         self.get_config, self.sweep, self.folder, self.say = get_config, sweep, folder, say
         self.role, space, config = role(), keras_tuner.HyperParameters(), get_config()
         self.objective, self.kind = aim(config, objective), kind
-        self.sign, self.begun, self.trained = validators.ALL[self.objective].sign, time.monotonic(), 0
+        self.sign, self.begun, self.trained = validators.named(self.objective).sign, time.monotonic(), 0
         done = all(Workdir(folder / f"trial{i}").finished() for i in range(trials))
         if self.role == "chief" and done and kind != "hyperband":
             del os.environ[VARIABLES[0]]  # no trial is left to hand out
@@ -100,8 +102,8 @@ class Search(keras_tuner.Tuner):
     def configured(self, values: keras_tuner.HyperParameters) -> ConfigDict:
         config = self.get_config()
         self.sweep(values, config)
-        if self.objective in validators.DEAR:
-            config.validators = "all"
+        if self.objective not in validators.wanted(config.select, config.validators):
+            config.validators += f",{self.objective}"
         prerequisites.share(config, self.folder)
         return config
 

@@ -79,7 +79,7 @@ def make_oracle(kind: str, space: keras_tuner.HyperParameters, objective: str, t
     Raises:
         ValueError: if a run has too few segments for hyperband.
     """
-    direction = "max" if validators.ALL[objective].sign > 0 else "min"
+    direction = "max" if validators.named(objective).sign > 0 else "min"
     shared = {
         "objective": keras_tuner.Objective(objective, direction),
         "seed": 1 + 100_003 * seed,

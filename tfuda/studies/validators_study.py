@@ -61,7 +61,7 @@ def runs(folders: Iterable[str | pathlib.Path], say: Callable[[str], None] = lam
         for path in sorted(pathlib.Path(folder).rglob("result.json")):
             result, workdir = read_json(path), Workdir(path.parent)
             rows = workdir.rows() if "oracle" in result else []
-            if rows and any(validators.column(name) in rows[0] for name in validators.ALL):
+            if rows and validators.logged(rows[0]):
                 found[path.parent.resolve()] = Run(result["task"], rows, f"target_{result['metric']}")
             elif "oracle" in result:
                 say(f"{path.parent} is left out: it has logged no validator")
@@ -72,7 +72,8 @@ def runs(folders: Iterable[str | pathlib.Path], say: Callable[[str], None] = lam
 
 def names(of: Sequence[Run]) -> list[str]:
     """Return the validators that every run has logged."""
-    found = [name for name in validators.ALL if all(validators.column(name) in row for run in of for row in run.rows)]
+    every = validators.logged(of[0].rows[0])
+    found = [name for name in every if all(validators.column(name) in row for run in of for row in run.rows)]
     if not found:
         raise ValueError("these runs have no validator in common: their metrics.csv is of another version")
     return found
@@ -114,7 +115,7 @@ def compare_validators(of: Sequence[Run]) -> list[Line]:
 
 def _line(name: str, of: Sequence[Run], tasks: Sequence[Sequence[Run]]) -> Line:
     def key(row: dict[str, float]) -> float:
-        return validators.ALL[name].key(row[validators.column(name)])
+        return validators.named(name).key(row[validators.column(name)])
 
     def pairs(some: Sequence[Run]) -> float:
         if name == validators.LAST:
@@ -147,7 +148,7 @@ def markdown(lines: Sequence[Line], of: Sequence[Run]) -> str:
     head = ["validator", "better", "ρ within a run", "ρ across runs", "checkpoint: points lost", "run: points lost"]
     table = [head, ["---", "---", "---:", "---:", "---:", "---:"]]
     for line in lines:
-        sign = "" if line.name == validators.LAST else ("higher" if validators.ALL[line.name].sign > 0 else "lower")
+        sign = "" if line.name == validators.LAST else ("higher" if validators.named(line.name).sign > 0 else "lower")
         table.append(
             [line.name, sign, said(line.within, 2), said(line.across, 2), said(line.checkpoint, 1), said(line.run, 1)]
         )

@@ -23,7 +23,9 @@ TRIALS = flags.DEFINE_integer("trials", 10, "how many settings to try; the first
 WORKDIR = flags.DEFINE_string("workdir", "runs/tune", "folder of the search")
 SEED = flags.DEFINE_integer("search_seed", 0, "seed of the drawn settings")
 TUNER = flags.DEFINE_enum("tuner", "random", tuner_oracles.KINDS, "how settings are drawn")
-OBJECTIVE = flags.DEFINE_string("objective", "", f"one of {', '.join(validators.ALL)}; empty for config.select")
+OBJECTIVE = flags.DEFINE_string(
+    "objective", "", f"one of {', '.join(validators.ALL)}, or your own; empty for config.select"
+)
 
 
 def main(words):

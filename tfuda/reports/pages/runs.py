@@ -50,7 +50,7 @@ class Run(NamedTuple):
     @property
     def validators(self) -> list[str]:
         """Return the names of the validators that this run has logged."""
-        return [name for name in validators.ALL if self.rows and validators.column(name) in self.rows[0]]
+        return validators.logged(self.rows[0]) if self.rows else []
 
     @property
     def selected(self) -> int:

@@ -155,7 +155,7 @@ def validators(run: Run) -> str:
     rows, drawn = [], []
     target = f"target_{run.numbers['metric']}"
     for name in run.validators:
-        row, way = choosing.chosen(run.rows, name), "highest" if choosing.ALL[name].sign > 0 else "lowest"
+        row, way = choosing.chosen(run.rows, name), "highest" if choosing.named(name).sign > 0 else "lowest"
         used = " (used for “selected”)" if name == run.numbers["validator"] else ""
         cells = [escape(name + used), f"{row[choosing.column(name)]:.4g}, the {way}", f"{row['step']:.0f}"]
         rows.append([*cells, *([tenth(row[target])] if run.labelled else []), escape(words.VALIDATORS.get(name, ""))])

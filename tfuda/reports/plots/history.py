@@ -39,7 +39,6 @@ OTHERS = {
     "loss",
     "seconds",
     "discriminator",
-    *map(validators.column, validators.ALL),
     *diagnostics.COLUMNS,
     *ACCURACIES,
     *NORMS,
@@ -130,7 +129,9 @@ def band(runs: Sequence[Rows], column: str) -> tuple[np.ndarray, np.ndarray, np.
 
 def terms(groups: Iterable[Group]) -> list[str]:
     """Return the names of all loss terms, in the order of first occurrence."""
-    return list(dict.fromkeys(key for group in groups for key in group.runs[0][0] if key not in OTHERS))
+    every = [group.runs[0][0] for group in groups]
+    others = OTHERS.union(*([*map(validators.column, validators.logged(row))] for row in every))
+    return list(dict.fromkeys(key for row in every for key in row if key not in others))
 
 
 def line(axes: Axes, runs: Sequence[Rows], column: str, scale: float = 1.0, **look) -> None:
