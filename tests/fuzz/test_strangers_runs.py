@@ -59,7 +59,7 @@ OWN = {
     "augment__name": ("shift",),
     "samplers__source": ("balanced",),
     "samplers__target": ("padded",),
-    "select": ("corrc", "last"),
+    "select": ("last",),
     "validators": ("cheap", "all"),
 }
 OTHERS = {

@@ -32,10 +32,10 @@ def default_config(text: str) -> ConfigDict:
     config.steps = 1000
     config.segment = 100  # steps between two evaluations, and two checkpoints
     config.steps_per_execution = 10
-    config.select = (
-        "corrc"  # validator that chooses the checkpoint to export, or "last": tfuda/evaluation/validators.py
-    )
-    config.validators = "cheap"  # which validators are logged; "all" adds iwcv and dev, and a pass to each evaluation
+    # validator that chooses the checkpoint to export, or "last", or package.module:name: tfuda/evaluation/validators.py
+    config.select = "corrc"
+    # which validators are logged, joined by commas: cheap, all (with iwcv and dev, and one more pass), or single names
+    config.validators = "cheap"
     config.batch = 32  # images of every stream in a step, over all replicas
     config.batches = ConfigDict(
         {"source": 0, "target": 0, "target_labelled": 0}
