@@ -26,6 +26,12 @@ def test_the_page_of_settings_is_up_to_date():
     assert settings.PAGE.read_text("utf-8") == settings.page(), "run python docs/generate/settings.py"
 
 
+def test_every_key_has_a_meaning():
+    rows = [row for row in "".join(settings.keys()).splitlines() if row.startswith("| `")]
+    empty = [row for row in rows if not row.rsplit("|", 2)[1].strip()]
+    assert len(rows) > 90 and empty == [], "write a comment beside the key in tfuda/experiment/defaults.py"
+
+
 def test_the_picture_of_the_rooms_is_up_to_date():
     drawn = architecture.picture(architecture.graph())
     assert architecture.PICTURE.read_text("utf-8") == drawn, "run python docs/generate/architecture.py"

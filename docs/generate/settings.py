@@ -100,7 +100,7 @@ def keys() -> list[str]:
     single = {key: value for key, value in flat(config).items() if key.split(".")[0] not in {*groups, *left_out}}
     parts = ["## A run {#run}\n\n" + rows(single)]
     for group in sorted(groups, key=lambda key: place.get(key, len(place))):
-        about = f"{said[group]}\n\n" if said.get(group) else ""
+        about = f"{said[group][:1].upper()}{said[group][1:]}.\n\n"
         parts.append(f"## {group} {{#{group}}}\n\n{about}" + rows(flat(config[group], f"{group}.")))
     return parts
 
