@@ -88,9 +88,9 @@ def score(labels: np.ndarray, logits: np.ndarray) -> Score:
         labels: int [N].
         logits: float [N, K].
     """
-    classes = logits.shape[1]
-    confusion = np.zeros([classes, classes], np.int64)
-    np.add.at(confusion, (labels, logits.argmax(1)), 1)
+    from sklearn.metrics import confusion_matrix
+
+    confusion = confusion_matrix(labels, logits.argmax(1), labels=np.arange(logits.shape[1]))
     count = confusion.sum(1)
     per_class = np.where(count > 0, np.diag(confusion) / np.maximum(count, 1), np.nan)
     return Score(float(np.trace(confusion) / max(len(labels), 1)), per_class, confusion)

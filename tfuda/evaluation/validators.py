@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy import special
 
 from tfuda.evaluation.importance import dev, errors, evenly, iwcv
 from tfuda.names import resolve
@@ -30,13 +31,12 @@ from tfuda.names import resolve
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Return the softmax of logits [N, K] in float64 [N, K]."""
-    shifted = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
-    return shifted / shifted.sum(1, keepdims=True)
+    return special.softmax(logits.astype(np.float64), axis=1)
 
 
 def _entropies(p: np.ndarray) -> np.ndarray:
     """Return the entropy, in nats, of distributions: [..., K] -> [...]."""
-    return -(p * np.log(np.maximum(p, 1e-30))).sum(-1)
+    return special.entr(p).sum(-1)
 
 
 # ---- from the target alone

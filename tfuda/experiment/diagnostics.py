@@ -55,6 +55,8 @@ def a_distance(source: np.ndarray, target: np.ndarray) -> float:
 
     One half of both trains a ridge regression to ±1, and the other half tests that regression.
     """
+    from sklearn.linear_model import Ridge
+
     x, y = _evenly(source), _evenly(target)
     if min(len(x), len(y)) < 4:
         return 0.0
@@ -62,10 +64,10 @@ def a_distance(source: np.ndarray, target: np.ndarray) -> float:
     d = np.concatenate([np.full(len(x), 1 / len(x)), np.full(len(y), -1 / len(y))])  # both domains have equal weight
     learn = np.arange(len(f)) % 2 == 0
     f = (f - f[learn].mean(0)) / np.maximum(f[learn].std(0), 1e-12)
-    gram = f[learn] @ f[learn].T + 1.0  # 1 is the bias; the dual form, as features outnumber images
-    ridge = 1e-2 * np.trace(gram) / len(gram)
-    score = (f[~learn] @ f[learn].T + 1.0) @ np.linalg.solve(gram + ridge * np.eye(len(gram)), np.sign(d[learn]))
-    wrong = np.sign(score) != np.sign(d[~learn])
+    f = np.concatenate([f, np.ones([len(f), 1])], 1)  # the bias
+    ridge = 1e-2 * np.square(f[learn]).sum(1).mean()
+    fit = Ridge(ridge, fit_intercept=False, solver="cholesky").fit(f[learn], np.sign(d[learn]))
+    wrong = np.sign(fit.predict(f[~learn])) != np.sign(d[~learn])
     error = (np.abs(d[~learn]) * wrong).sum() / np.abs(d[~learn]).sum()
     return float(2 * max(0.0, 1 - 2 * error))
 

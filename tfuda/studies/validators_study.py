@@ -81,11 +81,11 @@ def names(of: Sequence[Run]) -> list[str]:
 
 def correlation(x: Sequence[float], y: Sequence[float]) -> float:
     """Return Spearman's rank correlation of x [n] and y [n], with mean ranks for ties; NaN where one is constant."""
-    from scipy.stats import rankdata
+    from scipy.stats import spearmanr
 
     if len(x) < 3 or len({*x}) < 2 or len({*y}) < 2:
         return float("nan")
-    return float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])
+    return float(spearmanr(x, y).statistic)
 
 
 def mean(values: Sequence[float]) -> tuple[float, float]:
