@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 import tiny
 from commands import command, free
-from keras.src.legacy.saving import legacy_h5_format
-from keras.src.utils import file_utils
+from keras.src.legacy.saving import legacy_h5_format  # writes files as the published ones; no public name
+from keras.src.utils import file_utils  # where Keras would download
 from torch_writer import WRITERS, Tensor, state_dict
 
 from tfuda.experiment import training

@@ -24,7 +24,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from tfuda.core import ops
+from tfuda.core import keras_private, ops
 
 
 def gathering(batches: int) -> dict[str, int]:
@@ -74,7 +74,7 @@ class SGD(keras.optimizers.SGD):
         self.rules = [self.groups(variable.path) for variable in variables]
 
     def update_step(self, gradient, variable, learning_rate) -> None:
-        i = self._get_variable_index(variable)
+        i = keras_private.variable_index(self, variable)
         scale, momentum = self.rules[i]
         gradient = tf.cast(gradient, variable.dtype) + self.decay * variable
         velocity = momentum * self.momentums[i] + gradient

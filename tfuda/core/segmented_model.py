@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfuda.core import nonfinite, ops
+from tfuda.core.keras_private import BuiltModel
 from tfuda.distributed import multi_host
 
 ONLY_FIRST = tf.VariableAggregation.ONLY_FIRST_REPLICA
@@ -20,8 +21,10 @@ class Together(keras.callbacks.CallbackList):
     tables where a sampler follows the results of `refresh`.
     """
 
-    def __init__(self, callbacks, verbose, **params):
-        super().__init__(callbacks, add_history=True, add_progbar=verbose != 0, verbose=verbose, **params)
+    def __init__(self, callbacks, model: Segmented, verbose, **params):
+        options = {"add_history": True, "add_progbar": verbose != 0, "verbose": verbose, **params}
+        super().__init__(callbacks, model=model, **options)
+        self.trained = model
 
     def begin(self) -> None:
         super().on_train_begin()
@@ -36,19 +39,19 @@ class Together(keras.callbacks.CallbackList):
         super().on_train_batch_end(batch, self._loud(logs))
 
     def on_epoch_end(self, epoch, logs=None):
-        self._model.settle()
+        self.trained.settle()
         super().on_epoch_end(epoch, self._loud(logs))
 
     def _loud(self, logs: dict) -> dict:
         """Return the logs without the model's quiet meters, whose values are stored in `noted`."""
-        self._model.noted = {name: logs[name] for name in self._model.quiet}
-        return {name: value for name, value in logs.items() if name not in self._model.quiet}
+        self.trained.noted = {name: logs[name] for name in self.trained.quiet}
+        return {name: value for name, value in logs.items() if name not in self.trained.quiet}
 
     def on_train_end(self, logs=None):
         pass
 
 
-class Segmented(keras.Model):
+class Segmented(BuiltModel):
     """Train in segments, count the steps, and resume in mid-segment.
 
     A subclass has a `train_step` that ends in `note` and `results`. Its `__init__` sets
@@ -100,9 +103,9 @@ class Segmented(keras.Model):
     def results(self) -> dict[str, tf.Tensor]:
         """Return the means of all meters, as `train_step` returns them."""
         found = {name: meter.result() for name, meter in self.meters.items()}
-        return (
-            {n: v[None] for n, v in found.items()} if multi_host.are_several() else found
-        )  # Keras reduces axis 0 there
+        if multi_host.are_several():
+            return {name: value[None] for name, value in found.items()}  # Keras reduces axis 0 there
+        return found
 
     def state(self) -> list[keras.Variable]:
         """Return all variables that a bitwise identical resumed run needs.
@@ -199,6 +202,3 @@ class Segmented(keras.Model):
         if not self._inside:
             super().reset_metrics()
         self._inside = False
-
-    def _maybe_symbolic_build(self, *args, **options) -> None:
-        """Do nothing: all is built already, and Keras's attempt fails under several workers."""

@@ -20,7 +20,7 @@ from tfuda.core import ops
 
 def are_several() -> bool:
     """Return True if the current strategy trains on several hosts."""
-    return tf.distribute.get_strategy().extended._in_multi_worker_mode()
+    return isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy)
 
 
 def is_first() -> bool:

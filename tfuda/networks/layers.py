@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 import keras
 import tensorflow as tf
 
-from tfuda.core import ops
+from tfuda.core import keras_private, ops
 
 
 def synchronised(network: keras.Model) -> keras.Model:
     """Set batch norm to use the batches of all devices, where Keras normalises by device; return the network."""
-    for layer in network._flatten_layers():
+    for layer in keras_private.layers_within(network):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = True
     return network

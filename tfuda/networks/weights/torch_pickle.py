@@ -92,8 +92,12 @@ class Parameter:
             self.data = state[0]
 
 
-# The C unpickler reserves what a file tells it to; Python's own reserves what it needs, and reads no byte ahead.
-class Unpickler(pickle._Unpickler):
+# The C unpickler, pickle.Unpickler, reserves what a file tells it to, and its opcodes cannot be replaced. Python's
+# own reserves what it needs and reads no byte ahead, but has only a private name. Tried with Python 3.11, 3.12, 3.13.
+PythonUnpickler = pickle._Unpickler
+
+
+class Unpickler(PythonUnpickler):
     """persistent: what an id of the pickle stands for; the storages of a zip or pickles file where not given."""
 
     def __init__(self, file: BinaryIO, persistent: Callable[[Any], Any] | None = None):
@@ -137,7 +141,7 @@ class Unpickler(pickle._Unpickler):
 
     dispatch: dict[int, Any] = {  # type: ignore[assignment, misc]
         **dict.fromkeys(range(256), load_other),
-        **{code[0]: pickle._Unpickler.dispatch[code[0]] for code in OPCODES},
+        **{code[0]: PythonUnpickler.dispatch[code[0]] for code in OPCODES},
         pickle.REDUCE[0]: load_reduce,
         pickle.BUILD[0]: load_build,
         pickle.SETITEM[0]: load_setitem,  # type: ignore[dict-item]
