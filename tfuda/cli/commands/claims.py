@@ -1,11 +1,11 @@
-"""Test the five papers' claims on the embedded digits and write CLAIMS.md; the same command resumes.
+"""Test the five papers' claims on the embedded digits and write a page about them; the same command resumes.
 
-    python run/claims.py --workdir=runs/claims
+    python run/claims.py --workdir=runs/claims --out=docs/claims.md
     python run/claims.py --only=toalign,gsda --tasks=R-M,S-H --seeds=1 --out=runs/some.md
     python run/claims.py --write
 
-All 10 tasks with 3 seeds take hours. Every claim gets its first seed before any claim gets its third. CLAIMS.md is
-written after every run; --write trains nothing and writes CLAIMS.md from the runs that have ended.
+All 10 tasks with 3 seeds take hours. Every claim gets its first seed before any claim gets its third. The
+page is written after every run; --write trains nothing and writes it from the runs that have ended.
 """
 
 import pathlib
@@ -20,7 +20,7 @@ from tfuda.studies.claims import catalogue, measurements, verdicts
 
 CONFIG = launch.config_flag("digits")
 WORKDIR = flags.DEFINE_string("workdir", "runs/claims", "folder of all runs")
-OUT = flags.DEFINE_string("out", "", "file to write; empty for CLAIMS.md, or with --only for WORKDIR/PAPERS.md")
+OUT = flags.DEFINE_string("out", "", "page to write; empty for WORKDIR/claims.md, or with --only for WORKDIR/PAPERS.md")
 ONLY = flags.DEFINE_list("only", [], "papers, separated by commas; empty for all")
 TASKS = flags.DEFINE_list("tasks", ["untuned"], "tasks, or the name of a list of tasks in the config file")
 SEEDS = flags.DEFINE_integer("seeds", 3, "how many seeds, from 0", lower_bound=1)
@@ -42,7 +42,7 @@ def main(words):
         change(config)
         return config
 
-    out = pathlib.Path(OUT.value or (folder / f"{'-'.join(ONLY.value)}.md" if ONLY.value else "CLAIMS.md"))
+    out = pathlib.Path(OUT.value or folder / f"{'-'.join(ONLY.value) or 'claims'}.md")
     plan = measurements.Plan(get_config, claims, tasks, SEEDS.value, folder)
 
     def report():

@@ -1,4 +1,4 @@
-"""Test the five papers' claims on the embedded digits: CLAIMS.md.
+"""Test the five papers' claims on the embedded digits: docs/claims.md.
 
 A claim is one or several steps "this is better than that". Each step is a paired comparison over the ten tasks on
 which nothing was tuned and up to three seeds. The test is the sign-flip test (tfuda/studies/significance.py).

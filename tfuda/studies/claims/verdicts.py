@@ -1,4 +1,4 @@
-"""Judge each claim by its runs, and write CLAIMS.md."""
+"""Judge each claim by its runs, and write the page of claims."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def markdown(
     planned: int,
     made: Sequence[str],
 ) -> str:
-    """Return the text of CLAIMS.md.
+    """Return the page of claims, docs/claims.md.
 
     Args:
         claims: all claims.
