@@ -47,7 +47,7 @@ MISTAKES = {
         ["--config=configs/digits.py:no_such_package.mine:Mine"],
         "cannot import 'no_such_package.mine'",
     ),
-    "weigher without game": (["--config=configs/digits.py:source_only+toalign"], "so toalign cannot act on it"),
+    "weigher without alignment": (["--config=configs/digits.py:source_only+toalign"], "so toalign cannot act on it"),
     "idle weigher": (
         ["--config=configs/digits.py:dannp+biwaa"],
         "biwaa changes features and norms alone",

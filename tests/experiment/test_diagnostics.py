@@ -77,7 +77,7 @@ def test_a_failure_is_said_once_when_it_lasts(name, change, words):
 def test_what_a_method_does_not_have_is_no_failure():
     without = [{key: value for key, value in row.items() if key != "discriminator"} for row in rows(*[{}] * 9)]
     assert diagnostics.complaints(without, 10, 800) == {}
-    assert diagnostics.complaints(rows(*[{"discriminator": 0.0}] * 9), 10, 800) == {}  # a game that is not played
+    assert diagnostics.complaints(rows(*[{"discriminator": 0.0}] * 9), 10, 800) == {}  # no adversarial loss
     assert diagnostics.complaints([{"step": 100.0, "loss": 1.0}] * 9, 10, 800) == {}  # generators of pairs
 
 
@@ -91,7 +91,7 @@ def test_every_row_has_the_health_of_its_segment(tmp_path):
     for name, chosen in {
         "gradient_backbone": lambda path: "backbone" in path,
         "gradient_head": lambda path: path.startswith("network/head"),
-        "gradient_game": lambda path: path.startswith("discriminator"),
+        "gradient_discriminator": lambda path: path.startswith("discriminator"),
     }.items():
         own = [g for v, g in zip(method.trainable_variables, gradients) if chosen(v.path)]
         assert row[name] == pytest.approx(float(tf.linalg.global_norm(own)), rel=1e-4)

@@ -49,7 +49,7 @@ def network_of(file) -> tuple[FeatureNetwork, dict]:
 
 
 def weighed(file, **options) -> Outputs:
-    """What the domain game sees of the file's source features."""
+    """What the discriminator sees of the file's source features."""
     network, _ = network_of(file)
     f = tf.constant(file["f_s"])
     outputs = {"source": Outputs((), f, network.head(f))}
@@ -57,7 +57,7 @@ def weighed(file, **options) -> Outputs:
 
 
 def played(file, tag):
-    """A domain game of the file's method with ToAlign: namespace of tape, loss, inputs, layers and seen outputs."""
+    """An adversarial loss of the file's method with ToAlign: namespace of tape, loss, inputs, layers and seen outputs."""
     network, layers = network_of(file)
     kind = at_coefficient(FILES[file.name], file["coeff"])
     hidden = len(file["D_ad_layer1__bias"])

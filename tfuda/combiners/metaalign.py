@@ -1,7 +1,7 @@
 """MetaAlign: Coordinating Domain Alignment and Classification for Unsupervised Domain Adaptation (Wei et al., CVPR
 2021), https://arxiv.org/abs/2103.13575
 
-The task and the alignment take turns: one is evaluated at the weights θ, the other at θ after a step of gradient
+The task and the alignment take turns. One is evaluated at the weights θ, the other at θ after a step of gradient
 descent on the first. So a step good for one is preferred where the step does not harm the other.
 
     T, A      the terms of `task` and `align`, each times its trade-off
@@ -12,25 +12,26 @@ descent on the first. So a step good for one is preferred where the step does no
     odd steps, the alignment first  g = ∇(A + R)(θ)        gradient  ∇(A + R)(θ) + ∇(T + R_s)(θ')
 
 θ are all variables, those of the discriminators too; the reversal of gradients stands inside A, so there θ' is a step
-of that training. m is `multiplier` for variables of layers named in `faster` (heads, bottleneck, GVB's bridge) and 1
-for all others, the discriminators' trunks too, whatever their factors in the optimizer: so the released code.
+of that training. m is `multiplier` for variables of layers named in `faster` (heads, bottleneck, GVB's bridge). It is
+1 for all others, the discriminators' trunks too, whatever their factors in the optimizer, as in the released code.
 
-It acts on any method that aligns, with any weigher. Terms are reported at θ. A step makes two passes of every stream
-(dropout draws and batch statistics move on twice), and their gradients; regularisers cost another backward pass of
+It acts on any method that aligns, with any weigher. Terms are reported at θ. A step makes two passes of every stream,
+with their gradients; dropout draws twice, and batch statistics move twice. Regularisers cost another backward pass of
 the labelled streams.
 
 Paper against code (docs/methods/adversarial.md#metaalign), and the option that selects the other:
-- The paper learns weights for groups of layers; the released code, which its README names for the paper's numbers,
+- The paper learns weights for groups of layers. Its released code, which the README names for the paper's numbers,
   has them commented out, and keeps first order. So here.
 - `rate` is 100 in the README and 1 by the code's default. The first is an inner rate of 0.1 where training starts
   at 0.001; choose it anew for an optimizer with another rate.
-- `stale_discriminator=True` repeats a slip of the released code: it forgets to set the discriminator back before
-  steps with the task first, so that they play A against θ' of the alignment first step before, and add the gradient
-  found there to that of today's discriminator. The left-over weights are saved variables.
-- The released code normalises the task's pass by statistics of the source alone and the alignment's by those of both
-  domains: `passes=joint` with `task_alone=True`, at one more pass of the labelled streams for each of the two.
-- Where gradients are not finite (float16 that overflows) θ' = θ, and batch statistics only move to finite values:
-  the optimizer skips such a step, but a NaN there would stay for good.
+- `stale_discriminator=True` repeats a slip of the released code, which forgets to set the discriminator back before
+  steps with the task first. They evaluate A at the θ' of the step before. The gradient found there is added to that
+  of today's discriminator. The left-over weights are saved variables.
+- The released code normalises the task's pass by statistics of the source alone, and the alignment's by those of both
+  domains: `passes=joint` with `task_alone=True`. That costs one more pass of the labelled streams for each of the
+  two.
+- Where gradients are not finite (float16 that overflows) θ' = θ, and batch statistics only move to finite values. The
+  optimizer skips such a step, but a NaN in the statistics would stay for good.
 """
 
 from __future__ import annotations

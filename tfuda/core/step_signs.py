@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfuda.core import nonfinite, ops
 
-NORMS = ("gradient_backbone", "gradient_head", "gradient_game")
+NORMS = ("gradient_backbone", "gradient_head", "gradient_discriminator")
 SIGNS = (*NORMS, "reversal")  # what every step notes
 
 

@@ -2,9 +2,9 @@
 
 Columns of metrics.csv about the steps of a segment:
 
-    gradient_backbone, gradient_head, gradient_game    norm of the gradient (root of the mean square) of the backbone,
-                                                       of the rest of the network, and of all else (discriminators);
-                                                       where a step has several turns, the last turn's norm
+    gradient_backbone, gradient_head, gradient_discriminator
+                     norm of the gradient (root of the mean square) of the backbone, of the rest of the network,
+                     and of all else (discriminators); where a step has several turns, the last turn's norm
     reversal         mean coefficient of the gradient reversal
     discriminator    accuracy of the domain discriminator, for methods that have one (methods/dann.py)
 

@@ -18,8 +18,8 @@ With a weigher the norm is that of what it shows (BIWAA, Table 4: AFN+BG); the c
 Departures, and the option that selects the other:
 - The paper's embedding has 1000 units (`config.network.bottleneck=1000`; 0 takes the pooled features as they are),
   and two blocks for VisDA: `blocks=2`.
-- HAFN's first phase is counted in steps, `warmup`; the target's images pass through the network in it, so the moving
-  batch statistics see them, and the optimizer keeps its state where the code makes a new one.
+- HAFN's first phase is counted in steps, `warmup`. In it the target's images pass through the network, so the moving
+  batch statistics see them. The optimizer keeps its state where the code makes a new one.
 - Partial adaptation is the same algorithm. Labelled target images join the task alone.
 """
 

@@ -5,10 +5,10 @@
     randomized  v = (f R_f) * (g R_g) / sqrt(r),  R ~ N(0, 1) fixed    [B, r]
     L           as DANN
 
-The released code clamps the logarithm instead of adding an epsilon to the probability (`epsilon`), initialises by
-Xavier (`initial`), and the discriminator counts one step ahead of the entropy weights on a ramp of 10000 steps
-whatever the run's length (`ramp_ahead=1`, `ramp_steps=10000`; the defaults here ramp over the run). The paper takes
-the randomized map where K d > 4096, the code leaves it off: `randomized=1024` selects it; 0, the default, is off.
+The released code clamps the logarithm instead of adding an epsilon to the probability (`epsilon`), and initialises by
+Xavier (`initial`). Its discriminator counts one step ahead of the entropy weights, on a ramp of 10000 steps whatever
+the run's length: `ramp_ahead=1`, `ramp_steps=10000`. The defaults here ramp over the run. The paper takes the
+randomized map where K d > 4096, the code leaves it off: `randomized=1024` selects it; 0, the default, is off.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 https://arxiv.org/abs/1801.10068
 
 x^S, x^T and their translations x~T (of x^S, as target) and x~S (of x^T, as source): four streams of N images in all.
-M_S is a source network that does not learn any more; M_T is the network in training; M_S sees the source style of
+M_S is a source network that does not learn any more; M_T is the network in training. M_S sees the source style of
 whatever M_T sees, under the same crop:
 
     A_l(x)     sum_c F_lc(x)^2, flattened, / |.|_2                            attention of layer l      eq. 4
@@ -12,16 +12,17 @@ whatever M_T sees, under the same crop:
     q          p_post(. | x^T), of the real image for both, by M_T as it was at the last `refresh`  eq. 11
     L          1/N (sum CE + sum EM) + beta L_AT                     eq. 13, beta = trade_offs.attention
 
-`config.segment` is the paper's N_post: the posterior of all target images, and with it the learning rate, starts anew
-after so many steps. tfuda/experiment/prerequisites.py makes translations and M_S (stages A, B); ablations are in
-configs/office31.py.
+`config.segment` is the paper's N_post. After so many steps the posterior of all target images is computed anew, and
+the learning rate starts anew. tfuda/experiment/prerequisites.py makes translations and M_S (stages A, B). Ablations
+are in configs/office31.py.
 
 What the paper leaves open, and the option that selects otherwise (docs/methods/daaa.md#daaa-choices;
 no code was released):
 - Layers: every activation that the backbone shows, for ResNet-50 the 48 of its blocks ("all but the first and the
-  last max-pooling"); `at=blocks` is the 16 blocks, `at=stages` what the other methods see, the stem's max-pool too.
+  last max-pooling"). `at=blocks` is the 16 blocks. `at=stages` is what the other methods see, the stem's max-pool
+  too.
 - beta is not stated; L_AT is divided by N here. A term of EM that the threshold drops still counts in N.
-- Before the first refresh there is no EM (MNIST: p_t = 1). `wait=False` asks the network as it starts, which makes
+- Before the first refresh there is no EM (MNIST: p_t = 1). `wait=False` asks the network as it starts. That makes
   sense with `copy=True`, where it starts as M_S (Office-31).
 - The posterior is a table of the centre crops, made at each `refresh`. EM-A (`lagging=False`) asks M_T in evaluation
   mode about the training crop, at every step. `same_crop=True` keeps a lagging copy of M_T, and asks the copy about

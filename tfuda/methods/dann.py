@@ -5,7 +5,8 @@
     L_domain    1/2 Σ_domains Σ_i w_i BCE(sigmoid(D), domain),   source 1, target 0;  Σ_i w_i = 1 per domain
     L           L_task + trade_off L_domain
 
-GRL_c is the identity forwards and multiplies the gradient by -c backwards, so one optimizer trains both players.
+GRL_c is the identity forwards and multiplies the gradient by -c backwards, so one optimizer trains discriminator and
+features.
 
 Departures, and the option that selects the other:
 - The paper writes the sum of both expectations; the released codes take half of it: `scale`
@@ -16,7 +17,7 @@ Departures, and the option that selects the other:
 - The ramp's horizon is the run's length in ToAlign's code and 10000 in CDAN's and HDA's, whose discriminator also
   counts one step ahead: `ramp_steps`, `ramp_ahead`.
 - c acts on the way to the features alone, so the discriminator learns at full strength. BIWAA's Algorithm 1 (not its
-  code) writes c L_domain for both players: `ramp_loss=True`, with a plain reversal.
+  code) writes c L_domain for the discriminator too: `ramp_loss=True`, with a plain reversal.
 Labelled target images (semi-supervised) join the task, not the adversarial loss. Several sources are one domain.
 """
 
@@ -88,9 +89,9 @@ class DANN(Method):
         for name, verdict in verdicts.items():
             wrong = self.wrong(self.label(batch, name), verdict) * self.importance(batch, name)  # [B]
             loss += self.scale * ops.mean(wrong, self.confidence(seen[name]))
-        return self.played(batch, verdicts, loss)
+        return self.adversarial(batch, verdicts, loss)
 
-    def played(self, batch, verdicts, loss):
+    def adversarial(self, batch, verdicts, loss):
         """Return the terms of the adversarial loss, with the discriminator's accuracy."""
         loss = loss * self.reversal(self.ramp_ahead) if self.ramp_loss else loss
         return {"domain": loss, **self.seen_through(batch, verdicts)}

@@ -11,17 +11,18 @@ One discriminator D_m for both domains, one for each of b groups of classes, one
     entropy    mean_n H(p_n) on the target                           eq. 4, α = trade_offs.entropy
     L          L_task + α entropy + L_dom + Σ_q L_q + Σ_k L_k (all reversed) + β L_syn (not reversed)
 
-Both players minimise L_syn, so its way to the features has no reversal. One pass serves both: the logits that face
-the losses are l + (GRL(f) - f) · J, equal to l in value, with its gradient for D and the reversed one for f. The
+Discriminators and features both minimise L_syn, so its way to the features has no reversal. One pass serves both. The
+logits in the losses are l + (GRL(f) - f) · J. They equal l, with its gradient for D and the reversed one for f. The
 paper's Table 1 is in configs/office31.py.
 
 What the paper leaves open (no code, no supplement), and the option that selects otherwise
 (docs/methods/gsda.md#gsda-choices):
-- Its updates alternate; here both players move in one step through the reversal, as is customary.
+- Its updates alternate; here both sides are updated in one step through the reversal, as is customary.
 - The losses are written as sums over the data; read as means over the batch with one N, so that levels share a scale.
 - p is a constant in w: eq. 17 gives the classifier no adversarial gradient. `detached=False` is the other reading.
-- Groups are one random division, drawn by the seed and kept in the checkpoint: `groups` of them (0: one for every
-  five classes; the paper has 6 for Office-31, 13 for Office-Home, 4 for VisDA); `overlap` adds so many to each.
+- Groups are one random division, drawn by the seed and kept in the checkpoint. `groups` is their number, 0 for one
+  for every five classes; the paper has 6 for Office-31, 13 for Office-Home, 4 for VisDA. `overlap` adds so many
+  classes to each.
 - Re-sampling: `samplers.source=balanced`, `samplers.target=balanced`; a target image below the confidence `sure` has
   no class for the sampler, which takes all images before its first look.
 - The discriminators' width and dropout are not stated: `hidden`, `dropout`, `activation`.
@@ -87,7 +88,7 @@ class GSDA(Method):
             norms = w * tf.abs(error) * ops.safe_norm(jacobian)[..., 0]
         else:
             w, norms = self.undetached(batch, seen, f, d, logits, error, jacobian)
-        terms = self.played(w * losses.binary_cross_entropy(d, facing))
+        terms = self.adversarial(w * losses.binary_cross_entropy(d, facing))
         right = tf.cast((logits[0] > 0) == (d[0] > 0.5), ops.real())
         return {**terms, **self.compared(norms), "discriminator": ops.mean(right)}
 
@@ -103,7 +104,7 @@ class GSDA(Method):
         turned = tf.nn.softmax(self.network.head(ops.reverse_gradient(target, self.reversal())))
         return self.masses(batch, f, turned), norms
 
-    def played(self, wrong: tf.Tensor) -> dict:
+    def adversarial(self, wrong: tf.Tensor) -> dict:
         """Return the losses of the chosen levels from w BCE [M, N]."""
         domain, groups, classes = class_hierarchy.split(wrong, self.membership.shape[0])
         found = {"domain": domain, "groups": tf.reduce_sum(groups, 0), "classes": tf.reduce_sum(classes, 0)}

@@ -10,9 +10,9 @@ https://arxiv.org/abs/2003.13183
     L_discriminator_bridge        mean |h|                            over images and streams
     L                             L_task + trade_off L_domain + both bridges, each times its trade_off
 
-The generator's bridge is HDA's heuristic with one linear part (HDA came a year later and has three), so the head, the
-regulariser and the games for several sources and for a labelled target are HDA's; GVB itself knows one source and an
-unlabelled target. With n ways every output of the discriminator has a bridge of its own.
+The generator's bridge is HDA's heuristic with one linear part; HDA came a year later and has three. So the head, the
+regulariser and the settings for several sources and for a labelled target are HDA's. GVB itself knows one source and
+an unlabelled target. With n ways every output of the discriminator has a bridge of its own.
 
 Departures, and the option that selects the other:
 - |h| reaches the features through the reversal too, as in the released code: the discriminator shrinks its bridge and

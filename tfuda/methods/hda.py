@@ -19,11 +19,11 @@ n sources and a labelled target follow the last row with source j: j + 2. Entrop
 all sources together are one side. L_task is over all labelled images.
 
 Departures, and the option that selects the other:
-- The paper's conditions on H (similar to F at first, independent, ending small) are in the released code the
-  initial values of the head (networks/heads.py) and mean |z|; the gaussianity that it logs is no part of its loss,
-  nor of ours.
-- `two_way=True` takes all sources for one domain: 2 ways, scale 1 (with a labelled target 3 ways, as for one source),
-  ToAlign's baseline for several sources. One source stays as it is.
+- The paper's conditions on H are that it is similar to F at first, independent, and ends small. In the released code
+  they are the initial values of the head (networks/heads.py) and mean |z|. The gaussianity that it logs is no part of
+  its loss, nor of ours.
+- `two_way=True` takes all sources for one domain, as ToAlign's baseline for several sources: 2 ways, scale 1. With a
+  labelled target it has 3 ways, as for one source. One source stays as it is.
 - Without entropy weights that baseline's code takes one mean over all images instead of the scaled sum of one for
   each side: `entropic=False` and `pooled=True`.
 - The ramp's horizon is the run's length, as in ToAlign's code; in HDA's it is 10000 and the discriminator counts one
@@ -42,7 +42,7 @@ from tfuda.methods.dannp import DANNP
 from tfuda.networks.heads import HeuristicHead
 
 
-class Game(NamedTuple):
+class Setting(NamedTuple):
     """Hold a row of the table; `width` is the number of the discriminator's outputs, 1 for a sigmoid."""
 
     domains: dict[str, int]
@@ -51,18 +51,18 @@ class Game(NamedTuple):
     strength: float
 
 
-def game(sources: int, labelled: bool) -> Game:
+def setting(sources: int, labelled: bool) -> Setting:
     """Return the row for so many source domains, with or without labelled target images."""
     if labelled:
-        return Game({"source": 2, "target_labelled": 1, "target": 0}, sources + 2, 2 / 3, 1 / 2)
+        return Setting({"source": 2, "target_labelled": 1, "target": 0}, sources + 2, 2 / 3, 1 / 2)
     if sources > 1:
-        return Game({"source": 1, "target": 0}, sources + 1, 1.0, 1.0)
-    return Game({"source": 1, "target": 0}, 1, 1 / 2, 1.0)
+        return Setting({"source": 1, "target": 0}, sources + 1, 1.0, 1.0)
+    return Setting({"source": 1, "target": 0}, 1, 1 / 2, 1.0)
 
 
-def two_way_game(labelled: bool) -> Game:
+def two_way_setting(labelled: bool) -> Setting:
     """Return the row for several sources that are one domain to the discriminator."""
-    return game(1, labelled) if labelled else Game({"source": 1, "target": 0}, 2, 1.0, 1.0)
+    return setting(1, labelled) if labelled else Setting({"source": 1, "target": 0}, 2, 1.0, 1.0)
 
 
 class HDA(DANNP):
@@ -86,7 +86,7 @@ class HDA(DANNP):
             raise ValueError(f"{kind} needs a network whose head has a heuristic: give it head={kind}.head(classes)")
         sources, labelled = self.streams["source"], "target_labelled" in self.streams
         self.apart = sources > 1 and not self.two_way  # is every source a domain of its own?
-        found = two_way_game(labelled) if sources > 1 and self.two_way else game(sources, labelled)
+        found = two_way_setting(labelled) if sources > 1 and self.two_way else setting(sources, labelled)
         self.domains, self.width = self.domains or found.domains, self.width or found.width
         self.scale = found.scale if self.scale < 0 else self.scale
         self.strength = found.strength if self.strength < 0 else self.strength
@@ -106,7 +106,7 @@ class HDA(DANNP):
             for name, verdict in verdicts.items()
         ]
         weights = [self.confidence(seen[name]) for name in verdicts]
-        return self.played(batch, verdicts, ops.mean(tf.concat(wrong, 0), tf.concat(weights, 0)))
+        return self.adversarial(batch, verdicts, ops.mean(tf.concat(wrong, 0), tf.concat(weights, 0)))
 
     def regularise(self, batch, outputs):
         z = tf.concat([self.network.head.heuristic(stream.features) for stream in outputs.values()], 0)  # [ΣB, K]

@@ -7,8 +7,9 @@ https://arxiv.org/abs/1803.09210
     L_domain  1/2 (mean w BCE(D0(GRL_c(f_s)), 1) + mean BCE(D0(GRL_c(f_t)), 0))
     L         L_task + 4.5 L_teller + 3 L_domain + 0.1 mean H(p_t)
 
-The trade-offs are a public implementation's (t = 3: 1.5 t, t; and the target's entropy). The paper has features of
-the source from a network of its own that does not learn (as ADDA); here, as there, one network serves both domains.
+The trade-offs are a public implementation's (t = 3: 1.5 t, t; and the target's entropy). In the paper a network of
+its own, which does not learn, computes the source's features, as in ADDA. Here, as in that implementation, one
+network serves both domains.
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@
     L_domain  mean over domains, samples and classes of BCE(sigmoid(D_k), domain),  source 1, target 0
     L         L_task + trade_off L_domain
 
-All discriminators are one (networks/bank.py). The paper sums over classes and divides by all samples; the mean over
-classes keeps the trade-off what it is for DANN: `trade_offs.domain=K` is the sum. Whether gradients flow through p is
-not stated: `detached=False` lets them, reversed as all of v.
+All discriminators are one (networks/bank.py). The paper sums over classes and divides by all samples:
+`trade_offs.domain=K`. The mean over classes keeps the trade-off what it is for DANN. Whether gradients flow through p
+is not stated: `detached=False` lets them, reversed as all of v.
 """
 
 from __future__ import annotations

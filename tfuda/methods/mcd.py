@@ -15,8 +15,8 @@ Each is an update with new looks at the batch, so a step passes its streams 2 + 
 (tfuda/methods/shared/alternating_updates.py).
 
 Readings, and the option that selects the other:
-- The trade-off is the public implementation's 10 for Office-31, 30 for Office-Home; `balance` is its too (the paper
-  uses it for VisDA); it runs G without momentum.
+- The trade-off is the public implementation's: 10 for Office-31, 30 for Office-Home. So is `balance`, which the paper
+  has for VisDA. That implementation runs G without momentum.
 - The answer is F1's. The authors' code reports the better of F1, F2 and their sum, by the target's labels.
 - F is `depth` times (linear of `hidden`, batch norm, ReLU), between dropout, then a linear layer; 0 for that alone.
 - The public implementation joins both domains in one pass, as its recipe does (`passes=joint`); where each has its

@@ -8,10 +8,10 @@
 The adversary agrees with the head on the source and disagrees on the target; the features leave it no way to. The
 logarithm's argument is at most 1. No discriminator: the domains' disparity is measured by a second classifier.
 
-The public implementation, whose terms these are, has a bottleneck of 1024 (2048 on Office-Home) with batch norm, ReLU
-and dropout (`network.neck=norm+dropout`), heads of one hidden layer, γ = 4, and a reversal that goes to 0.1 over
-10000 steps: `ramp_height=0.1`, `ramp_steps=10000`; the ramp's horizon is the run's length by default here. Labelled
-target images join the task. Weighers act on the features that the adversary reads.
+The terms are the public implementation's. It has a bottleneck of 1024 (2048 on Office-Home) with batch norm, ReLU and
+dropout: `network.neck=norm+dropout`. Its heads have one hidden layer, γ is 4, and the reversal goes to 0.1 over 10000
+steps: `ramp_height=0.1`, `ramp_steps=10000`. The ramp's horizon is the run's length by default here. Labelled target
+images join the task. Weighers act on the features that the adversary reads.
 """
 
 from __future__ import annotations

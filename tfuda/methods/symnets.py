@@ -11,8 +11,8 @@ One linear layer of 2K logits: the source's classifier C_s first, the target's C
     entropy    λ mean H(q_t),   q_k = p_k + p_{k+K}
     L          head(sg(f)) + sides(sg(f)) + task(f; sg(C)) + domain(f; sg(C)) + entropy(f; sg(C))
 
-The two players share one forward pass: the head's terms see features that are constants, the backbone's see a head
-that is, so the gradient of the sum is for each player that of its own loss, and the step is the ordinary one. No
+Head and backbone share one forward pass: the head's terms see features that are constants, the backbone's see a head
+that is. So the gradient of the sum is for each that of its own loss, and the step is the ordinary one. There is no
 discriminator: the classifiers themselves tell the domains apart.
 
 Readings:

@@ -17,8 +17,8 @@ https://ojs.aaai.org/index.php/AAAI/article/view/4472
 
 Departures and readings, and the option that selects the other (docs/methods/tada.md#tada-readings;
 no code was released):
-- Eq. 3 gives the largest w to the regions that the discriminator is sure of; the text wants it for those where it is
-  not ("more transferable"). The printed formula is the default, `weight=entropy` (w = H) is the text's.
+- Eq. 3 gives the largest w to the regions of which the discriminator is sure. The text wants it for the others, which
+  are "more transferable". The printed formula is the default, `weight=entropy` (w = H) is the text's.
 - w and m are constants: eq. 10 read literally has the discriminators maximise the task's loss too, `detached=False`.
 - All discriminators are dropped out alike; the regions' width is `region_hidden`. 49 regions of 2048 channels take
   29 million weights with 256, 154 million with 1024. `shared=True` is one discriminator for all regions.

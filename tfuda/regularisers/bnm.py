@@ -6,10 +6,10 @@
 
     d |P|_* / d P = U Vᵀ,   P = U diag(σ) Vᵀ
 
-which is bounded, while the general derivative of a singular value decomposition divides by differences of squares of
-singular values, and has to be patched where two are equal or one is 0. So the gradient is written down; directions of
-σ_j = 0, which a decomposition chooses as it likes, are left out: a subgradient there.
-The method "bnm" is cross-entropy on the source and this regulariser on the target.
+This gradient is bounded, and is written down here. The general derivative of a singular value decomposition divides
+by differences of squares of singular values. It has to be patched where two are equal or one is 0. Directions of σ_j
+= 0, which a decomposition chooses as it likes, are left out: a subgradient there. The method "bnm" is cross-entropy
+on the source and this regulariser on the target.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ Adversarial training leaves transferable directions with large singular values, 
 classes apart. BSP penalises the largest singular values.
 The paper adds it to DANN and CDAN ("dann+bsp", "cdane+bsp") with 2e-4.
 
-The gradient is written down, because the general derivative of a singular value decomposition divides by differences
-of squares of singular values; where σ_k = σ_{k+1} it is one of the subgradients. The public implementation trains
-three epochs on the source first; here the reversal's ramp does that, or --config.weights of such a run.
+The gradient is written down, because the general derivative divides by differences of squares of singular values.
+Where σ_k = σ_{k+1} it is one of the subgradients. The public implementation trains three epochs on the source first;
+here the reversal's ramp does that, or --config.weights of such a run.
 """
 
 from __future__ import annotations

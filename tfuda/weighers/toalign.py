@@ -10,16 +10,16 @@ ToAlign acts on any alignment method: only the discriminator sees the weighted f
 Classification, regularisers and inference read the ordinary ones.
 
 Paper against code (docs/methods/adversarial.md#toalign):
-- "predicted score" is the logit in the code, and so here. For a head that is a difference of heads (HDA) the tape
-  gives the gradient of the difference, which is what the code computes by hand.
+- "predicted score" is the logit in the code, and so here. HDA's head is a difference of heads: the tape gives the
+  gradient of the difference, which the code computes by hand.
 - What is detached is not stated; the code detaches w and not s.
 - Figure 3 and Table 3 compare other weights, all of them options here:
     scale    0 for the adaptive s, or a fixed one (1, 8, 16, 64, 128 in Table 3)
     squash   "" | "sigmoid" | "softmax" (over the channels):  f_p = s σ(w) * f, the adaptive s of σ(w)
              unless `scale` is given (the paper's "best s" is not printed)
     sign     1, or -1 for TiAlign, which aligns the task-irrelevant -f_p
-- The code runs the source through the network a second time for the alignment, with equal activations; here the pass
-  is shared, which gives equal gradients and one update of the moving batch statistics instead of two.
+- The code runs the source through the network a second time for the alignment, with equal activations. Here the pass
+  is shared. That gives equal gradients, and one update of the moving batch statistics instead of two.
 """
 
 from __future__ import annotations

@@ -20,7 +20,9 @@ from tfuda.studies.claims import catalogue, measurements, verdicts
 
 CONFIG = launch.config_flag("digits")
 WORKDIR = flags.DEFINE_string("workdir", "runs/claims", "folder of all runs")
-OUT = flags.DEFINE_string("out", "", "page to write; empty for WORKDIR/claims.md, or with --only for WORKDIR/PAPERS.md")
+OUT = flags.DEFINE_string(
+    "out", "", "page to write; empty for WORKDIR/claims.md, or with --only for WORKDIR/PAPERS.md"
+)
 ONLY = flags.DEFINE_list("only", [], "papers, separated by commas; empty for all")
 TASKS = flags.DEFINE_list("tasks", ["untuned"], "tasks, or the name of a list of tasks in the config file")
 SEEDS = flags.DEFINE_integer("seeds", 3, "how many seeds, from 0", lower_bound=1)

@@ -22,9 +22,10 @@ from tfuda.core import nonfinite, ops
 class Turn(NamedTuple):
     """Describe one update of a step.
 
-    boxes: the sign of every box, of "task", "align" and "beside", whose terms are summed in this turn
-    moves: True for a variable of the method that this turn updates; None for all
-    reads: True for a stream {image, label?, ...} that this turn passes; None for all
+    Attributes:
+        boxes: the sign of every box, of "task", "align" and "beside", whose terms are summed in this turn.
+        moves: True for a variable of the method that this turn updates; None for all.
+        reads: True for a stream {image, label?, ...} that this turn passes; None for all.
     """
 
     boxes: dict[str, float]

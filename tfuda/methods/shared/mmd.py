@@ -32,8 +32,8 @@ def gaussian(x: tf.Tensor, factors: Sequence[float] = FACTORS, variance: float |
         factors: f of each kernel.
         variance: v; None computes v from the rows.
 
-    The differences take n^2 d numbers for a moment. They are exact where |x|^2 + |y|^2 - 2 x·y is not: in float32,
-    and more so in the TF32 of GPUs, that form may find equal rows apart.
+    The differences take n^2 d numbers for a moment, and are exact. In |x|^2 + |y|^2 - 2 x·y equal rows may lie apart,
+    in float32 and more so in the TF32 of GPUs.
     """
     x = tf.convert_to_tensor(x)
     square = tf.reduce_sum(tf.math.squared_difference(x[:, None], x[None]), -1)  # [n, n]

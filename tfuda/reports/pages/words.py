@@ -55,7 +55,7 @@ HEALTH = {
     ),
     "gradient_backbone": ("gradient of the backbone", "Norm of its gradient: spikes go before a divergence."),
     "gradient_head": ("gradient of the head", "The same of bottleneck and classifier."),
-    "gradient_game": (
+    "gradient_discriminator": (
         "gradient of the adversarial part",
         "The same of discriminators and all else that is not the network.",
     ),
