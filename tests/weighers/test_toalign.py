@@ -57,7 +57,7 @@ def weighed(file, **options) -> Outputs:
 
 
 def played(file, tag):
-    """An adversarial loss of the file's method with ToAlign: namespace of tape, loss, inputs, layers and seen outputs."""
+    """An adversarial loss of the file's method with ToAlign: tape, loss, inputs, layers and seen outputs."""
     network, layers = network_of(file)
     kind = at_coefficient(FILES[file.name], file["coeff"])
     hidden = len(file["D_ad_layer1__bias"])
