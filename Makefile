@@ -1,4 +1,4 @@
-# make setup | demo | claims | docs | test | test-slow | test-wheel | soak | lint | browser | addons | torch; each does all set-up that it needs.
+# make setup | demo | claims | docs | test | test-slow | test-wheel | test-lowest | soak | lint | browser | addons | torch; each does all set-up that it needs.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -qq
 DEMO := demo
 
-.PHONY: setup demo claims docs test test-slow test-wheel soak lint browser addons torch clean
+.PHONY: setup demo claims docs test test-slow test-wheel test-lowest soak lint browser addons torch clean
 
 setup: $(READY)
 
@@ -46,6 +46,22 @@ test-slow: $(READY)
 test-wheel: $(READY)
 	@$(BIN)/python -m pytest -m wheel -n 0 tests/cli/test_wheel.py
 
+# Golden numbers, every method, and the commands, with the lowest versions that pyproject.toml allows.
+LOWEST_PYTHON ?= python3.11
+LOWEST_ENV := .venv-lowest
+
+test-lowest: $(LOWEST_ENV)/.built
+	@$(LOWEST_ENV)/bin/python -m pytest -m 'golden and not slow'
+	@$(LOWEST_ENV)/bin/python -m pytest tests/core/test_every_method.py tests/cli/test_commands.py
+
+$(LOWEST_ENV)/.built: tests/lowest/requirements.txt pyproject.toml
+	@echo "building $(LOWEST_ENV) (TensorFlow 2.18, Keras 3.10)"
+	@rm -rf $(LOWEST_ENV)
+	@$(LOWEST_PYTHON) -m venv $(LOWEST_ENV)
+	@$(LOWEST_ENV)/bin/python -m pip install -qq --disable-pip-version-check -r $< -e '.[tune]' \
+	  'pytest>=8' 'pytest-xdist>=3' 'hypothesis>=6'
+	@touch $@
+
 soak: $(READY)
 	@$(BIN)/python -m pytest -m soak -n 0 -rP tests/experiment/test_soak.py
 
@@ -78,7 +94,7 @@ $(VENV)/.browser: $(READY)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-addons .venv-torch $(DEMO) saved_models/demo
+	rm -rf $(VENV) .venv-addons .venv-torch .venv-lowest $(DEMO) saved_models/demo
 
 # What tensorflow-addons itself computes, in the last environment that can import it. Needs a Python that
 # TensorFlow 2.15 was built for (3.9 to 3.11); only looked at when the old environment has to be built.

@@ -24,11 +24,18 @@ from tfuda.networks.weights import h5_file, pretrained
 
 
 def applications(model: str = "ResNet50", weights: str = "") -> list[keras.layers.Layer]:
-    """Return one stage for `Network`: images uint8 or float in 0..255 [B, H, W, 3] -> the last map [B, h, w, C].
+    """Return one stage for `Network`, a backbone of keras.applications.
 
     Args:
         model: a name of keras.applications.
         weights: a file of weights without the classifier; "imagenet" for Keras's published ones; "" for random ones.
+
+    Returns:
+        [stage]: images uint8 or float in 0..255 [B, H, W, 3] -> the last map [B, h, w, C].
+
+    Raises:
+        ValueError: Keras has no such model, or the file holds other weights.
+        FileNotFoundError: there is no such file of weights.
     """
     known = {name: value for name, value in vars(keras.applications).items() if inspect.isfunction(value)}
     if model not in known:
@@ -51,7 +58,16 @@ def applications(model: str = "ResNet50", weights: str = "") -> list[keras.layer
 
 
 def load_weights(backbone: keras.Model, path: str, model: str) -> None:
-    """Load the weights of an HDF5 file into a backbone, if file and backbone have equally many."""
+    """Load the weights of an HDF5 file into a backbone.
+
+    Args:
+        backbone: the model to fill.
+        path: the file.
+        model: its name in keras.applications, for the error's sentence.
+
+    Raises:
+        ValueError: the file is damaged, or has more or fewer tensors than the backbone.
+    """
     try:
         with h5py.File(path) as file:
             found = h5_file.read_tensors(file)
@@ -64,14 +80,22 @@ def load_weights(backbone: keras.Model, path: str, model: str) -> None:
 
 
 def standardise(layer: keras.layers.Normalization) -> None:
-    """(x - mean) / deviation / sqrt(deviation) of images in 0..1: the original divides by the root too."""
+    """Set a layer to (x - mean) / deviation / sqrt(deviation) of images in 0..1, as the original does.
+
+    Args:
+        layer: the Normalization of an EfficientNet, [B, H, W, 3] -> the same shape.
+    """
     layer.adapt_mean.assign(MEAN)
     layer.adapt_variance.assign([deviation**3 for deviation in DEVIATION])
     layer.finalize_state()
 
 
 class Preprocess(keras.layers.Layer):
-    """Preprocess images in 0..255 [B, H, W, 3] as a family of networks expects."""
+    """Preprocess images in 0..255 as a family of networks expects: [B, H, W, 3] -> the same shape.
+
+    Args:
+        function: `preprocess_input` of the family.
+    """
 
     def __init__(self, function: Callable[[tf.Tensor], tf.Tensor], **options):
         super().__init__(dtype=ops.real(), **options)

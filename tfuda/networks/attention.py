@@ -19,11 +19,14 @@ class RegionAttention(keras.layers.Layer):
 
         l_k = D_k(GRL(f_k)),  w_k = 1 - H(sigmoid(l_k)) or H(sigmoid(l_k)),  h_k = (1 + w_k) f_k
 
-    maps [B, h, w, C] -> (h of the same shape, {"regions": l [B, h w], "attention": w [B, h w]})
-
-    weight: "one_minus_entropy" or "entropy"
-    shared: one discriminator for all regions
-    detached: w is a constant; else its gradient to the discriminators is reversed, as they maximise all of eq. 9
+    Args:
+        hidden: units of the discriminators' hidden layers.
+        dropout: rate of dropout in the discriminators.
+        weight: "one_minus_entropy" or "entropy".
+        shared: True for one discriminator for all regions.
+        detached: True if w is a constant; else its gradient to the discriminators is reversed, as they maximise
+            all of eq. 9.
+        initial: initial weights of the discriminators, "kaiming" or "xavier".
     """
 
     def __init__(
@@ -51,13 +54,31 @@ class RegionAttention(keras.layers.Layer):
         self.built = True
 
     def judge(self, regions: tf.Tensor, training: bool) -> tf.Tensor:
-        """Return the logits [B, K] of regions [B, K, C]."""
+        """Return the discriminators' logits.
+
+        Args:
+            regions: [B, K, C].
+            training: True for dropout.
+
+        Returns:
+            [B, K].
+        """
         if not self.shared:
             return tf.transpose(self.discriminators(tf.transpose(regions, [1, 0, 2]), training=training))
         verdicts = self.discriminators(tf.reshape(regions, [-1, regions.shape[-1]]), training=training)
         return tf.reshape(verdicts, tf.shape(regions)[:2])
 
     def call(self, maps, training=False, reversal=1.0):
+        """Return the weighted map, and what the losses read.
+
+        Args:
+            maps: the last map [B, h, w, C].
+            training: True for dropout.
+            reversal: coefficient of the gradient reversal before the discriminators.
+
+        Returns:
+            h [B, h, w, C], and {"regions": l [B, h w], "attention": w [B, h w]}.
+        """
         height, width, channels = maps.shape[1:]
         regions = tf.reshape(tf.cast(maps, ops.real()), [-1, height * width, channels])  # [B, K, C]
         logits = self.judge(ops.reverse_gradient(regions, reversal), training)

@@ -32,9 +32,16 @@ ACTIVATIONS = {
 
 
 class Bank(keras.layers.Layer):
-    """Hold `count` MLPs inputs -> hidden -> hidden -> 1.
+    """Hold many MLPs inputs -> hidden -> hidden -> 1, which share nothing.
 
-    x: [count, B, inputs], or [1, B, inputs] where all members see the same
+    Args:
+        count: the number of MLPs.
+        inputs: units of the input.
+        hidden: units of both hidden layers.
+        dropout: rate of dropout after both hidden layers.
+        activation: a name in ACTIVATIONS.
+        initial: initial weights, "kaiming" or "xavier".
+        name: name of the layer.
     """
 
     def __init__(
@@ -65,7 +72,15 @@ class Bank(keras.layers.Layer):
         self.built = True
 
     def masks(self, x: tf.Tensor, training: bool) -> tuple:
-        """Return dropout's masks [count, B, hidden] of both hidden layers; (1, 1) without dropout."""
+        """Draw dropout's masks of both hidden layers.
+
+        Args:
+            x: [count or 1, B, inputs].
+            training: False for no dropout.
+
+        Returns:
+            Two of [count, B, hidden], over the keep probability; (1, 1) without dropout.
+        """
         if not training or not self.dropout.rate:
             return 1.0, 1.0
         with tf.control_dependencies([x]):
@@ -73,7 +88,15 @@ class Bank(keras.layers.Layer):
         return self.dropout(ones, training=True), self.dropout(ones, training=True)
 
     def judge(self, x: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return logits [count, B] and their gradients with respect to x [count, B, inputs], both differentiable."""
+        """Return logits and their gradients with respect to the input; both are differentiable.
+
+        Args:
+            x: [count, B, inputs], or [1, B, inputs] where all members see the same.
+            training: True for dropout.
+
+        Returns:
+            l [count, B] and J [count, B, inputs].
+        """
         (act, slope), (m1, m2) = ACTIVATIONS[self.activation], self.masks(x, training)
         z1 = tf.matmul(x, self.w1) + self.b1  # [count, B, hidden]
         z2 = tf.matmul(act(z1) * m1, self.w2) + self.b2
@@ -82,7 +105,15 @@ class Bank(keras.layers.Layer):
         return self._last(act(z2) * m2), jacobian
 
     def call(self, x, training=False):
-        """Return the logits [count, B]."""
+        """Return the logits.
+
+        Args:
+            x: [count, B, inputs], or [1, B, inputs] where all members see the same.
+            training: True for dropout.
+
+        Returns:
+            l [count, B].
+        """
         act, (m1, m2) = ACTIVATIONS[self.activation][0], self.masks(x, training)
         a1 = act(tf.matmul(x, self.w1) + self.b1) * m1
         return self._last(act(tf.matmul(a1, self.w2) + self.b2) * m2)

@@ -23,7 +23,15 @@ class Outputs(NamedTuple):
 
 
 def pieces(outputs: Outputs, sizes: list[tf.Tensor]) -> list[Outputs]:
-    """Split the Outputs of several streams' shared pass into one for each stream, of `sizes` images."""
+    """Split the Outputs of several streams' shared pass into those of each stream.
+
+    Args:
+        outputs: of all streams' images, one stream after the other: [ΣB, ...] each.
+        sizes: the number of images of each stream.
+
+    Returns:
+        One Outputs for each stream.
+    """
     if len(sizes) == 1:
         return [outputs]
     flat = [tf.split(x, sizes) for x in tf.nest.flatten(outputs)]  # a slice's gradient would be as large as the whole
@@ -73,13 +81,17 @@ class Network(keras.Model):
 
     What `through_frozen` made of images can be given in their place, and only the other stages are run.
 
-    stages: layers that take the images and give one map each (`tfuda.networks.small`)
-    head: a layer [B, d] -> [B, K]; None for one linear layer
-    bottleneck: a layer [B, C] -> [B, d] between pool and head, or the units of a linear one; 0 for none
-    view: how a picture of any size becomes an image for this network; evaluation and export follow it
-    attention: a layer (map [B, h, w, C], training, reversal) -> (the map as the pool shall see it, extras); None for
-        the map as it is
-    shown: which maps the outputs have, one of SHOWN
+    Args:
+        stages: layers that take the images and give one map each (`tfuda.networks.small`).
+        classes: K.
+        size: (H, W) of the images.
+        head: a layer [B, d] -> [B, K]; None for one linear layer.
+        bottleneck: a layer [B, C] -> [B, d] between pool and head, or the units of a linear one; 0 for none.
+        initial: initial weights of a linear bottleneck and head, "kaiming" or "xavier".
+        view: how a picture of any size becomes an image for this network; evaluation and export follow it.
+        attention: a layer (map [B, h, w, C], training, reversal) -> (the map for the pool, extras); None for the
+            map as it is.
+        shown: which maps the outputs have, one of SHOWN.
     """
 
     def __init__(
@@ -120,9 +132,14 @@ class Network(keras.Model):
         return frozenset(variable.path for stage in self.stages for variable in stage.variables)
 
     def through_frozen(self, images: tf.Tensor) -> tf.Tensor:
-        """Return what the frozen stages make of images: uint8 [B, H, W, 3] -> [B, h, w, C].
+        """Return what the frozen stages make of images.
 
-        If all stages are frozen and no attention looks at their map, the map is pooled: [B, 1, 1, C].
+        Args:
+            images: uint8 [B, H, W, 3].
+
+        Returns:
+            The last frozen stage's map [B, h, w, C]. If all stages are frozen and no attention looks at their map, it
+            is pooled: [B, 1, 1, C].
         """
         x = images
         for stage in self.stages[: self.frozen]:
@@ -136,7 +153,13 @@ class Network(keras.Model):
         return tf.zeros([1, *self.size], tf.uint8)
 
     def top(self, maps: tuple, training: bool = False, reversal=1.0) -> Outputs:
-        """Return the Outputs for the backbone's maps, [B, h, w, C] each."""
+        """Return the Outputs for the backbone's maps.
+
+        Args:
+            maps: [B, h, w, C] each; the last is pooled.
+            training: True for dropout and batch norm of the batch.
+            reversal: for networks with discriminators, see `call`.
+        """
         seen, extras = maps[-1], {}
         if self.attention is not None:
             seen, extras = self.attention(seen, training=training, reversal=reversal)
@@ -146,9 +169,12 @@ class Network(keras.Model):
         return Outputs(maps, features, self.head(features), extras)
 
     def call(self, images, training=False, reversal=1.0):
-        """Return the Outputs of images, or of what the frozen stages made of images.
+        """Return the Outputs of images.
 
-        reversal: for networks with discriminators (index.md#reversal-ramp)
+        Args:
+            images: [B, H, W, 3], or what `through_frozen` made of them.
+            training: True for dropout and batch norm of the batch.
+            reversal: coefficient of gradient reversals within the network (docs/methods/index.md#reversal-ramp).
         """
         done = 0 if images.shape[-1] == self.size[-1] else self.frozen
         maps, x = [images] if done else [], images

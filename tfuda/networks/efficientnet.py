@@ -35,14 +35,17 @@ STEM, TOP = 32, 1280
 
 
 def efficientnet(variant: str = "lite0", weights: str = "", momentum: float = 0.9) -> list[keras.layers.Layer]:
-    """Nine stages for `Network`: images uint8 or float in 0..255 [B, H, W, 3] -> maps.
+    """Return nine stages for `Network`.
 
-    Maps are [B, H/2, W/2, 32], then those of the seven rows of BLOCKS, and last [B, H/32, W/32, 1280], rounded up.
+    Args:
+        variant: lite0, lite1 or lite2, made for images of 224, 240 and 260.
+        weights: a `.pth` of the authors' packages; "imagenet" for the installed package's own; "" for random ones.
+        momentum: of batch norm; the .99 of the recipe from scratch leaves the moving statistics behind after some
+            hundred steps of fine-tuning.
 
-    variant: lite0, lite1 or lite2, made for images of 224, 240 and 260
-    weights: a `.pth` of the authors' packages; "imagenet" for the installed package's own; "" for random ones
-    momentum: of batch norm; the .99 of the recipe from scratch leaves the moving statistics behind after some
-        hundred steps of fine-tuning
+    Returns:
+        Stages from images uint8 or float in 0..255 [B, H, W, 3] to maps. The first is [B, H/2, W/2, 32]. Those of the
+        seven rows of BLOCKS follow, and last [B, H/32, W/32, 1280], rounded up.
     """
     if variant not in SCALES:
         raise ValueError(f"network efficientnet has no {variant!r}{near(variant, SCALES)}")
@@ -69,13 +72,19 @@ def efficientnet(variant: str = "lite0", weights: str = "", momentum: float = 0.
 
 
 def rounded(channels: float) -> int:
-    """To a multiple of 8, no more than a tenth below."""
+    """Round a number of channels to a multiple of 8, no more than a tenth below."""
     near = max(8, int(channels + 4) // 8 * 8)
     return near if near >= 0.9 * channels else near + 8
 
 
 def chain(index: int, layers: list[keras.layers.Layer], channels: int) -> keras.Sequential:
-    """A stage, built."""
+    """Return a stage, built.
+
+    Args:
+        index: the stage's number.
+        layers: its layers.
+        channels: C of its input [B, h, w, C].
+    """
     made = keras.Sequential(layers, name=f"backbone_{index}")
     made.build((None, None, None, channels))
     return made
@@ -85,11 +94,21 @@ def chain(index: int, layers: list[keras.layers.Layer], channels: int) -> keras.
 
 
 def norm(name: str, momentum: float) -> keras.layers.Layer:
+    """Return batch norm with the epsilon of the weights: [B, h, w, C] -> the same shape."""
     return keras.layers.BatchNormalization(momentum=momentum, epsilon=1e-3, name=name)
 
 
 def convolution(name: str, bn: str, width: int, size: int, stride: int, momentum: float) -> list[keras.layers.Layer]:
-    """[B, h, w, C] -> [B, h / stride, w / stride, width], rounded up, with batch norm and ReLU6."""
+    """Return a convolution with batch norm and ReLU6: [B, h, w, C] -> [B, h / stride, w / stride, width], rounded up.
+
+    Args:
+        name: name of the convolution.
+        bn: name of the batch norm.
+        width: channels of the output.
+        size: side of the kernel.
+        stride: its stride.
+        momentum: of batch norm.
+    """
     start = keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
     return [
         keras.layers.Conv2D(width, size, stride, padding="same", use_bias=False, kernel_initializer=start, name=name),
@@ -99,7 +118,16 @@ def convolution(name: str, bn: str, width: int, size: int, stride: int, momentum
 
 
 class Inverted(keras.layers.Layer):
-    """A block: x [B, h, w, before] -> [B, h / stride, w / stride, after]."""
+    """Compute a block: x [B, h, w, before] -> [B, h / stride, w / stride, after].
+
+    Args:
+        kernel: side of the depthwise convolution's kernel.
+        stride: its stride.
+        expansion: factor on the channels in between.
+        before: channels of the input.
+        after: channels of the output.
+        momentum: of batch norm.
+    """
 
     def __init__(self, kernel: int, stride: int, expansion: int, before: int, after: int, momentum: float, **options):
         super().__init__(**options)
@@ -121,7 +149,11 @@ class Inverted(keras.layers.Layer):
         self.body.build(input_shape)
 
     def walk(self, x) -> list:
-        """The map after each ReLU6, and last the block's."""
+        """Return the map after each ReLU6, and last the block's.
+
+        Args:
+            x: [B, h, w, before].
+        """
         kept, maps = x, []
         for layer in self.body.layers:
             x = layer(x)
@@ -136,7 +168,13 @@ class Inverted(keras.layers.Layer):
 
 
 def load(stages: list[keras.layers.Layer], path: str, variant: str) -> None:
-    """Give the variables of the stages the values of a file."""
+    """Give the variables of the stages the values of a file.
+
+    Args:
+        stages: as `efficientnet` makes them.
+        path: a `.pth`.
+        variant: lite0, lite1 or lite2, for the error's sentence.
+    """
     if not os.path.isfile(path):
         raise FileNotFoundError(f"weights={path}: there is no such file")
     found = {}
@@ -153,7 +191,7 @@ def load(stages: list[keras.layers.Layer], path: str, variant: str) -> None:
 
 
 def torch_name(variable: keras.Variable) -> str:
-    """ "_blocks.0._depthwise_conv.weight"."""
+    """Return the key of a variable in a `.pth`, as "_blocks.0._depthwise_conv.weight"."""
     _, *where, layer, last = own_name(variable).split("/")
     block = [f"_blocks.{where[0].removeprefix('block_')}"] if where else []
     return ".".join([*block, f"_{layer}", TORCH[last]])

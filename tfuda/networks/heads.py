@@ -17,7 +17,15 @@ NECKS = ("linear", "norm", "dropout", "norm+dropout")
 def block(
     units: int, norm: bool, dropout: float, initial: str = "kaiming", name: str = "hidden"
 ) -> list[keras.layers.Layer]:
-    """Return layers [B, d] -> [B, units]: linear, batch norm over all devices' batch, ReLU, dropout."""
+    """Return layers [B, d] -> [B, units]: linear, batch norm over all devices' batch, ReLU, dropout.
+
+    Args:
+        units: of the linear layer.
+        norm: False for no batch norm.
+        dropout: rate of dropout; 0 for none.
+        initial: initial weights, "kaiming" or "xavier".
+        name: the beginning of the layers' names.
+    """
     kind = ops.real()
     start = initializer(initial)
     found: list[keras.layers.Layer] = [keras.layers.Dense(units, kernel_initializer=start, dtype=kind, name=name)]
@@ -31,10 +39,18 @@ def block(
 
 
 def neck(units: int, kind: str, initial: str) -> keras.layers.Layer | int:
-    """Return a bottleneck [B, C] -> [B, units] by its name in NECKS.
+    """Return a bottleneck by its name.
 
-    "norm" has batch norm and ReLU, "dropout" ReLU and dropout of one half, "norm+dropout" all three. "linear"
-    returns the units alone; 0 units are no bottleneck.
+    Args:
+        units: of its linear layer; 0 for no bottleneck.
+        kind: one of NECKS. "norm" has batch norm and ReLU, "dropout" ReLU and dropout of a half, "norm+dropout" all.
+        initial: initial weights, "kaiming" or "xavier".
+
+    Returns:
+        A model [B, C] -> [B, units]; the units alone for "linear", which `Network` makes itself.
+
+    Raises:
+        ValueError: the kind has layers, and there are 0 units.
     """
     if kind == "linear":
         return units
@@ -44,7 +60,11 @@ def neck(units: int, kind: str, initial: str) -> keras.layers.Layer | int:
 
 
 def kaiming(slope: float) -> keras.Initializer:
-    """Return PyTorch's kaiming_normal_(a=slope): deviation sqrt(2 / (1 + slope²) / inputs), not truncated."""
+    """Return PyTorch's kaiming_normal_(a=slope): deviation sqrt(2 / (1 + slope²) / inputs), not truncated.
+
+    Args:
+        slope: of the leaky ReLU that PyTorch assumes.
+    """
     return keras.initializers.VarianceScaling(2.0 / (1.0 + slope * slope), "fan_in", "untruncated_normal")
 
 
@@ -52,6 +72,9 @@ class SymmetricHead(keras.layers.Layer):
     """Hold SymNets' linear classifiers of source and target in one layer; the logits are the target's.
 
     See docs/methods/comparison.md#symnets.
+
+    Args:
+        classes: K.
     """
 
     def __init__(self, classes: int):
@@ -65,21 +88,32 @@ class SymmetricHead(keras.layers.Layer):
         self.built = True
 
     def both(self, features: tf.Tensor, frozen: bool = False) -> tf.Tensor:
-        """Return logits [B, 2K] of features [B, d], the source's first; frozen: gradients reach features alone."""
+        """Return the logits of both classifiers.
+
+        Args:
+            features: [B, d].
+            frozen: True if gradients reach the features alone.
+
+        Returns:
+            [B, 2K], the source's first.
+        """
         if not frozen:
             return self.pair(features)
         kernel, bias = (tf.stop_gradient(tf.convert_to_tensor(v)) for v in (self.pair.kernel, self.pair.bias))
         return tf.matmul(features, kernel) + bias
 
     def call(self, features: tf.Tensor) -> tf.Tensor:
-        """[B, d] -> [B, K]."""
+        """Return the target's logits [B, K] of features [B, d]."""
         return self.both(features)[:, self.classes :]
 
 
 class CosineHead(keras.layers.Layer):
     """Compute MME's logits = W n / T,  n = h / |h|,  h = a linear layer of f (docs/methods/comparison.md#mme).
 
-    hidden: units of the layer before; 0 for none, h = f
+    Args:
+        classes: K.
+        hidden: units of the layer before; 0 for none, h = f.
+        temperature: T.
     """
 
     def __init__(self, classes: int, hidden: int, temperature: float):
@@ -103,24 +137,24 @@ class CosineHead(keras.layers.Layer):
         return self.prototypes(tf.math.l2_normalize(h, -1, 1e-24)) / self.temperature
 
     def against(self, features: tf.Tensor) -> tf.Tensor:
-        """Return logits [B, K] whose gradient is reversed between prototypes and h."""
+        """Return logits [B, K] of features [B, d], whose gradient is reversed between prototypes and h."""
         return self.cosines(ops.reverse_gradient(self.before(features), 1.0))
 
     def call(self, features: tf.Tensor) -> tf.Tensor:
-        """[B, d] -> [B, K]."""
+        """Return the logits [B, K] of features [B, d]."""
         return self.cosines(self.before(features))
 
 
 class HeuristicHead(keras.layers.Layer):
     """Compute logits = F(f) - Σ_j H_j(f), with linear F and H_j: HDA's heuristic, GVB's bridge.
 
-    See docs/methods/adversarial.md#hda-head and docs/methods/adversarial.md#gvb.
+    See docs/methods/adversarial.md#hda-head and docs/methods/adversarial.md#gvb. The paths of the layers are
+    head/fundament and head/heuristic_0, head/heuristic_1, ...
 
-    classes: number of logits K
-    slopes: one H_j for each, initialised by `kaiming(slope)`
-    fundament: the slope of F; at 100 F is nearly zero, so that at first the logits are -Σ_j H_j(f)
-
-    The paths of the layers are head/fundament and head/heuristic_0, head/heuristic_1, ...
+    Args:
+        classes: number of logits K.
+        slopes: one H_j for each, initialised by `kaiming(slope)`.
+        fundament: the slope of F; at 100 F is nearly zero, so that at first the logits are -Σ_j H_j(f).
     """
 
     def __init__(self, classes: int, slopes: Sequence[float] = (0, 1, 2), fundament: float = 100):
@@ -142,5 +176,5 @@ class HeuristicHead(keras.layers.Layer):
         return tf.add_n([part(features) for part in self.parts])
 
     def call(self, features: tf.Tensor) -> tf.Tensor:
-        """[B, d] -> [B, K]."""
+        """Return the logits [B, K] of features [B, d]."""
         return self.fundament(features) - self.heuristic(features)

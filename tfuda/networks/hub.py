@@ -31,12 +31,21 @@ OURS = {"keras", "keras_hub", "keras_nlp", "builtins"}  # whose code a preset ma
 
 
 def hub(preset: str = "", weights: str = "", pooled: str = "mean") -> list[keras.layers.Layer]:
-    """One stage for `Network`: images uint8 or float in 0..255 [B, H, W, 3] -> the last map [B, h, w, C].
+    """Return one stage for `Network`, a backbone of keras-hub.
 
-    preset: a folder, or the name of one that lies in Keras's cache
-    weights: "imagenet" to download the preset of that name where it is not there
-    pooled: what the network's pooled features are, the "mean" of the last map or a transformer's class "token", which
-        then comes as a second map [B, 1, 1, C]
+    Args:
+        preset: a folder, or the name of one that lies in Keras's cache.
+        weights: "imagenet" to download the preset of that name where it is not there.
+        pooled: what the pooled features are: the "mean" of the last map, or a transformer's class "token". The token
+            then comes as a second map [B, 1, 1, C].
+
+    Returns:
+        [stage]: images uint8 or float in 0..255 [B, H, W, 3] -> the last map [B, h, w, C].
+
+    Raises:
+        ImportError: keras-hub is not installed.
+        ValueError: the preset does not load, or names code of others.
+        FileNotFoundError: there is no such preset.
     """
     try:
         import keras_hub
@@ -60,7 +69,13 @@ def hub(preset: str = "", weights: str = "", pooled: str = "mean") -> list[keras
 
 
 def place(preset: str, weights: str, keras_hub) -> str:
-    """The folder of a preset, downloaded where the word for it was given."""
+    """Return the folder of a preset, after its download where the word for that was given.
+
+    Args:
+        preset: a folder, or a name.
+        weights: "imagenet" to download it, or "".
+        keras_hub: the package.
+    """
     folder = os.path.abspath(preset)  # a bare name would be taken for one of keras-hub's own
     if preset and not os.path.isdir(folder):
         folder = str(pretrained.cache() / "presets" / os.path.basename(folder))
@@ -76,7 +91,13 @@ def place(preset: str, weights: str, keras_hub) -> str:
 
 
 def download(preset: str, folder: str, keras_hub) -> None:
-    """Bring one of keras-hub's own presets into a folder, whole or not at all."""
+    """Bring one of keras-hub's own presets into a folder, whole or not at all.
+
+    Args:
+        preset: its name.
+        folder: where it goes.
+        keras_hub: the package.
+    """
     known = keras_hub.models.Backbone.presets
     if preset not in known:
         raise ValueError(f"preset={preset!r} is no folder, and keras-hub has none of this name{near(preset, known)}")
@@ -98,7 +119,12 @@ def download(preset: str, folder: str, keras_hub) -> None:
 
 
 def grid(preset: str, backbone: keras.Model) -> tuple[int, int] | None:
-    """Patches of a transformer's image, (rows, columns); None for a backbone that ends in a map."""
+    """Return the number of patches of a transformer's image, (rows, columns); None for a backbone that ends in a map.
+
+    Args:
+        preset: its name, for the error's sentence.
+        backbone: the model.
+    """
     shape = getattr(getattr(backbone, "output", None), "shape", ())
     if len(shape) == 4:
         return None
@@ -131,10 +157,13 @@ def check_preset(preset: str) -> None:
 
 
 class Preset(keras.layers.Layer):
-    """images in 0..255 [B, H, W, 3] -> the last map [B, h, w, C], by way of the size that the preset asks for.
+    """Compute the last map at the size that the preset asks for: images in 0..255 [B, H, W, 3] -> [B, h, w, C].
 
-    grid: (h, w) of a transformer's patches; None for a backbone that ends in a map
-    token: after the map comes the class token, as a map [B, 1, 1, C]
+    Args:
+        converter: the preset's own preprocessing.
+        backbone: the preset's model.
+        grid: (h, w) of a transformer's patches; None for a backbone that ends in a map.
+        token: True if the class token comes after the map, as a map [B, 1, 1, C].
     """
 
     several = True  # maps, where there is a token
@@ -156,7 +185,11 @@ class Preset(keras.layers.Layer):
         self.built = True
 
     def walk(self, images) -> list:
-        """The map, and the token where it is asked for."""
+        """Return the map, and the token where it is asked for: [B, h, w, C] and [B, 1, 1, C].
+
+        Args:
+            images: in 0..255 [B, H, W, 3].
+        """
         x = self.converter(keras.ops.cast(images, ops.real()))
         found = self.backbone({"images": x} if isinstance(self.backbone.input, dict) else x)
         if self.grid is None:

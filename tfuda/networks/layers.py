@@ -13,7 +13,11 @@ from tfuda.core import keras_private, ops
 
 
 def synchronised(network: keras.Model) -> keras.Model:
-    """Set batch norm to use the batches of all devices, where Keras normalises by device; return the network."""
+    """Set batch norm to use the batches of all devices, where Keras normalises by device.
+
+    Returns:
+        The network that was given.
+    """
     for layer in keras_private.layers_within(network):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = True
@@ -21,7 +25,15 @@ def synchronised(network: keras.Model) -> keras.Model:
 
 
 def chain(layers: Sequence[keras.layers.Layer], name: str) -> keras.Sequential:
-    """Chain layers in ops.real(); a plain Sequential made under mixed precision rounds its inputs."""
+    """Chain layers in ops.real(); a plain Sequential made under mixed precision rounds its inputs.
+
+    Args:
+        layers: the layers, in order.
+        name: name of the model.
+
+    Returns:
+        The model that calls one layer after the other.
+    """
     made = keras.Sequential([*layers], name=name)
     made.dtype_policy = keras.dtype_policies.DTypePolicy(ops.real())
     return made
@@ -32,7 +44,11 @@ _passing = threading.local()  # replicas are threads
 
 @contextlib.contextmanager
 def parts(sizes: Sequence[tf.Tensor]) -> Iterator[None]:
-    """Tell Dropout how many rows each of the streams has that share a pass in this context."""
+    """Tell Dropout in this context how many rows each of the streams has that share a pass.
+
+    Args:
+        sizes: the number of rows of each stream, on this replica.
+    """
     _passing.sizes = sizes
     try:
         yield
@@ -90,7 +106,19 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 
 def freeze(stages: Sequence[keras.layers.Layer], frozen: int | str, network: str = "the network"):
-    """Return the stages, of which the first `frozen`, or "all", do not learn, their batch norm neither."""
+    """Freeze the first stages of a backbone: neither they nor their batch norm learn.
+
+    Args:
+        stages: the stages of the backbone.
+        frozen: how many of the first, or "all".
+        network: name of the network, for the error's sentence.
+
+    Returns:
+        The stages that were given.
+
+    Raises:
+        ValueError: there are not so many stages.
+    """
     count = len(stages) if frozen == "all" else int(frozen) if str(frozen).isdecimal() else -1
     most = len(stages)
     if not 0 <= count <= most:

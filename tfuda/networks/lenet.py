@@ -12,11 +12,14 @@ import keras
 
 
 def lenet(size: int = 32, hidden: int = 500) -> list[keras.layers.Layer]:
-    """Return three stages for `Network`: images in 0..255 [B, S, S, 3] -> [B, S-4, S-4, 20], [B, S/2-6, S/2-6, 50],
-    [B, 1, 1, hidden].
+    """Return three stages for `Network`.
 
-    size: S, the side of the images, 28 or 32 for digits; larger images than said give an average over positions
-    hidden: units of the dense layer
+    Args:
+        size: S, the side of the images, 28 or 32 for digits; larger images than said give an average over positions.
+        hidden: units of the dense layer.
+
+    Returns:
+        Stages from images in 0..255 [B, S, S, 3] to [B, S-4, S-4, 20], [B, S/2-6, S/2-6, 50] and [B, 1, 1, hidden].
     """
     side = ((size - 4) // 2 - 4) // 2  # of the map that the dense layer sees
     if side < 1:

@@ -15,11 +15,15 @@ import keras
 
 
 def mnist(widths: tuple[int, ...] = (64, 128, 256), kernel: int = 5, norm: bool = True) -> list[keras.layers.Layer]:
-    """Return a stage for each of three convolutions: images in 0..255 [B, H, W, 3] -> maps [B, H/2^i, W/2^i, C_i].
+    """Return a stage for each of three convolutions.
 
-    widths: channels C_i of each convolution
-    kernel: their size
-    norm: batch norm after each of them
+    Args:
+        widths: channels C_i of each convolution.
+        kernel: their size.
+        norm: True for batch norm after each of them.
+
+    Returns:
+        Stages from images in 0..255 [B, H, W, 3] to maps [B, H/2^i, W/2^i, C_i].
     """
     stages = []
     for i, width in enumerate(widths):

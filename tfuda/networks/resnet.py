@@ -40,14 +40,18 @@ TORCH = {
 
 
 def resnet(depth: int = 50, weights: str = "", unbiased: bool = False) -> list[keras.layers.Layer]:
-    """Five stages for `Network`: images uint8 or float in 0..255 [B, H, W, 3] -> maps.
+    """Return five stages for `Network`.
 
-    Maps are [B, H/4, W/4, 64] (convolution and pool), then layer1 to layer4 of torchvision: [B, H/4, W/4, c] to
-    [B, H/32, W/32, 8 c], rounded up, with c = 64 for depths 18 and 34, 256 for 50 and 101.
+    Args:
+        depth: 18, 34, 50 or 101.
+        weights: a `.pth` of torchvision, or a `.weights.h5` of run/convert.py; "imagenet" for torchvision's published
+            ones (the first version's, IMAGENET1K_V1); "" for random ones.
+        unbiased: True for moving variances as PyTorch counts them.
 
-    weights: a `.pth` of torchvision, or a `.weights.h5` of run/convert.py; "imagenet" for torchvision's published
-        ones (the first version's, IMAGENET1K_V1); "" for random ones
-    unbiased: moving variances as PyTorch counts them
+    Returns:
+        Stages from images uint8 or float in 0..255 [B, H, W, 3] to maps. The first is [B, H/4, W/4, 64] (convolution
+        and pool). layer1 to layer4 of torchvision follow, [B, H/4, W/4, c] to [B, H/32, W/32, 8 c], rounded up. c is
+        64 for depths 18 and 34, and 256 for 50 and 101.
     """
     if depth not in BLOCKS:
         raise ValueError(f"depth={depth}: there are ResNets of depth {', '.join(map(str, BLOCKS))}")
@@ -73,7 +77,7 @@ def resnet(depth: int = 50, weights: str = "", unbiased: bool = False) -> list[k
 
 
 def stem(unbiased: bool) -> keras.Sequential:
-    """Images in 0..255 [B, H, W, 3] -> [B, H/4, W/4, 64]."""
+    """Return the first stage: images in 0..255 [B, H, W, 3] -> [B, H/4, W/4, 64]."""
     scale = [1 / (255 * deviation) for deviation in DEVIATION]
     offset = [-mean / deviation for mean, deviation in zip(MEAN, DEVIATION, strict=True)]
     layers = [
@@ -89,7 +93,15 @@ def stem(unbiased: bool) -> keras.Sequential:
 
 
 def convolution(name: str, width: int, size: int, stride: int, unbiased: bool) -> list[keras.layers.Layer]:
-    """[B, h, w, C] -> [B, h / stride, w / stride, width], rounded up, with batch norm."""
+    """Return a convolution with batch norm: [B, h, w, C] -> [B, h / stride, w / stride, width], rounded up.
+
+    Args:
+        name: the end of the layers' names.
+        width: channels of the output.
+        size: side of the kernel.
+        stride: its stride.
+        unbiased: True for `layers.BatchNormalization`.
+    """
     pad = stride > 1 and size > 1  # at stride 1 Keras's "same" is PyTorch's padding
     norm = BatchNormalization if unbiased else keras.layers.BatchNormalization
     return [
@@ -108,7 +120,15 @@ def convolution(name: str, width: int, size: int, stride: int, unbiased: bool) -
 
 
 class Residual(keras.layers.Layer):
-    """A block: x [B, h, w, channels] -> [B, h / stride, w / stride, width * expansion]."""
+    """Compute a block: x [B, h, w, channels] -> [B, h / stride, w / stride, width * expansion].
+
+    Args:
+        channels: of the input.
+        width: channels in between.
+        stride: of the first 3 × 3 convolution.
+        expansion: 1 for a basic block, 4 for a bottleneck.
+        unbiased: True for `layers.BatchNormalization`.
+    """
 
     def __init__(self, channels: int, width: int, stride: int, expansion: int, unbiased: bool = False, **options):
         super().__init__(**options)
@@ -133,7 +153,11 @@ class Residual(keras.layers.Layer):
             self.shortcut.build(input_shape)
 
     def walk(self, x) -> list:
-        """The map after each ReLU; the last one is the block's."""
+        """Return the map after each ReLU; the last one is the block's.
+
+        Args:
+            x: [B, h, w, channels].
+        """
         kept, maps = x if self.shortcut is None else self.shortcut(x), []
         for layer in self.body.layers:
             x = layer(x)
@@ -148,7 +172,16 @@ class Residual(keras.layers.Layer):
 
 
 def load_weights(stages: list[keras.layers.Layer], path: str, depth: int) -> None:
-    """Give the variables of the stages the values of a file."""
+    """Give the variables of the stages the values of a file.
+
+    Args:
+        stages: as `resnet` makes them.
+        path: a `.pth` or a `.weights.h5`.
+        depth: of the ResNet.
+
+    Raises:
+        ValueError: the file is of another depth or network, or damaged.
+    """
     found, torch = tensors_of(path)
     if (other := depth_of(found)) and other != depth:
         raise ValueError(f"{path}: these are the weights of a ResNet-{other}, not of a ResNet-{depth}")
@@ -161,7 +194,14 @@ def load_weights(stages: list[keras.layers.Layer], path: str, depth: int) -> Non
 
 
 def tensors_of(path: str) -> tuple[Mapping[str, np.ndarray], bool]:
-    """Arrays by key, and whether they are PyTorch's; without the classifier and the counts of batches."""
+    """Read the arrays of a file, without the classifier and the counts of batches.
+
+    Args:
+        path: a `.pth` or a `.weights.h5`.
+
+    Returns:
+        {key: array}, and True if the keys are PyTorch's.
+    """
     if not path.endswith((".pth", ".weights.h5")):
         raise ValueError(f"{path}: weights of a ResNet are a .pth of torchvision or a .weights.h5 of run/convert.py")
     if not os.path.isfile(path):
@@ -180,7 +220,15 @@ def tensors_of(path: str) -> tuple[Mapping[str, np.ndarray], bool]:
 
 
 def save_weights(stages: list[keras.layers.Layer], path: str) -> tuple[int, int]:
-    """Write a `.weights.h5`, a data set for each variable under its name: how many tensors and numbers they are."""
+    """Write a `.weights.h5`, with a data set for each variable under its name.
+
+    Args:
+        stages: as `resnet` makes them.
+        path: the file.
+
+    Returns:
+        The count of tensors, and that of numbers.
+    """
     if not path.endswith(".weights.h5"):
         raise ValueError(f"{path}: the name of a file of weights ends in .weights.h5")
     variables = [variable for stage in stages for variable in stage.variables]
@@ -191,12 +239,12 @@ def save_weights(stages: list[keras.layers.Layer], path: str) -> tuple[int, int]
 
 
 def own_name(variable: keras.Variable) -> str:
-    """ "backbone_1/block_0/body/conv1/kernel", without what the stage stands in."""
+    """Return a variable's path from its stage on, as "backbone_1/block_0/body/conv1/kernel"."""
     return variable.path[variable.path.index("backbone_") :]
 
 
 def torch_name(variable: keras.Variable) -> str:
-    """ "layer1.0.conv1.weight"."""
+    """Return the key of a variable in a `.pth`, as "layer1.0.conv1.weight"."""
     stage, *where, layer, last = own_name(variable).split("/")
     if where and where[-1] == "downsample":
         layer = f"downsample.{0 if layer == 'conv' else 1}"
@@ -205,7 +253,7 @@ def torch_name(variable: keras.Variable) -> str:
 
 
 def depth_of(keys: Iterable[str]) -> int:
-    """The depth that the blocks of a file's keys make, 0 if there is no such ResNet."""
+    """Return the depth that the blocks of a file's keys make, 0 if there is no such ResNet."""
     found = re.findall(r"^(?:layer|backbone_)(\d)[./](?:block_)?(\d+)[./](?:body/)?conv(\d)", "\n".join(keys), re.M)
     blocks = tuple(len({j for i, j, _ in found if i == stage}) for stage in "1234")
     deep = any(number == "3" for *_, number in found)

@@ -12,12 +12,17 @@ def small(
     norm: bool = True,
     smooth: bool = False,
 ) -> list[keras.layers.Layer]:
-    """Return stages for `Network`: the first takes images [B, H, W, 3], each further one halves the map.
+    """Return the stages of a small network for `Network`.
 
-    widths: channels of each stage
-    convolutions: of each stage
-    stride: of the first convolution; 2 saves most of the work
-    smooth: softplus and average pooling, for comparisons of replicas (kinks amplify rounding)
+    Args:
+        widths: channels C_i of each stage.
+        convolutions: of each stage.
+        stride: s of the first convolution; 2 saves most of the work.
+        norm: False for no batch norm.
+        smooth: True for softplus and average pooling, for comparisons of replicas (kinks amplify rounding).
+
+    Returns:
+        Stages from images in 0..255 [B, H, W, 3] to maps [B, H/(s 2^i), W/(s 2^i), C_i].
     """
     pool = keras.layers.AveragePooling2D if smooth else keras.layers.MaxPooling2D
     stages = []
@@ -32,7 +37,15 @@ def small(
 
 
 def convolution(name: str, width: int, stride: int, norm: bool, activation: str) -> list[keras.layers.Layer]:
-    """[B, h, w, C] -> [B, h / stride, w / stride, width]."""
+    """Return a convolution with its activation: [B, h, w, C] -> [B, h / stride, w / stride, width].
+
+    Args:
+        name: the end of the layers' names.
+        width: channels of the output.
+        stride: of the convolution.
+        norm: False for no batch norm.
+        activation: a name of Keras.
+    """
     layers = [
         keras.layers.Conv2D(
             width,

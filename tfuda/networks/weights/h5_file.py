@@ -8,7 +8,11 @@ import h5py
 
 
 def read_tensors(file: h5py.File) -> dict[str, h5py.Dataset]:
-    """Return the data sets of a file by name, unread; ValueError for links, external data and oversized sets."""
+    """Return the data sets of a file by name, unread.
+
+    Raises:
+        ValueError: the file has links, numbers in another file, or a data set larger than itself.
+    """
     found: dict[str, h5py.Dataset] = {}
     size = os.path.getsize(file.filename)
 

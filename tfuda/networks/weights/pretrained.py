@@ -30,14 +30,21 @@ PATIENCE = 60  # seconds without a byte
 
 @functools.cache
 def table() -> dict[str, dict[str, str]]:
-    """{network: {"url" or "package": whose, "file": its name, "hash": the beginning of its SHA-256, or its MD5}}."""
+    """Return {network: its entry}, each {"url" or "package": whose, "file": its name, "hash": its beginning}.
+
+    The hash is a SHA-256, or an MD5.
+    """
     text = pathlib.Path(__file__).with_name("imagenet.toml").read_text(encoding="utf-8")
     found = tomllib.loads(text)
     return {name: {"file": entry.get("url", "").rpartition("/")[2], **entry} for name, entry in found.items()}
 
 
 def imagenet(network: str) -> str:
-    """The file of the weights of a network, as resnet50, efficientnet_lite0 or keras.applications' MobileNetV2."""
+    """Return the path of the weights of a network.
+
+    Args:
+        network: as resnet50, efficientnet_lite0 or keras.applications' MobileNetV2.
+    """
     if network not in table():
         raise ValueError(f"weights=imagenet: none are known for {network!r}{near(network, table())}")
     entry = {key: value for key, value in table()[network].items() if key != "license"}
@@ -45,7 +52,14 @@ def imagenet(network: str) -> str:
 
 
 def packaged(network: str, package: str, file: str, hash: str) -> str:
-    """A file of an installed package, none of whose code is run."""
+    """Return the path of a file of an installed package, none of whose code is run.
+
+    Args:
+        network: the network, for the error's sentence.
+        package: the package.
+        file: its file, as a path within the package.
+        hash: the beginning of the file's hash.
+    """
     spec = importlib.util.find_spec(package.replace("-", "_"))
     place = pathlib.Path(spec.origin).parent / file if spec and spec.origin else None
     if place is None or not place.is_file():
@@ -62,7 +76,13 @@ def packaged(network: str, package: str, file: str, hash: str) -> str:
 
 
 def published(url: str, file: str, hash: str = "") -> str:
-    """A file in Keras's cache, fetched where it is not there yet."""
+    """Return the path of a file in Keras's cache, after a download where it is not there yet.
+
+    Args:
+        url: where it is published.
+        file: its name.
+        hash: the beginning of its hash; "" for none.
+    """
     folder = cache() / "models"
     place = folder / file
     if place.is_file() and sound(place, hash):
@@ -91,13 +111,13 @@ def published(url: str, file: str, hash: str = "") -> str:
 
 
 def cache() -> pathlib.Path:
-    """Keras's own."""
+    """Return the folder of Keras's cache."""
     return pathlib.Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
 
 
 @contextlib.contextmanager
 def patient():
-    """A server that says nothing for PATIENCE seconds is given up."""
+    """Give up a server that says nothing for PATIENCE seconds, in this context."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(PATIENCE)
     try:
@@ -107,13 +127,28 @@ def patient():
 
 
 def sound(place: pathlib.Path, hash: str) -> bool:
-    """Does the hash of a file begin so? An MD5 has 32 digits; without a hash every file will do."""
+    """Return whether the hash of a file begins so; without a hash every file will do.
+
+    Args:
+        place: the file.
+        hash: the beginning; of 32 digits for an MD5.
+    """
     with place.open("rb") as file:
         return hashlib.file_digest(file, "md5" if len(hash) == 32 else "sha256").hexdigest().startswith(hash)
 
 
 def give(path: str, found: Mapping[str, np.ndarray], wanted: Mapping[str, keras.Variable], network: str) -> None:
-    """Give variables the arrays of a file that has just their keys and shapes."""
+    """Give variables the arrays of a file that has just their keys and shapes.
+
+    Args:
+        path: the file, for the error's sentence.
+        found: {key: array} of the file.
+        wanted: {key: variable}.
+        network: the network, for the error's sentence.
+
+    Raises:
+        ValueError: a key is missing or strange, or a shape is another.
+    """
     for kind, keys in (("lacks the key", wanted.keys() - found), ("has a strange key", found.keys() - wanted)):
         if keys:
             raise ValueError(f"{path} {kind} {min(keys)!r} for {network}")

@@ -31,9 +31,15 @@ MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001
 
 
 def read_tensors(path: str) -> dict[str, np.ndarray]:
-    """Return the state dict of a file: name -> array (any shape), read-only; bfloat16 comes as float32.
+    """Return the state dict of a file: name -> array of any shape, read-only.
 
-    A dict {"state_dict": ...} is opened, and the prefix "module." of DataParallel taken off.
+    bfloat16 comes as float32. A dict {"state_dict": ...} is opened; the prefix "module." of DataParallel is left out.
+
+    Args:
+        path: the file.
+
+    Raises:
+        ValueError: the file is damaged, or holds something else than tensors.
     """
     with open(path, "rb") as file:
         try:
@@ -46,7 +52,14 @@ def read_tensors(path: str) -> dict[str, np.ndarray]:
 
 
 def content(file: BinaryIO) -> tuple[Any, Mapping[Any, bytes], str]:
-    """Return the object with Tensors in it, the bytes of every storage, and their byte order."""
+    """Read a file of any of the three ages.
+
+    Args:
+        file: the open file.
+
+    Returns:
+        The object with Tensors in it, the bytes of every storage, and their byte order, "<" or ">".
+    """
     head = file.read(512)
     file.seek(0)
     if head.startswith(b"PK\x03\x04"):
@@ -59,6 +72,7 @@ def content(file: BinaryIO) -> tuple[Any, Mapping[Any, bytes], str]:
 
 
 def from_zip(file: BinaryIO):
+    """Return `content` of a zip file."""
     size = file.seek(0, io.SEEK_END)
     with zipfile.ZipFile(file) as archive:
         found = [name for name in archive.namelist() if name.rpartition("/")[2] == "data.pkl"]
@@ -88,6 +102,7 @@ def from_zip(file: BinaryIO):
 
 
 def from_pickles(file: BinaryIO):
+    """Return `content` of a file of pickles."""
     if Unpickler(file).load() != MAGIC:
         raise Refused("it is a pickle, but no PyTorch file")
     if (version := Unpickler(file).load()) != VERSION:
@@ -106,6 +121,7 @@ def from_pickles(file: BinaryIO):
 
 
 def from_tar(whole: bytes):
+    """Return `content` of the bytes of a tar file."""
     with tarfile.open(fileobj=io.BytesIO(whole), mode="r:") as archive:
         members = {name: archive.getmember(name) for name in ("storages", "tensors", "pickle")}
     # a slice of what is there, so that a sparse member cannot swell
@@ -128,7 +144,15 @@ def from_tar(whole: bytes):
 
 
 def block(file: BinaryIO, width: int) -> tuple[bytes, int]:
-    """Read a storage of numbers of `width` bytes; return its bytes and the count of numbers."""
+    """Read a storage of numbers.
+
+    Args:
+        file: the file, at the storage's count.
+        width: bytes of a number.
+
+    Returns:
+        The storage's bytes, and its count of numbers.
+    """
     count = struct.unpack("<q", file.read(8))[0]
     found = file.read(count * width) if count > 0 else b""
     if count < 0 or len(found) != count * width:
@@ -137,7 +161,13 @@ def block(file: BinaryIO, width: int) -> tuple[bytes, int]:
 
 
 def arrays(tree: Any, blocks: Mapping[Any, bytes], order: str) -> dict[str, np.ndarray]:
-    """Return the tensors of a state dict as arrays."""
+    """Return the tensors of a state dict as arrays.
+
+    Args:
+        tree: the object of the file.
+        blocks: the bytes of every storage.
+        order: their byte order, "<" or ">".
+    """
     if isinstance(tree, dict) and isinstance(tree.get("state_dict"), dict):
         tree = tree["state_dict"]
     if not isinstance(tree, dict):
@@ -158,7 +188,14 @@ def arrays(tree: Any, blocks: Mapping[Any, bytes], order: str) -> dict[str, np.n
 
 
 def array(name: str, tensor: Tensor, blocks: Mapping[Any, bytes], order: str) -> np.ndarray:
-    """Return the numbers of a tensor, in its shape."""
+    """Return the numbers of a tensor, in its shape.
+
+    Args:
+        name: its name, for the error's sentence.
+        tensor: the note of its storage, offset, shape and strides.
+        blocks: the bytes of every storage.
+        order: their byte order, "<" or ">".
+    """
     storage, offset, shape, stride = tensor
     whole = np.frombuffer(blocks[storage.key], np.dtype(order + DTYPES[storage.kind]))
     numbers = (storage.start, storage.length, offset, *shape, *stride)

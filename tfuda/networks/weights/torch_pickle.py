@@ -63,14 +63,14 @@ class Tensor(NamedTuple):
 
 
 def word(key: Any) -> Any:
-    """A key of a dict as weights have it; sixty tuples in one another, each twice in the next, hash for ever."""
+    """Return a key of a dict, and refuse what is no word: sixty tuples, each twice in the next, hash for ever."""
     if not isinstance(key, str | int):
         raise Refused(f"a name that is a {type(key).__name__}, and no word")
     return key
 
 
 class Dict(dict):
-    """An OrderedDict; PyTorch gives it an attribute `_metadata`, which is of no use here."""
+    """Hold an OrderedDict; PyTorch gives it an attribute `_metadata`, which is of no use here."""
 
     def __init__(self, pairs=()):
         super().__init__((word(key), value) for key, value in pairs)
@@ -80,7 +80,7 @@ class Dict(dict):
 
 
 class Parameter:
-    """torch.nn.Parameter, which the state dicts of the first year hold in place of tensors."""
+    """Hold a torch.nn.Parameter, which the state dicts of the first year have in place of tensors."""
 
     __slots__ = ("data",)
 
@@ -98,7 +98,12 @@ PythonUnpickler = pickle._Unpickler
 
 
 class Unpickler(PythonUnpickler):
-    """persistent: what an id of the pickle stands for; the storages of a zip or pickles file where not given."""
+    """Read a pickle of tensors, and refuse every other name.
+
+    Args:
+        file: the file, at the pickle.
+        persistent: what an id of the pickle stands for; the storages of a zip or pickles file where not given.
+    """
 
     def __init__(self, file: BinaryIO, persistent: Callable[[Any], Any] | None = None):
         super().__init__(file, encoding="utf-8")
@@ -124,7 +129,7 @@ class Unpickler(PythonUnpickler):
             self.stack[-1][word(key)] = value
 
     def load_reduce(self):
-        """A call, which may copy what it is given: in all no more entries than the file has bytes."""
+        """Perform a call, which may copy what it is given: in all no more entries than the file has bytes."""
         self.left -= sum(len(given) for given in self.stack[-1] if isinstance(given, list | tuple | dict | str))
         if self.left < 0:
             raise Refused("it makes more of the same entries than it has bytes")
