@@ -148,7 +148,7 @@ def test_a_run_that_gathers_resumes_to_the_bit(tmp_path):
 
 
 def test_several_devices_do_not_gather(two_replicas):
-    with two_replicas(), pytest.raises(ValueError, match="accumulate=2 is for one device, and here are 2"):
+    with two_replicas(), pytest.raises(ValueError, match="accumulate=2 works on one device only, and this run has 2"):
         tiny.prepared(gathered())
 
 

@@ -63,7 +63,7 @@ MISTAKES = {
     "no_part": (functools.partial(wrong, "daaa[parts=]"), "daaa has no parts: join any of source, source_as_target"),
     "distance": (functools.partial(wrong, "daaa[distance=l3]"), "daaa has no distance='l3': choose l2, l2_eps"),
     "pooling": (functools.partial(wrong, "daaa[pooling=mean]"), "daaa has no pooling='mean': choose squares"),
-    "at": (functools.partial(wrong, "daaa[at=convs]"), "a network shows its stages, blocks, layers, not its 'convs'"),
+    "at": (functools.partial(wrong, "daaa[at=convs]"), "a network cannot show its 'convs': choose stages, blocks"),
     "shots": (
         functools.partial(wrong, shots=1),
         "daaa has no use for labelled target images: leave out --config.sho",

@@ -82,7 +82,7 @@ NAMES = {code: name for name, code in vars(pickle).items() if name.isupper() and
 @pytest.mark.parametrize("code", [code for code in NAMES if len(code) == 1 and code not in WRITTEN], ids=NAMES.get)
 def test_opcodes_that_pytorch_does_not_write_are_refused(code, tmp_path):
     pth(tmp_path / "a.pth", b"}](" + code + bytes(16))
-    with pytest.raises(ValueError, match="refused an opcode"):
+    with pytest.raises(ValueError, match="has an opcode of pickle that PyTorch does not write"):
         torch_file.read_tensors(str(tmp_path / "a.pth"))
 
 

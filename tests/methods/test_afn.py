@@ -267,7 +267,7 @@ def test_training_preserves_the_squared_norm_in_the_mean():
 
 def test_options_that_cannot_act_are_refused():
     for cell, sentence in {
-        "afn[blocks=2]": r"^afn's blocks and dropout are of its embedding: set network\.bottleneck to its units$",
+        "afn[blocks=2]": r"^afn has no embedding for blocks and dropout: set network\.bottleneck to its units$",
         "afn[blocks=0]": r"^options\.blocks=0: a whole number from 1 to 100$",
         "afn[radius=-3]": r"^options\.radius=-3\.0: a number above 0$",
         "afn+toalign": r"^AFN aligns norms, and toalign changes features and logits alone: it could not act$",

@@ -153,7 +153,7 @@ def test_what_does_not_fit_is_refused():
     a, b = batches(4, 3)
     with pytest.raises(ValueError, match="quad or linear"):
         mmd.mmd(a, b, estimator="cubic")
-    with pytest.raises(ValueError, match=r"here are \[2, 4\]; set batches alike"):
+    with pytest.raises(ValueError, match=r"not \[2, 4\]: set batches alike"):
         mmd.mmd(a, b[:2])
     with pytest.raises(ValueError, match="zip"):
         mmd.jmmd([a], [b])

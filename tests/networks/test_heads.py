@@ -53,7 +53,7 @@ def test_a_bottleneck_of_the_config_reaches_the_network():
     assert [layer.name for layer in network.bottleneck.layers] == NECKS["norm+dropout"]
     assert network(network.blank()).features.shape == (1, 7)
     made.network.bottleneck = 0
-    with pytest.raises(ValueError, match=r"^network\.neck=norm\+dropout is of a bottleneck: set network\.bottleneck"):
+    with pytest.raises(ValueError, match=r"^network\.neck=norm\+dropout needs a bottleneck: set network\.bottleneck"):
         build.network(made, build.task(made))
 
 

@@ -162,5 +162,5 @@ def test_half_precision_and_frozen_stages_are_no_other_in_any_mode():
 
 
 def test_what_a_network_cannot_show_is_named():
-    with pytest.raises(ValueError, match="a network shows its stages, blocks, layers, not its 'convolutions'"):
+    with pytest.raises(ValueError, match="a network cannot show its 'convolutions': choose stages, blocks, layers"):
         Network(small((4,)), 3, (8, 8), shown="convolutions")

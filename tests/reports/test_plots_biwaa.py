@@ -177,7 +177,7 @@ def test_a_sweep_is_of_one_numeric_option():
     assert "differ in nothing, and" in said(swept, ["dann+biwaa", "dann+biwaa[factor=10]"])
     assert "factor=2.0, which another cell has too" in said(swept, [two, "dann+biwaa[factor=2.0]", "dann+biwaa"])
     assert "belong to two sweeps" in said(swept, [two, "dann+biwaa", "dann", "dann[hidden=8]"])
-    assert "squash='softmax', and a sweep" in said(
+    assert "squash='softmax': a sweep" in said(
         swept, ["dannp+toalign[squash=softmax]", "dannp+toalign[squash=sigmoid]"]
     )
     assert "entropic=" in said(swept, ["dann[entropic=True]", "dann[entropic=False]"])

@@ -94,8 +94,8 @@ def test_attention_shows_the_image_the_map_and_both(runs, tmp_path, figures):
 
 def test_a_network_without_attention_is_refused(runs, tmp_path, monkeypatch):
     sentence = said(plots.regions, runs["source_only"], tmp_path / "x.png")
-    assert sentence.startswith("--what=attention needs a network with attention, as the method tada makes")
-    assert sentence.endswith(f"--workdir={runs['source_only']} is a run of source_only without")
+    assert sentence.startswith(f"--workdir={runs['source_only']} is a run of source_only without attention: ")
+    assert sentence.endswith("needs one of daaa, or of tada without scope=global")
     of = config("tada[scope=global]")
     task = build.task(of)
     monkeypatch.setattr(training, "load_run", lambda path: (of, task, build.method(of, task)))

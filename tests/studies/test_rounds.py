@@ -53,7 +53,7 @@ def test_averages_over_rounds_are_the_code_s_and_the_paper_s(golden):
 def test_an_average_that_cannot_be_is_refused():
     with pytest.raises(ValueError, match=r"rounds\.average='median': choose normalised or plain"):
         rounds.average([np.ones([2, 2])], 0.2, "median")
-    with pytest.raises(ValueError, match=r"rounds\.rate=0: the share of the newest round lies above 0"):
+    with pytest.raises(ValueError, match=r"rounds\.rate=0: the newest round's share is above 0"):
         rounds.average([np.ones([2, 2])], 0)
 
 

@@ -30,11 +30,11 @@ from tfuda.core import keras_private, ops
 def gathering(batches: int) -> dict[str, int]:
     """Return the optimizer's option that accumulates the gradients of so many batches."""
     if batches < 1:
-        raise ValueError(f"optimizer.accumulate={batches}: gradients of one batch at least make a step")
+        raise ValueError(f"optimizer.accumulate={batches}: the number of batches of an update is at least 1")
     if batches > 1 and ops.replicas() > 1:  # Keras's tf.cond has no place for what replicas do together
         raise ValueError(
-            f"optimizer.accumulate={batches} is for one device, and here are {ops.replicas()}: leave it out, and let "
-            "them share the batch"
+            f"optimizer.accumulate={batches} works on one device only, and this run has {ops.replicas()}: leave it "
+            "out, as the devices share the batch"
         )
     return {"gradient_accumulation_steps": batches} if batches > 1 else {}
 

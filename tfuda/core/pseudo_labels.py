@@ -72,9 +72,9 @@ class Beliefs:
         scale: float = 1.0,
     ):
         if not 0 < rate <= 1:
-            raise ValueError(f"beliefs.rate={rate}: a share above 0, and 1 for the newest prediction alone")
+            raise ValueError(f"beliefs.rate={rate}: a number above 0 and at most 1")
         if not (fade >= 0 and 0 < scale < np.inf):
-            raise ValueError(f"beliefs.fade={fade}, beliefs.scale={scale}: no step below 0, and a scale above 0")
+            raise ValueError(f"beliefs.fade={fade}, beliefs.scale={scale}: at least 0, and above 0")
         self.shape, self.rate, self.fade = (count, classes), rate, fade
         self.table = None
         with tf.device("cpu:0"):

@@ -79,10 +79,10 @@ class AFN(Method):
     def neck(cls, units, options):
         blocks, dropout = options["blocks"], options["dropout"]
         if blocks < 1 or not 0 <= dropout < 1:
-            raise ValueError(f"afn blocks={blocks}, dropout={dropout}: at least one block, and a share below 1")
+            raise ValueError(f"afn blocks={blocks}, dropout={dropout}: at least 1, and a share below 1")
         if not units:
             if (blocks, dropout) != (cls.blocks, cls.dropout):
-                raise ValueError("afn's blocks and dropout are of its embedding: set network.bottleneck to its units")
+                raise ValueError("afn has no embedding for blocks and dropout: set network.bottleneck to its units")
             return None
         layers = [Embedding(units, dropout, f"embedding_{i}") for i in range(blocks)]
         return chain(layers, "bottleneck")

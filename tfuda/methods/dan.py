@@ -26,7 +26,7 @@ class DAN(Method):
 
     def make(self, probe):
         if self.estimator not in mmd.ESTIMATORS:
-            raise ValueError(f"no estimator={self.estimator!r}: choose {' or '.join(mmd.ESTIMATORS)}")
+            raise ValueError(f"unknown estimator={self.estimator!r}: choose {' or '.join(mmd.ESTIMATORS)}")
 
     def layers_of(self, stream):
         """Return the compared layers of Outputs, a list of [B, d_l]."""

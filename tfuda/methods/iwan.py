@@ -29,7 +29,7 @@ class IWAN(DANN):
 
     def make(self, probe):
         if self.width != 1:
-            raise ValueError(f"iwan weighs by a discriminator of two domains: width={self.width} is not for it")
+            raise ValueError(f"iwan has two domains: leave out width={self.width}")
         super().make(probe)
         self.teller = discriminators.mlp(self.hidden, 1, self.dropout, initial=self.initial, name="teller")
         self.teller(self.view(probe))

@@ -31,7 +31,7 @@ class MADA(DANN):
 
     def make(self, probe):
         if self.width != 1:
-            raise ValueError(f"mada's discriminators tell two domains: width={self.width} is not for it")
+            raise ValueError(f"mada has two domains: leave out width={self.width}")
         classes, width = probe.logits.shape[-1], probe.features.shape[-1]
         self.bank = Bank(classes, width, self.hidden, self.dropout, initial=self.initial, name="discriminators")
 

@@ -111,7 +111,7 @@ class Network(keras.Model):
         self.view = view or View()
         self.classes = classes
         if shown not in SHOWN:
-            raise ValueError(f"a network shows its {', '.join(SHOWN)}, not its {shown!r}")
+            raise ValueError(f"a network cannot show its {shown!r}: choose {', '.join(SHOWN)}")
         self.stages, self.shown = list(stages), shown
         learning = [at for at, stage in enumerate(self.stages) if stage.trainable]
         self.frozen = learning[0] if learning else len(self.stages)  # how many of the first stages do not learn

@@ -55,7 +55,7 @@ def neck(units: int, kind: str, initial: str) -> keras.layers.Layer | int:
     if kind == "linear":
         return units
     if not units:
-        raise ValueError(f"network.neck={kind} is of a bottleneck: set network.bottleneck to its units")
+        raise ValueError(f"network.neck={kind} needs a bottleneck: set network.bottleneck to its units")
     return chain(block(units, "norm" in kind, 0.5 * ("dropout" in kind), initial), "bottleneck")
 
 

@@ -94,7 +94,7 @@ def average(predictions: Sequence[np.ndarray], rate: float, kind: str = "normali
     if kind not in AVERAGES:
         raise ValueError(f"rounds.average={kind!r}: choose {' or '.join(AVERAGES)}")
     if not 0 < rate <= 1:
-        raise ValueError(f"rounds.rate={rate}: the share of the newest round lies above 0, and 1 is that round alone")
+        raise ValueError(f"rounds.rate={rate}: the newest round's share is above 0 and at most 1")
     count = len(predictions)
     weights = (1.0 - rate) ** np.arange(count - 1, -1, -1)
     if kind == "normalised":

@@ -233,7 +233,7 @@ def of_folder(folders: Sequence[str], out: str, say: Callable[[str], None], base
     out: a folder for the files, else the folder itself. An older results.csv gives the order and the tuned tasks.
     """
     if len(folders) != 1:
-        raise ValueError(f"--what=table is of one folder of run/benchmark.py, not {len(folders)}")
+        raise ValueError(f"--what=table takes one folder of run/benchmark.py, not {len(folders)}")
     folder = pathlib.Path(folders[0])
     found: dict[tuple[str, str, int], dict] = {}
     configs = []

@@ -55,7 +55,7 @@ def aim(config: ConfigDict, objective: str) -> str:
     """Return the validator to optimise: the objective where one is named, else the config's."""
     name = objective or (config.select if config.select != validators.LAST else DEFAULT)
     if name == "oracle":
-        raise ValueError("--objective=oracle would search by target labels, which a search has to do without")
+        raise ValueError("--objective=oracle would search by target labels: name a validator")
     if ":" in name:
         resolve(name, "evaluation")
     elif name not in validators.ALL:

@@ -46,7 +46,7 @@ def make_oracle(kind: str, space: keras_tuner.HyperParameters, objective: str, t
         return Bayesian(max_trials=trials, num_initial_points=max(3, math.ceil(trials / 3)), **shared)
     if segments < 3:
         raise ValueError(
-            f"--tuner=hyperband stops runs between segments, and a run has {segments} of them: at least 3"
+            f"--tuner=hyperband needs runs of at least 3 segments, and these have {segments}: lower config.segment"
         )
     found = Hyperband(max_epochs=segments, **shared)
     found.hyperband_iterations = math.ceil(trials / found.count(rounds=False))

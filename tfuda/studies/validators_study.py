@@ -222,7 +222,7 @@ def write_report(folders: Sequence[str], out: str, say: Callable[[str], None]) -
     """
     of, path = runs(folders, say), pathlib.Path(out or pathlib.Path(folders[0], "validators.md"))
     if path.suffix == ".png":
-        raise ValueError(f"--out={out}: the name of the table, as validators.md; the picture gets the same with .png")
+        raise ValueError(f"--out={out} names the table, as validators.md: the picture beside it ends in .png")
     lines = compare_validators(of)
     write_whole(path, markdown(lines, of))
     picture(lines, of, path.with_suffix(".png"))

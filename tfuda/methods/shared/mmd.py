@@ -75,11 +75,11 @@ def jmmd(
         estimator: as for `mmd`.
     """
     if estimator not in ESTIMATORS:
-        raise ValueError(f"estimator={estimator}: quad or linear")
+        raise ValueError(f"unknown estimator={estimator!r}: choose quad or linear")
     counts = {x.shape[0] for x in (*as_, *bs)} - {None}
     if len(counts) > 1 or 1 in counts:
         raise ValueError(
-            f"MMD compares as many images of each domain, at least 2: here are {sorted(counts)}; set batches alike"
+            f"MMD needs equally many images of both domains, at least 2, not {sorted(counts)}: set batches alike"
         )
     layers = [kernel(tf.concat([a, b], 0)) for a, b, kernel in zip(as_, bs, kernels, strict=True)]
     k = functools.reduce(tf.multiply, layers)  # [2N, 2N]

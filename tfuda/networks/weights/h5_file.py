@@ -29,7 +29,7 @@ def read_tensors(file: h5py.File) -> dict[str, h5py.Dataset]:
                     raise ValueError(f"{item.name} says that it has {item.nbytes} bytes, and the file has {size}")
                 found[item.name.removeprefix("/")] = item
             elif item in seen:
-                raise ValueError(f"{item.name} lies in itself")
+                raise ValueError(f"{item.name} contains itself")
             else:
                 seen.append(item)
                 visit(item)

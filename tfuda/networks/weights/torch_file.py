@@ -93,7 +93,7 @@ def from_zip(file: BinaryIO):
         tree = unpickler.load()
         sizes = [archive.getinfo(f"{root}data/{key}").file_size for key in unpickler.storages]
         if sum(sizes) > size:
-            raise Refused("its storages lie over one another")
+            raise Refused("its storages overlap")
         blocks = {key: entry(f"data/{key}") for key in unpickler.storages}
     for storage in unpickler.storages.values():
         if len(blocks[storage.key]) != storage.length * storage.width():
@@ -181,7 +181,7 @@ def arrays(tree: Any, blocks: Mapping[Any, bytes], order: str) -> dict[str, np.n
         found[name] = array(name, value, blocks, order)
         numbers += found[name].size
         if numbers > 2 * sum(map(len, blocks.values())) + 1:  # weights may be tied, and so be there twice
-            raise Refused("its tensors are the same numbers again and again")
+            raise Refused("its tensors repeat the same numbers more often than weights do")
     if found and all(name.startswith("module.") for name in found):
         found = {name.removeprefix("module."): value for name, value in found.items()}
     return found

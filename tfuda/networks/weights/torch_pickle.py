@@ -65,7 +65,7 @@ class Tensor(NamedTuple):
 def word(key: Any) -> Any:
     """Return a key of a dict, and refuse what is no word: sixty tuples, each twice in the next, hash for ever."""
     if not isinstance(key, str | int):
-        raise Refused(f"a name that is a {type(key).__name__}, and no word")
+        raise Refused(f"a name in it is a {type(key).__name__} and no string")
     return key
 
 
@@ -124,7 +124,7 @@ class Unpickler(PythonUnpickler):
     def fill(self, items: list) -> None:
         """Fill the dict on the stack with [key, value, key, value ...]."""
         if not isinstance(self.stack[-1], dict):
-            raise Refused(f"entries for a {type(self.stack[-1]).__name__}, and no dict")
+            raise Refused(f"it adds entries to a {type(self.stack[-1]).__name__}, which is no dict")
         for key, value in zip(items[::2], items[1::2], strict=True):
             self.stack[-1][word(key)] = value
 
@@ -132,17 +132,17 @@ class Unpickler(PythonUnpickler):
         """Perform a call, which may copy what it is given: in all no more entries than the file has bytes."""
         self.left -= sum(len(given) for given in self.stack[-1] if isinstance(given, list | tuple | dict | str))
         if self.left < 0:
-            raise Refused("it makes more of the same entries than it has bytes")
+            raise Refused("it copies more entries than it has bytes")
         super().load_reduce()  # type: ignore[misc]
 
     def load_build(self):
         state = self.stack.pop()
         if not isinstance(self.stack[-1], Dict | Parameter):
-            raise Refused(f"a state for a {type(self.stack[-1]).__name__}, and no OrderedDict")
+            raise Refused(f"it sets the state of a {type(self.stack[-1]).__name__}, which is no OrderedDict")
         self.stack[-1].__setstate__(state)
 
     def load_other(self):
-        raise Refused("refused an opcode of pickle that PyTorch does not write")
+        raise Refused("it has an opcode of pickle that PyTorch does not write")
 
     dispatch: dict[int, Any] = {  # type: ignore[assignment, misc]
         **dict.fromkeys(range(256), load_other),
@@ -183,7 +183,7 @@ class Unpickler(PythonUnpickler):
             said = " ".join(str(part)[:80] for part in (what, kind) if isinstance(part, str))
             raise Refused(f"refused to load {said}: only tensors are read from a PyTorch file")
         if type(count) is not int:
-            raise Refused("a storage of no certain length")
+            raise Refused("a storage's length is no whole number")
         self.storages[key] = Storage(kind, key, 0, count)
         if view and view[0]:
             _, start, part = view[0]

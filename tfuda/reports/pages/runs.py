@@ -72,7 +72,8 @@ def read_run(path: str | os.PathLike) -> Run:
     missing = [key for key in needed if key not in config]
     if missing:
         raise ValueError(
-            f"--workdir={path} holds no run of run/train.py as it is now: its config has no {missing[0]}"
+            f"--workdir={path} holds no run of run/train.py, or one of another version: "
+            f"its config has no {missing[0]}"
         )
     about = {key: value for key, value in read_json(workdir.path / "config.json").items() if key != "config"}
     try:

@@ -71,7 +71,7 @@ def judge(path: str, config: ConfigDict, task: Task) -> Network:
     for key in ("network", "network_options", "view"):
         if own[key] != config[key]:
             raise ValueError(
-                f"--oracle={path} has another config.{key} than the run: one layer of all networks is compared"
+                f"--oracle={path} has another config.{key} than the run, so their layers cannot be compared"
             )
     network.shown = build.kind(config).shown(config.options)
     return network

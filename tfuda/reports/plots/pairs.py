@@ -93,8 +93,8 @@ def verdict(network: Network, found: Found, path: str) -> str:
     there, real = found.translated["source_as_target"], found.task.tests["target"]
     if not network.view.size and (isinstance(there.images, Files) or there.images.shape[1:] != network.size):
         raise ValueError(
-            f"--oracle={path} reads pictures of {network.size[1]} × {network.size[0]} alone, and the translated "
-            "ones are others: train one with config.view.resize and config.view.size"
+            f"--oracle={path} reads pictures of {network.size[1]} × {network.size[0]} only, and the translated "
+            "pictures have another size: train an oracle with config.view.resize and config.view.size"
         )
     observer = evaluate.Observer(network)
     kept, known = (evaluate.score(of.known_labels, observer(of.images).logits).accuracy for of in (there, real))

@@ -39,8 +39,8 @@ def regions(path: str, out: str | os.PathLike) -> None:
     network, name = method.network, figure_style.run_name(config)
     if "attention" not in network(network.blank()).extras:
         raise ValueError(
-            "--what=attention needs a network with attention, as the method tada makes unless scope=global, or a run "
-            f"of daaa: --workdir={path} is a run of {config.method} without"
+            f"--workdir={path} is a run of {config.method} without attention: --what=attention needs one of daaa, or "
+            "of tada without scope=global"
         )
     rows = []
     for side, index, predicted, images in attention.picked(network, task.tests):

@@ -55,12 +55,12 @@ def swept(names: Iterable[str]) -> Sweep:
     options = history.differing([*settings.values()])
     if len(options) != 1:
         what = f"in {' and '.join(map(short, options))}" if options else "in nothing"
-        raise ValueError(f"{' and '.join(settings)} differ {what}, and a sweep is of one option")
+        raise ValueError(f"{' and '.join(settings)} differ {what}: the cells of a sweep differ in one option")
     values: dict[str, float] = {}
     for name, setting in settings.items():
         value = setting[options[0]]
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(f"{name} has {short(options[0])}={value!r}, and a sweep is of numbers")
+            raise ValueError(f"{name} has {short(options[0])}={value!r}: a sweep is over numbers")
         if value in values.values():
             raise ValueError(f"{name} has {short(options[0])}={value!r}, which another cell has too")
         values[name] = value
