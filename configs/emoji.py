@@ -38,4 +38,5 @@ def get_config(cell="toalign"):
     config.unseen = False  # True: measure on things that no training set has
     config.holdout = 0.2
     recipes_pretrained.pretrained(config, regime or "frozen")
+    defaults.put_settings(config)
     return config
