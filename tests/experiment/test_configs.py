@@ -11,6 +11,7 @@ import tiny
 from tfuda import names
 from tfuda.data import catalogue
 from tfuda.experiment import build, recipes_tllib
+from tfuda.methods.source_only import SourceOnly
 
 FILES = minis.CONFIGS
 pytestmark = pytest.mark.usefixtures("cache")
@@ -150,3 +151,23 @@ def test_a_cached_copy_gives_the_same_pictures(miniature, tmp_path):
 def test_the_batch_of_daaa_divides_into_its_streams(file, cell):
     config = runpy.run_path(str(file))["get_config"](cell)
     assert list(build.sizes(config, build.kind(config).shares).values()) == [21, 9, 21, 9]
+
+
+class Set(SourceOnly):
+    """A user's own, which sets a key of the config."""
+
+    settings = {"optimizer.rate": 0.5}
+
+
+class Mistaken(SourceOnly):
+    settings = {"optimizer.raet": 0.5}
+
+
+def test_a_method_sets_keys_of_a_config_after_its_file():
+    get_config = runpy.run_path(str(FILES[0].with_name("digits.py")))["get_config"]
+    assert get_config("source_only").optimizer.rate == 0.05
+    assert get_config(f"{__name__}:Set").optimizer.rate == 0.5 and "settings" not in Set.options()
+    with pytest.raises(
+        ValueError, match=r"^Mistaken\.settings names 'optimizer\.raet', and a config has no such key$"
+    ):
+        get_config(f"{__name__}:Mistaken")
