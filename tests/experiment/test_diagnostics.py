@@ -37,6 +37,7 @@ def test_a_large_domain_beside_a_small_one_counts_no_more():
 
 def test_more_features_than_images_are_no_error():
     assert 0 <= diagnostics.a_distance(rng.normal(size=[10, 300]), rng.normal(size=[9, 300])) <= 2
+    assert np.isnan(diagnostics.a_distance(rng.normal(size=[10, 3]), np.full([9, 3], np.nan)))
     assert diagnostics.a_distance(rng.normal(size=[2, 3]), rng.normal(size=[2, 3])) == 0
 
 

@@ -15,7 +15,7 @@ SETTINGS = {
     "both": {"task": "H+M-S", "shots": 1},
 }
 every_setting = pytest.mark.parametrize("setting", SETTINGS)
-SETTINGS = {  # streams, width, scale, strength
+ROWS = {  # streams, width, scale, strength
     "uda": ({"source": 1, "target": 1}, 1, 1 / 2, 1),
     "msda": ({"source": 2, "target": 1}, 3, 1, 1),
     "ssda": ({"source": 1, "target_labelled": 1, "target": 1}, 3, 2 / 3, 1 / 2),
@@ -38,9 +38,9 @@ def test_a_factor_of_0_is_0(setting):
 
 
 @every_setting
-def test_the_task_decides_the_game(setting):
+def test_the_task_decides_the_row_of_the_table(setting):
     method = build.method(config("hda", setting))
-    assert (method.streams, method.width, method.scale, method.strength) == SETTINGS[setting]
+    assert (method.streams, method.width, method.scale, method.strength) == ROWS[setting]
     assert method.network.head.fundament.units == 10
 
 

@@ -51,10 +51,11 @@ def test_the_exact_test_is_the_share_of_all_signs_that_reach_as_far(seed):
 
 
 def test_more_pairs_than_are_enumerated_draw_the_same_p_again_and_near_the_exact_one(monkeypatch):
-    d = np.random.default_rng(3).normal(0.4, 1, 16)
-    exact = significance.sign_flip(d)
-    monkeypatch.setattr(significance, "EXACT", 15)
+    d = np.random.default_rng(3).normal(0.4, 1, significance.EXACT + 1)
     drawn = significance.sign_flip(d)
+    with monkeypatch.context() as patch:
+        patch.setattr(significance, "EXACT", len(d))
+        exact = significance.sign_flip(d)
     assert drawn == significance.sign_flip(d) != exact
     assert drawn == pytest.approx(exact, abs=4 * (exact / significance.DRAWS) ** 0.5)
     assert significance.sign_flip(np.ones(40)) == significance.smallest(40) == 1 / (1 + significance.DRAWS)

@@ -61,6 +61,8 @@ def a_distance(source: np.ndarray, target: np.ndarray) -> float:
     if min(len(x), len(y)) < 4:
         return 0.0
     f = np.concatenate([x, y]).astype(np.float64)
+    if not np.isfinite(f).all():
+        return float("nan")
     d = np.concatenate([np.full(len(x), 1 / len(x)), np.full(len(y), -1 / len(y))])  # both domains have equal weight
     learn = np.arange(len(f)) % 2 == 0
     f = (f - f[learn].mean(0)) / np.maximum(f[learn].std(0), 1e-12)
