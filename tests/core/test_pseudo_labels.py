@@ -159,7 +159,7 @@ def test_a_rate_of_one_keeps_no_table():
 
 @pytest.mark.parametrize("rate", [0.0, -0.5, 1.5])
 def test_a_rate_is_a_share(rate):
-    with pytest.raises(ValueError, match=rf"^beliefs.rate={rate}: a share above 0, and 1 for the newest"):
+    with pytest.raises(ValueError, match=rf"^beliefs.rate={rate}: a number above 0 and at most 1"):
         pseudo_labels.Beliefs(3, 4, rate)
 
 

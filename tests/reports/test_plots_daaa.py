@@ -271,7 +271,7 @@ def test_networks_that_cannot_be_compared_are_refused(runs, tmp_path, monkeypatc
     network = training.load_run(runs["oracle"])[2].network
     monkeypatch.setattr(network, "size", (20, 24, 3))
     sentence = said(verdict, network, find(runs["daaa"]), "x")
-    assert sentence.startswith("--oracle=x reads pictures of 24 × 20 alone")
+    assert sentence.startswith("--oracle=x reads pictures of 24 × 20 only")
 
 
 def test_the_command_draws_and_prints_what_the_oracle_says(runs, tmp_path):

@@ -99,7 +99,7 @@ def test_a_network_without_attention_is_refused(runs, tmp_path, monkeypatch):
     of = config("tada[scope=global]")
     task = build.task(of)
     monkeypatch.setattr(training, "load_run", lambda path: (of, task, build.method(of, task)))
-    assert said(plots.regions, "run", tmp_path / "x.png").endswith("--workdir=run is a run of tada without")
+    assert said(plots.regions, "run", tmp_path / "x.png").startswith("--workdir=run is a run of tada without")
 
 
 # ---- tsne of several runs

@@ -21,8 +21,8 @@ sources disagree (docs/methods/biwaa.md#mstn-loss), an option selects the other:
 - `absent`: "decay" moves the centroid of a class that the batch lacks towards 0; "keep" is BIWAA's code.
 - `between=True` adds every Θ.
 - The trade-off 0.1 and `scale=1`, the sum, are the released code's; the paper names no number.
-- c reaches 1 at the end of the run; MSTN's code counts to 10000 steps, BIWAA's to 20000 in a run of 5004, so that c
-  ends at .849: `ramp_steps=20000`. BIWAA's Algorithm 1 ramps L_domain as well: `ramp_loss=True`.
+- c reaches 1 at the end of the run. MSTN's code counts to 10000 steps, BIWAA's to 20000 in a run of 5004, so that its
+  c ends at .849: `ramp_steps=20000`. BIWAA's Algorithm 1 ramps L_domain as well: `ramp_loss=True`.
 - `ramp_apart=True` ramps Θ_ss too, as BIWAA's Algorithm 1 does with all of L_MS; its code trusts the source's labels.
 - MSTN's centroids on digits are of the logits; ours are of the features everywhere.
 Labelled target images join the target's centroids. Several sources are one.

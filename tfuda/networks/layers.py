@@ -84,7 +84,7 @@ class Dropout(keras.layers.Dropout):
 
 
 class BatchNormalization(keras.layers.BatchNormalization):
-    """Keras's, but the moving variance takes the unbiased variance of the batch: sum of squares / (n - 1).
+    """Normalise as Keras does, but move the variance to the batch's unbiased one: sum of squares / (n - 1).
 
     n counts the positions of this replica's images, as PyTorch's does, or of all that are synchronised.
     x [B, h, w, C] or [B, C] -> the same.

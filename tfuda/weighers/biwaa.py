@@ -13,7 +13,7 @@ paper's method, "biwaa", is this on MSTN (methods/mstn.py) with `brings` and agg
 Paper against code (docs/methods/biwaa.md#biwaa):
 - A confident and right sample has ∇ = 0; the code divides 0 by 0, here f' = 0.
 - Where a sample is so confident (logits 16 apart) that 1 - p is 0 in float32, ∇ has lost its part along the own
-  class, in the code as here.
+  class. So it is in the code, too.
 - λ = 10 "approximately preserves the norm" (for gradients of even magnitude λ = sqrt(d) would: 16 for 256 features):
   `factor`. Where Figure 4 says λ = 0 the weighting is off, as in `dann@biwaa`; `factor=0` blanks the features.
 - The cross-entropy reads the current logits with the label that the aggregated belief gives, as the code does. The
@@ -32,7 +32,6 @@ import tensorflow as tf
 
 from tfuda.core import losses
 from tfuda.core.ops import safe_norm, sensitivity
-
 
 
 def wrong(head, label, features):
