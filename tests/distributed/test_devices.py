@@ -153,5 +153,5 @@ def test_several_devices_do_not_gather(two_replicas):
 
 
 def test_less_than_one_batch_is_refused():
-    with pytest.raises(ValueError, match=r"accumulate=0: gradients of one batch at least"):
+    with pytest.raises(ValueError, match=r"accumulate=0: the number of batches of an update is at least 1"):
         tiny.prepared(gathered(accumulate=0))

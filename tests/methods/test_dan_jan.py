@@ -114,7 +114,7 @@ def test_maps_are_trained_and_a_plain_jan_has_none():
 @pytest.mark.parametrize("rows, sizes", [({"fs": 3, "ys": 3}, r"\[3, 4\]"), (dict.fromkeys(INPUTS, 1), r"\[1\]")])
 def test_domains_of_different_or_too_few_images_are_refused(double, kind, rows, sizes):
     inputs = arrays(**rows)
-    with pytest.raises(ValueError, match=f"as many images of each domain, at least 2: here are {sizes}"):
+    with pytest.raises(ValueError, match=f"equally many images of both domains, at least 2, not {sizes}"):
         discrepancy(made(kind, inputs), inputs)
 
 
