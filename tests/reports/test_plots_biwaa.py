@@ -174,7 +174,7 @@ def test_a_sweep_is_of_one_numeric_option():
     two = "dann+biwaa[factor=2]"
     assert "no two cells of dann, dann+biwaa differ" in said(swept, ["dann", "dann+biwaa"])
     assert "differ in hidden and factor: the cells" in said(swept, [two, "dann[hidden=8]+biwaa"])
-    assert "differ in nothing, and" in said(swept, ["dann+biwaa", "dann+biwaa[factor=10]"])
+    assert "differ in nothing: the" in said(swept, ["dann+biwaa", "dann+biwaa[factor=10]"])
     assert "factor=2.0, which another cell has too" in said(swept, [two, "dann+biwaa[factor=2.0]", "dann+biwaa"])
     assert "belong to two sweeps" in said(swept, [two, "dann+biwaa", "dann", "dann[hidden=8]"])
     assert "squash='softmax': a sweep" in said(

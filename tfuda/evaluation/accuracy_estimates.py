@@ -8,7 +8,7 @@ p is the softmax of the logits. Every estimate opens with its paper's equation, 
     doc             source accuracy + mean max p of the target - mean max p of the source
     gde             share of target images that differently trained networks predict alike
     aline           Phi(a Phi^-1(source accuracy) + b),  a and b from the networks' agreement
-    iwcv, dev       1 - importance-weighted risk of the held-out source, as in validators.py
+    iwcv, dev       1 - importance-weighted risk of the held-out source, as in importance.py
 
 The papers of ATC and DoC scale the logits by a temperature first: tfuda/evaluation/calibration.py.
 `combined_estimate.py` makes one value with an interval of them.
@@ -22,7 +22,7 @@ from itertools import combinations
 
 import numpy as np
 
-from tfuda.evaluation import validators
+from tfuda.evaluation import importance, validators
 from tfuda.evaluation.validators import Evidence, errors, softmax
 
 NAMES = ("atc_confidence", "atc_entropy", "doc", "gde", "aline", "iwcv", "dev")
@@ -142,31 +142,31 @@ def aline(source_classes: np.ndarray, target_classes: np.ndarray, source_labels:
 
 
 def importance_weighted(weights: np.ndarray, labels: np.ndarray, logits: np.ndarray) -> float:
-    """Estimate accuracy by IWCV with weights of mean 1 (Sugiyama et al., JMLR 2007), as `validators.iwcv`.
+    """Estimate accuracy by IWCV with weights of mean 1 (Sugiyama et al., JMLR 2007), as `importance.iwcv`.
 
         accuracy = 1 - sum w 1[argmax p != y] / sum w,    w = p(target | f) / p(source | f) N_source / N_target
 
     The estimate fails where domains do not overlap: few images carry all of the weight.
 
     Args:
-        weights: w of held-out source images, from `validators.ratio`, [V].
+        weights: w of held-out source images, from `importance.ratio`, [V].
         labels: int [V].
         logits: float [V, K].
     """
-    return 1 - validators.iwcv(weights / weights.mean(), errors(labels, logits))
+    return 1 - importance.iwcv(weights / weights.mean(), errors(labels, logits))
 
 
 def control_variate(weights: np.ndarray, labels: np.ndarray, logits: np.ndarray) -> float:
-    """Estimate accuracy by DEV (You et al., ICML 2019), as `validators.dev`, kept in 0..1.
+    """Estimate accuracy by DEV (You et al., ICML 2019), as `importance.dev`, kept in 0..1.
 
         accuracy = 1 - (mean w l + eta (mean w - 1)),    eta = -cov(w l, w) / var w
 
     Args:
-        weights: w of held-out source images, from `validators.ratio`, [V].
+        weights: w of held-out source images, from `importance.ratio`, [V].
         labels: int [V].
         logits: float [V, K].
     """
-    return float(np.clip(1 - validators.dev(weights, errors(labels, logits)), 0, 1))
+    return float(np.clip(1 - importance.dev(weights, errors(labels, logits)), 0, 1))
 
 
 def estimates(seen: Evidence, others: Sequence[Evidence] = ()) -> dict[str, float]:

@@ -11,7 +11,7 @@ https://arxiv.org/abs/2007.08259):
     T = argmin sum w (-log p_y) / sum w,    w = p(target | f) / p(source | f) N_source / N_target
 
 Departures: the loss is the likelihood, where CPCS has Brier's score and TransCal the calibration error with a control
-variate. The ratio is `validators.ratio` on the network's features.
+variate. The ratio is `importance.ratio` on the network's features.
 
 Expected calibration error (Naeini et al., AAAI 2015), over bins of equal width of the confidence:
 
@@ -55,7 +55,7 @@ def temperature(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray | No
     Args:
         logits: float [V, K].
         labels: int [V].
-        weights: density ratios w of the images, from `validators.ratio`, [V]; None weighs all alike.
+        weights: density ratios w of the images, from `importance.ratio`, [V]; None weighs all alike.
 
     Returns:
         T in [1/20, 20]; 1 where the loss does not depend on T, and NaN where an input is not finite.

@@ -27,8 +27,6 @@ def pretrained(config: ConfigDict, regime: str) -> None:
     if config.method == "afn":  # has a bottleneck of its own
         config.network.bottleneck, config.network.neck = 1000, "linear"
     config.steps, config.segment, config.batch = 600, 100, 32
-    if config.method == "daaa":
-        config.batch = 60  # images of all four streams together
     config.views = 4
     config.view = {"resize": 208, "size": 192, "train": "crop", "flip": True, "test": "center"}
     config.network.frozen = "all"

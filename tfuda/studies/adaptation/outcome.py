@@ -15,7 +15,7 @@ import numpy as np
 from tfuda.atomic_files import open_whole, write_whole
 from tfuda.data.files import Files
 from tfuda.data.tasks import Task
-from tfuda.evaluation import calibration, evaluate, pictures_to_label, validators, warning_signs
+from tfuda.evaluation import calibration, evaluate, importance, pictures_to_label, warning_signs
 from tfuda.evaluation.combined_estimate import Estimate, Row
 from tfuda.evaluation.validators import softmax
 from tfuda.experiment import card_facts, frozen_stages, training
@@ -103,13 +103,13 @@ def outputs(config, task: Task, method) -> dict[str, evaluate.Seen]:
     return {
         "source": observer(stored.tests["source"].images),
         "target": observer(stored.streams["target"].images),
-        "train": observer(validators.evenly(stored.streams["source"].images)),
+        "train": observer(importance.evenly(stored.streams["source"].images)),
     }
 
 
 def density_ratio(seen: Mapping[str, evaluate.Seen]) -> np.ndarray:
     """Return how much likelier each held-out source image is in the target than in the source, [V]."""
-    return validators.ratio(seen["train"].features, seen["target"].features, seen["source"].features)
+    return importance.ratio(seen["train"].features, seen["target"].features, seen["source"].features)
 
 
 def temperature(candidate: Candidate, weights: np.ndarray) -> float:
