@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from tfuda.data.files import Files
 from tfuda.data.views import View
-from tfuda.evaluation.mixval import SHARE, mixed_logits, mixval, pairs
+from tfuda.evaluation.evaluate import Observer
+from tfuda.evaluation.mixval import SHARE, mixed_logits, mixture, mixval, pairs
+from tfuda.networks.base import Outputs
 
 RNG = np.random.default_rng(0)
 CLASSES = np.array([0, 1, 1, 2, 1, 0, 2, 2, 2, 3])
@@ -23,31 +26,49 @@ def test_pairs_inside_are_of_one_class_and_pairs_across_of_two():
     assert (again[0] == inside).all() and (again[1] == across).all()
 
 
-def test_the_network_sees_the_weighted_mean_of_both_images():
-    images = RNG.integers(0, 256, [10, 4, 5, 3]).astype(np.uint8)
-    seen = []
+class Pixels:
+    """A network whose logits are minus the distance of one channel of one pixel from 50 k, K = 4 classes k."""
 
-    def run(mixed):
-        seen.append(mixed)
-        return mixed.reshape(len(mixed), -1)[:, :3].astype(np.float32)
+    def __init__(self, view=None):
+        self.view = view or View()
 
-    found = mixed_logits(run, images, View(), CLASSES, batch=4)
-    together, mixed = np.concatenate(pairs(CLASSES)), np.concatenate(seen)
-    assert max(map(len, seen)) == 4 and mixed.dtype == np.uint8 and len(found) == len(together)
-    for (a, b), x in zip(together, mixed):
-        expected = 0.55 * images[a].astype(float) + 0.45 * images[b].astype(float)
-        assert np.abs(x - expected).max() <= 0.5 + 1e-4 and SHARE == 0.55
+    def __call__(self, images, training):
+        assert not training
+        x = tf.cast(images[:, 6, 6, :1], tf.float32)
+        return Outputs((), x, -tf.abs(x - 50.0 * tf.range(4, dtype=tf.float32)))
+
+
+def pictures(classes):
+    """Images of which the network predicts these classes."""
+    images = np.zeros([len(classes), 12, 12, 3], np.uint8)
+    images[:, 6, 6, 0] = 50 * classes
+    return images
+
+
+def test_a_mixture_is_the_weighted_mean_rounded_for_pictures():
+    a, b = RNG.integers(0, 256, [2, 5, 1, 4, 4, 3]).astype(np.uint8)
+    found = mixture(a, b)
+    assert found.dtype == np.uint8 and SHARE == 0.55
+    assert np.abs(found - (0.55 * a.astype(float) + 0.45 * b.astype(float))).max() <= 0.5 + 1e-4
+    maps = RNG.normal(size=[2, 5, 1, 4]).astype(np.float16)
+    np.testing.assert_allclose(mixture(*maps), 0.55 * maps[0] + 0.45 * maps[1], atol=2e-3)
+
+
+@pytest.mark.parametrize("batch", [4, 256])
+def test_the_network_answers_the_mixture_of_every_pair(batch):
+    found = mixed_logits(Observer(Pixels(), batch), pictures(CLASSES), CLASSES)
+    together = np.concatenate(pairs(CLASSES))
+    value = np.rint(50 * (0.55 * CLASSES[together[:, 0]] + 0.45 * CLASSES[together[:, 1]]))
+    np.testing.assert_allclose(found, -np.abs(value[:, None] - 50 * np.arange(4)), atol=1.01)
 
 
 def test_files_are_mixed_as_evaluation_shows_them(tmp_path):
-    paths = []
-    for i in range(4):
-        Image.fromarray(np.full([20, 30, 3], 60 * i, np.uint8)).save(tmp_path / f"{i}.png")
-        paths.append(tmp_path / f"{i}.png")
-    view = View(resize=16, size=12)
-    found = mixed_logits(lambda x: x[:, 6, 6].astype(np.float32), Files(paths), view, np.array([0, 0, 1, 1]))
-    together = np.concatenate(pairs(np.array([0, 0, 1, 1])))
-    np.testing.assert_allclose(found[:, 0], 33 * together[:, 0] + 27 * together[:, 1], atol=0.5)
+    classes = np.array([0, 0, 1, 1, 3])
+    for i, k in enumerate(classes):
+        Image.fromarray(np.full([20, 30, 3], 50 * k, np.uint8)).save(tmp_path / f"{i}.png")
+    files = Files([tmp_path / f"{i}.png" for i in range(5)])
+    found = mixed_logits(Observer(Pixels(View(resize=16, size=12))), files, classes)
+    np.testing.assert_allclose(found, mixed_logits(Observer(Pixels()), pictures(classes), classes), atol=1e-5)
 
 
 def test_mixval_equals_its_definition():
@@ -59,19 +80,14 @@ def test_mixval_equals_its_definition():
     assert mixval(logits, mixed) == pytest.approx(sum(ice) / 2, rel=1e-12)
 
 
-def test_a_linear_network_of_separated_classes_is_always_right_and_one_class_gets_half():
-    images = np.zeros([10, 2, 2, 3], np.uint8)
-    images[np.arange(10), 0, 0, 0], images[:, 1, 1] = 50 * CLASSES, 7
-
-    def nearest(x):
-        return -np.abs(x[:, 0, 0, :1] - 50.0 * np.arange(4))
-
-    logits = nearest(images.astype(float))
+def test_a_network_of_separated_classes_is_right_between_neighbours_and_one_class_gets_half():
+    observer, images = Observer(Pixels()), pictures(CLASSES)
+    logits = observer(images).logits
     assert (logits.argmax(1) == CLASSES).all()
-    right = mixval(logits, mixed_logits(nearest, images, View(), CLASSES))
     _, across = pairs(CLASSES)
-    near = [abs(0.45 * (CLASSES[a] - CLASSES[b])) < 0.5 for a, b in across]  # else a class between is nearest
-    assert right == pytest.approx((1 + sum(near) / len(near)) / 2)
+    near = [0.45 * abs(CLASSES[a] - CLASSES[b]) < 0.5 for a, b in across]  # else a class between is nearest
+    assert 0 < sum(near) < len(near)
+    assert mixval(logits, mixed_logits(observer, images, CLASSES)) == pytest.approx((1 + sum(near) / len(near)) / 2)
     one = np.tile([1.0, 0.0], [6, 1])
     assert mixval(one, one) == 0.5
     assert mixval(one[:1], np.zeros([0, 0])) == 0

@@ -9,7 +9,7 @@ import pytest
 import tiny
 from killing import content
 
-from tfuda.evaluation import evaluate, importance, validators
+from tfuda.evaluation import evaluate, geometry, importance, mixval, validators
 from tfuda.evaluation.validators import Evidence
 from tfuda.experiment import callbacks, checkpoint_choice, training, validation
 from tfuda.experiment.workdir import CHECKPOINTS, SELECTED, Workdir
@@ -60,6 +60,21 @@ def test_iwcv_and_dev_equal_their_definitions():
     eta = -covariance / (sum((b - mean(w)) ** 2 for b in w) / 8)
     assert validators.dev(w, loss) == pytest.approx(mean(product) + eta * mean(w) - eta, rel=1e-9)
     assert validators.dev(np.ones(9), loss) == pytest.approx(mean(loss))
+
+
+def test_the_transfer_score_equals_its_definition():
+    features, weights = RNG.normal(size=[7, 4]), RNG.normal(size=[3, 4])
+    information = entropy([mean(column) for column in zip(*P)]) - mean([entropy(p) for p in P])
+    expected = geometry.hopkins(features) + information / math.log(3) - geometry.uniformity(weights)
+    assert validators.transfer_score(features, LOGITS, weights) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "field"), [("dev", "weights"), ("transfer_score", "target_features"), ("mixval", "mixed_logits")]
+)
+def test_a_validator_names_the_evidence_that_it_lacks(name, field):
+    with pytest.raises(ValueError, match=f"this validator needs {field}: see Evidence"):
+        validators.ALL[name].of(Evidence(LOGITS, np.zeros(7, int), LOGITS))
 
 
 def test_the_control_variate_lowers_the_variance_of_the_risk():
@@ -148,6 +163,12 @@ def test_a_run_logs_what_the_functions_say(run):
         assert file["steps"].tolist() == [10, 12] and (file["classes"][1] == target.argmax(1)).all()
         assert rows[-1]["val_agreement"] == (file["classes"][0] == file["classes"][1]).mean()
     assert rows[0]["val_agreement"] == 0
+    images = task.streams["target"].images
+    weights = geometry.linear_map(method.network.head, seen(images).features.shape[1])
+    expected = validators.transfer_score(seen(images).features, target, weights)
+    assert rows[-1]["val_transfer_score"] == pytest.approx(expected, rel=1e-5)
+    mixed = mixval.mixed_logits(seen, images, target.argmax(1))
+    assert len(images) <= 2000 and rows[-1]["val_mixval"] == mixval.mixval(target, mixed)
 
 
 def test_the_chosen_checkpoint_is_kept_and_loaded(run):
@@ -213,7 +234,7 @@ def test_a_run_whose_chosen_checkpoint_is_gone_says_which_way_is_left(run, tmp_p
 
 def largest(seen):
     """A user's own: the mean of the largest logit."""
-    assert seen._fields == ("source_logits", "source_labels", "target_logits", "weights", "before")
+    assert seen.source_labels.shape == seen.source_logits.shape[:1]
     return seen.target_logits.max(1).mean()
 
 

@@ -23,7 +23,9 @@ from itertools import combinations
 import numpy as np
 
 from tfuda.evaluation import importance, validators
-from tfuda.evaluation.validators import Evidence, errors, softmax
+from tfuda.evaluation.importance import errors
+from tfuda.evaluation.posteriors import entropies, softmax
+from tfuda.evaluation.validators import Evidence
 
 NAMES = ("atc_confidence", "atc_entropy", "doc", "gde", "aline", "iwcv", "dev")
 
@@ -35,8 +37,7 @@ def confidence(logits: np.ndarray) -> np.ndarray:
 
 def negative_entropy(logits: np.ndarray) -> np.ndarray:
     """Return sum_k p_k log p_k of each image, in nats: [N, K] -> [N]."""
-    p = softmax(logits)
-    return (p * np.log(np.maximum(p, 1e-30))).sum(1)
+    return -entropies(softmax(logits))
 
 
 SCORES = {"confidence": confidence, "entropy": negative_entropy}

@@ -25,8 +25,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy import special
 
-from tfuda.evaluation.validators import softmax
+from tfuda.evaluation.posteriors import softmax
 
 LIMIT = math.log(20.0)  # of |log T|
 TOLERANCE = 1e-6  # of log T
@@ -43,10 +44,8 @@ def negative_log_likelihood(
         temperature: T.
         weights: w >= 0 of each image, [V]; None weighs all alike.
     """
-    scaled = logits.astype(np.float64) / temperature
-    highest = scaled.max(1)
-    whole = highest + np.log(np.exp(scaled - highest[:, None]).sum(1))  # log sum_k exp, [V]
-    return float(np.average(whole - scaled[np.arange(len(labels)), labels], weights=weights))
+    log_p = special.log_softmax(logits.astype(np.float64) / temperature, axis=1)  # [V, K]
+    return float(np.average(-log_p[np.arange(len(labels)), labels], weights=weights))
 
 
 def temperature(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> float:

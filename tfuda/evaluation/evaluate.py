@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -45,7 +45,7 @@ class Observer:
     """
 
     def __init__(self, network: Network, batch: int = 256):
-        self.batch, self.view = batch, network.view
+        self.network, self.batch, self.view = network, batch, network.view
         self.runs: dict[tuple, Callable] = {}  # by the shape of one image, or map of frozen stages
 
         def run(images):
@@ -67,17 +67,19 @@ class Observer:
             self.runs[kind] = tf.function(self.work, input_signature=[signature])
         return self.runs[kind](images)
 
+    def batches(self, images: pipeline.Pictures) -> Iterator:
+        """Yield images as the network sees them, V views each: [<= batch, V, H, W, 3]. Args: as `__call__`."""
+        if self.view.size or isinstance(images, StoredViews):
+            return iter(pipeline.pictures(images, self.view, self.batch))
+        return (images[i : i + self.batch, None] for i in range(0, len(images), self.batch))
+
     def __call__(self, images: pipeline.Pictures) -> Seen:
         """Return features [N, d] and logits [N, K].
 
         Args:
             images: uint8 [N, H, W, 3], or the paths of N pictures, or what frozen stages made of them.
         """
-        if self.view.size or isinstance(images, StoredViews):
-            batches = iter(pipeline.pictures(images, self.view, self.batch))
-        else:
-            batches = (images[i : i + self.batch, None] for i in range(0, len(images), self.batch))
-        features, logits = zip(*map(self.run, batches), strict=True)
+        features, logits = zip(*map(self.run, self.batches(images)), strict=True)
         return Seen(np.concatenate(features), np.concatenate(logits))
 
 

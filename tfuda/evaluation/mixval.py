@@ -8,17 +8,15 @@ MixVal (Hu, Liang, Liew, Xue, Bai and Wang, NeurIPS 2023, https://openreview.net
 
 Departures: the authors' code reports ICE inside and across separately, and here their mean is the value. The partner
 of an image inside its class lies half the class away, where the code reverses batches of a list sorted by class.
+Where frozen stages are computed once (config.views), their maps are mixed in place of the images.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-from tfuda.data import pipeline
-from tfuda.data.files import Files
-from tfuda.data.views import View
+from tfuda.data.pipeline import Pictures
+from tfuda.evaluation.evaluate import Observer
 
 SHARE = 0.55  # lambda of the paper, of the first image of a pair
 
@@ -41,29 +39,27 @@ def pairs(classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(inside), np.stack([rows, partners], 1)[classes != classes[partners]]
 
 
-def mixed_logits(
-    run: Callable[[np.ndarray], np.ndarray],
-    images: np.ndarray | Files,
-    view: View,
-    classes: np.ndarray,
-    batch: int = 256,
-) -> np.ndarray:
+def mixture(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return SHARE a + (1 - SHARE) b in the type of a, rounded for integers. a, b: images [B, ...]."""
+    mixed = SHARE * a.astype(np.float32) + (1 - SHARE) * b.astype(np.float32)
+    return (np.rint(mixed) if a.dtype == np.uint8 else mixed).astype(a.dtype)
+
+
+def mixed_logits(observer: Observer, images: Pictures, classes: np.ndarray) -> np.ndarray:
     """Return the logits of the mixed images of all `pairs`, inside before across: [P + Q, K].
 
     Args:
-        run: the network in evaluation mode, images uint8 [B, H, W, 3] of its size -> logits [B, K].
+        observer: runs the network in evaluation mode.
         images: the target images, uint8 [M, H, W, 3] or the paths of M pictures.
-        view: the network's view.
         classes: predicted classes of the target images, int [M].
-        batch: images in a pass.
     """
     together, found = np.concatenate(pairs(classes)), []
-    for start in range(0, len(together), batch):
+    for start in range(0, len(together), observer.batch):
         a, b = (
-            pipeline.read_pictures(images[rows], view).astype(np.float32)
-            for rows in together[start : start + batch].T
+            np.concatenate([np.asarray(shown) for shown in observer.batches(images[rows])])  # [B, V, H, W, 3]
+            for rows in together[start : start + observer.batch].T
         )
-        found.append(np.asarray(run(np.rint(SHARE * a + (1 - SHARE) * b).astype(np.uint8))))
+        found.append(observer.run(mixture(a, b))[1].numpy())
     return np.concatenate(found) if found else np.zeros([0, 0])
 
 

@@ -17,10 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 
-
-def entropies(p: np.ndarray) -> np.ndarray:
-    """Return the entropy, in nats, of distributions: [..., K] -> [...]."""
-    return -(p * np.log(np.maximum(p, 1e-30))).sum(-1)
+from tfuda.evaluation.posteriors import entropies
 
 
 def usefulness(posteriors: np.ndarray) -> np.ndarray:

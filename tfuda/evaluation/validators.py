@@ -12,6 +12,8 @@ labels and the unlabelled target. ALL states which direction is better; CHEAP li
     agreement        higher   share of target images with the same class as at the previous evaluation
     iwcv             lower    mean w l on the held-out source,  w = p(target | f) / p(source | f) N_source / N_target
     dev              lower    mean w l + eta (mean w - 1),  eta = -cov(w l, w) / var w
+    transfer_score   higher   hopkins + im / log K - uniformity, of features and class weights: geometry.py
+    mixval           higher   share of mixed target images that get the class of the larger part: mixval.py
 
 Oracle needs target labels and stands apart: its number is reported, and never selects a checkpoint.
 """
@@ -23,21 +25,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special
 
+from tfuda.evaluation.geometry import hopkins, uniformity
 from tfuda.evaluation.importance import dev, errors, evenly, iwcv
+from tfuda.evaluation.mixval import mixval
+from tfuda.evaluation.posteriors import entropies, softmax
 from tfuda.names import resolve
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Return the softmax of logits [N, K] in float64 [N, K]."""
-    return special.softmax(logits.astype(np.float64), axis=1)
-
-
-def _entropies(p: np.ndarray) -> np.ndarray:
-    """Return the entropy, in nats, of distributions: [..., K] -> [...]."""
-    return special.entr(p).sum(-1)
-
 
 # ---- from the target alone
 
@@ -51,7 +44,7 @@ def entropy(logits: np.ndarray) -> float:
     Args:
         logits: float [N, K].
     """
-    return float(_entropies(softmax(logits)).mean())
+    return float(entropies(softmax(logits)).mean())
 
 
 def im(logits: np.ndarray) -> float:
@@ -64,7 +57,7 @@ def im(logits: np.ndarray) -> float:
         logits: float [N, K].
     """
     p = softmax(logits)
-    return float(_entropies(p.mean(0)) - _entropies(p).mean())
+    return float(entropies(p.mean(0)) - entropies(p).mean())
 
 
 def snd(logits: np.ndarray, temperature: float = 0.05) -> float:
@@ -81,7 +74,7 @@ def snd(logits: np.ndarray, temperature: float = 0.05) -> float:
     q /= np.linalg.norm(q, axis=1, keepdims=True)
     near = q @ q.T / temperature
     np.fill_diagonal(near, -np.inf)
-    return float(_entropies(softmax(near)).mean()) if len(q) > 1 else 0.0
+    return float(entropies(softmax(near)).mean()) if len(q) > 1 else 0.0
 
 
 def bnm(logits: np.ndarray) -> float:
@@ -125,6 +118,21 @@ def agreement(classes: np.ndarray, before: np.ndarray | None) -> float:
     return 0.0 if before is None else float((classes == before).mean())
 
 
+def transfer_score(features: np.ndarray, logits: np.ndarray, classifier: np.ndarray) -> float:
+    """Return the Transfer Score, hopkins + im / log K - uniformity (Yang et al., ICLR 2024); higher is better.
+
+    The score (https://openreview.net/forum?id=fszrlQ2DuP) rewards features in clusters, predictions that are sure and
+    diverse, and class weights in all directions. It fails where target clusters get a wrong class each, and as `im`
+    where classes are unbalanced. It is made for linear classifiers. The authors' code averages `im` over batches.
+
+    Args:
+        features: of target images, float [M, d].
+        logits: of the same images, float [M, K].
+        classifier: class weights, float [K, d], from `geometry.linear_map`.
+    """
+    return hopkins(evenly(features)) + im(logits) / math.log(logits.shape[1]) - uniformity(classifier)
+
+
 # ---- from the held-out source, too
 
 
@@ -147,6 +155,9 @@ class Evidence(NamedTuple):
     target_logits: np.ndarray  # unlabelled target images, [M, K]
     weights: np.ndarray | None = None  # `ratio` of the held-out source images, for iwcv and dev: [V]
     before: np.ndarray | None = None  # classes predicted at the previous evaluation, int [M]
+    target_features: np.ndarray | None = None  # for transfer_score: [M, d]
+    classifier: np.ndarray | None = None  # class weights, for transfer_score: [K, d]
+    mixed_logits: np.ndarray | None = None  # of mixed target images, for mixval: [P, K]
 
 
 class Validator(NamedTuple):
@@ -160,13 +171,28 @@ class Validator(NamedTuple):
         return -math.inf if math.isnan(value) else self.sign * value
 
 
+def _lacking(seen: Evidence, *fields: str) -> None:
+    """Raise ValueError if the evidence lacks a field."""
+    if gone := [field for field in fields if getattr(seen, field) is None]:
+        raise ValueError(f"this validator needs {gone[0]}: see Evidence")
+
+
 def _weighed(risk: Callable[[np.ndarray, np.ndarray], float]) -> Callable[[Evidence], float]:
     def of(seen: Evidence) -> float:
-        if seen.weights is None:
-            raise ValueError("dev and iwcv need the weights of the held-out source images")
-        return risk(seen.weights, errors(seen.source_labels, seen.source_logits))
+        _lacking(seen, "weights")
+        return risk(seen.weights, errors(seen.source_labels, seen.source_logits))  # type: ignore[arg-type]
 
     return of
+
+
+def _transferred(seen: Evidence) -> float:
+    _lacking(seen, "target_features", "classifier")
+    return transfer_score(seen.target_features, seen.target_logits, seen.classifier)  # type: ignore[arg-type]
+
+
+def _mixed(seen: Evidence) -> float:
+    _lacking(seen, "mixed_logits")
+    return mixval(evenly(seen.target_logits), seen.mixed_logits)  # type: ignore[arg-type]
 
 
 CHEAP = {
@@ -178,7 +204,12 @@ CHEAP = {
     "source_accuracy": Validator(lambda seen: source_accuracy(seen.source_labels, seen.source_logits), 1),
     "agreement": Validator(lambda seen: agreement(seen.target_logits.argmax(1), seen.before), 1),
 }
-DEAR = {"iwcv": Validator(_weighed(iwcv), -1), "dev": Validator(_weighed(dev), -1)}  # one more pass, and a classifier
+DEAR = {  # the first two need one more pass and a classifier, the third the features' neighbours, the last two passes
+    "iwcv": Validator(_weighed(iwcv), -1),
+    "dev": Validator(_weighed(dev), -1),
+    "transfer_score": Validator(_transferred, 1),
+    "mixval": Validator(_mixed, 1),
+}
 ALL = {**CHEAP, **DEAR}
 LAST = "last"  # no validator: the last checkpoint
 SELECTS = (LAST, *ALL)

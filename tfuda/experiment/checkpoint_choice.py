@@ -12,7 +12,7 @@ import tensorflow as tf
 from tfuda.atomic_files import write_whole
 from tfuda.core.segmented_model import Segmented
 from tfuda.data.tasks import Task
-from tfuda.evaluation import importance, validators
+from tfuda.evaluation import geometry, importance, mixval, validators
 from tfuda.evaluation.validators import LAST, Evidence
 from tfuda.experiment.workdir import SELECTED, Workdir
 from tfuda.names import resolve
@@ -52,13 +52,25 @@ class Choice:
             source, target: Seen of the held-out source images and of the unlabelled target images.
             rows: the rows of metrics.csv before this evaluation.
         """
-        labels, self.now, weights = task.tests["source"].known_labels, target.logits.argmax(1), None
-        if {*self.names} & {*validators.DEAR}:
-            train = observer(importance.evenly(task.streams["source"].images))
-            weights = importance.ratio(train.features, target.features, source.features)
+        self.now = target.logits.argmax(1)
         before = self.before(rows[-1]["step"]) if rows else None
         before = before if before is not None and len(before) == len(self.now) else None
-        return validators.values(self.names, Evidence(source.logits, labels, target.logits, weights, before))
+        seen = Evidence(source.logits, task.tests["source"].known_labels, target.logits, before=before)
+        return validators.values(self.names, self.dear_evidence(seen, observer, task, source, target))
+
+    def dear_evidence(self, seen: Evidence, observer, task: Task, source, target) -> Evidence:
+        """Return the evidence with what the dear ones among the validators need. Args: as `measure`."""
+        if {"iwcv", "dev"} & {*self.names}:
+            train = observer(importance.evenly(task.streams["source"].images))
+            seen = seen._replace(weights=importance.ratio(train.features, target.features, source.features))
+        if "transfer_score" in self.names:
+            weights = geometry.linear_map(observer.network.head, target.features.shape[1])
+            seen = seen._replace(target_features=target.features, classifier=weights)
+        if "mixval" in self.names:
+            images = importance.evenly(task.streams["target"].images)
+            classes = importance.evenly(target.logits).argmax(1)
+            seen = seen._replace(mixed_logits=mixval.mixed_logits(observer, images, classes))
+        return seen
 
     def before(self, step: float) -> np.ndarray | None:
         """Return the classes predicted at the evaluation of a step, int [M], or None where not known."""

@@ -34,7 +34,7 @@ def default_config(text: str) -> ConfigDict:
     config.steps_per_execution = 10  # steps that TensorFlow runs between two returns to Python
     # what chooses the checkpoint to export: last, a validator (tfuda/evaluation/validators.py), package.module:name
     config.select = "corrc"
-    # validators that are logged, joined by commas: cheap, all (with iwcv and dev, at one more pass), or single names
+    # validators that are logged, joined by commas: cheap, all (with dear ones, at more passes), or single names
     config.validators = "cheap"
     config.batch = 32  # images of every stream in a step, over all replicas
     config.batches = ConfigDict(  # images of one stream in a step; 0 for `batch`

@@ -26,7 +26,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfuda.core import step_signs
-from tfuda.evaluation import importance, validators
+from tfuda.evaluation import importance, posteriors
 
 VITALS = ("a_distance", "pseudo_rate", "largest_class", "source_norm", "target_norm", "dead")
 COLUMNS = (*step_signs.SIGNS, *VITALS)
@@ -38,7 +38,7 @@ LOOKED_AT = 500  # images of a domain that train and test the linear classifier 
 
 def vitals(source, target) -> dict[str, float]:
     """Return the VITALS of a network's outputs on two domains (tfuda.evaluation.evaluate.Seen each)."""
-    p = validators.softmax(target.logits)
+    p = posteriors.softmax(target.logits)
     taken = np.bincount(p.argmax(1), minlength=p.shape[1])
     return {
         "a_distance": a_distance(source.features, target.features),

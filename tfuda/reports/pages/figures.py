@@ -14,7 +14,7 @@ from tfuda.core.method import Method
 from tfuda.data import pipeline
 from tfuda.data.files import Files
 from tfuda.data.tasks import Domain, Task
-from tfuda.evaluation import evaluate, validators
+from tfuda.evaluation import evaluate, posteriors
 from tfuda.experiment import training
 from tfuda.reports.pages.html import element, embedded, escape, picture, scroll, table
 from tfuda.reports.plots import attention, embedding
@@ -63,7 +63,7 @@ class Look(NamedTuple):
 def look_at_run(path: str | os.PathLike) -> Look:
     config, task, method = training.load_run(path)
     seen = evaluate.Observer(method.network)(task.tests["target"].images)
-    return Look(config, task, method, validators.softmax(seen.logits))
+    return Look(config, task, method, posteriors.softmax(seen.logits))
 
 
 def percent(share: float) -> str:

@@ -12,6 +12,8 @@ VALIDATORS = {  # of tfuda.evaluation.validators
     "agreement": "share of target images predicted as at the evaluation before: training has come to rest",
     "iwcv": "importance-weighted validation: the target's risk, estimated from weighted source images",
     "dev": "deep embedded validation: the same with less variance",
+    "transfer_score": "target features in clusters, sure and diverse predictions, class weights in all directions",
+    "mixval": "mixtures of two target images get the class of the one with the larger share",
 }
 
 NUMBERS = {
