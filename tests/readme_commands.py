@@ -31,8 +31,9 @@ HOW: dict[str, list[str] | None] = {
     r"tensorboard ": [],
     r"python run/train\.py --config=configs/digits\.py:daaa": SHORT_PAIRS,
     r"python run/train\.py --config=(configs/digits\.py|runs/tune/best\.py)": FEW,
-    r"python run/train\.py --config=configs/folders\.py:toalign ": [*BRIEF, *SMALL_VIEW, "--config.batch=4"],
-    r"python run/train\.py --config=configs/folders\.py:toalign@": PRETRAINED,
+    r"python run/adapt\.py ": [*BRIEF, *SMALL_VIEW, "--config.batch=4", "--config.views=1", "--methods=dann"],
+    r"python run/train\.py --config=configs/folders\.py:\w+ ": [*PRETRAINED, "--config.views=1"],
+    r"python run/train\.py --config=configs/folders\.py:\w+@": PRETRAINED,
     r"python run/train\.py .*--devices=gpu:0": [
         *("--devices=cpu:0,cpu:1", "--config.network.name=small", *SMALL_VIEW, "--config.batch=8", *ONE)
     ],
@@ -40,6 +41,7 @@ HOW: dict[str, list[str] | None] = {
     r"python run/train\.py --config=configs/office": PRETRAINED,
     r"python run/train\.py --config=configs/emoji\.py": [*PRETRAINED, "--config.views=1"],
     r"python run/benchmark\.py .*=\S*daaa": [*SHORT_PAIRS, "--seeds=1"],
+    r"python run/benchmark\.py --config=configs/emoji": [*PRETRAINED, "--config.views=0", "--tasks=T-O", "--seeds=1"],
     r"python run/benchmark\.py ": [*FEW, "--seeds=1"],
     r"python run/tune\.py .*hyperband": ["--config.steps=8", "--config.segment=2", *FEW[2:], "--trials=2"],
     r"python run/tune\.py ": [*FEW, "--trials=1"],

@@ -7,6 +7,7 @@ trained on features of a pretrained network. A criterion without target labels c
 stays unless another is clearly better. The workdir gets export/ (the model, with a card), predictions.csv,
 label_these.csv (pictures whose labels would help most) and result.json (the chosen method, and how accurate it
 probably is). Folders of labelled target pictures are taken by --labelled, to train on, and by --labels, to measure.
+Any --config.KEY=VALUE holds for every method.
 """
 
 import pathlib
@@ -17,6 +18,7 @@ from tfuda.cli import launch
 from tfuda.distributed import devices
 from tfuda.studies.adaptation import adapt
 
+CONFIG = launch.config_flag("folders:dann")
 SOURCE = flags.DEFINE_string("source", None, "folder with a folder of pictures for each class")
 TARGET = flags.DEFINE_string("target", None, "folder of pictures without labels")
 WORKDIR = flags.DEFINE_string("workdir", None, "folder of everything that is made")
@@ -44,6 +46,7 @@ def main(words):
         METHODS.value,
         BUDGET.value,
         SEED.value,
+        launch.overrides(),
     )
     with devices.chosen():
         result = adapt.adapt(asked, lambda line: print(line, flush=True))
