@@ -1,6 +1,7 @@
 """Two logical CPUs for replicas, and a quiet TensorFlow, before anything touches a device."""
 
 import argparse
+import gc
 import os
 
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
@@ -11,7 +12,9 @@ import keras
 import minis
 import pytest
 import tensorflow as tf
+import tiny
 from commands import fresh, train_words
+from tensorflow.python.framework.ops import gradient_registry
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
@@ -53,6 +56,22 @@ def pytest_collection_modifyitems(config, items):
     items[:] = kept
 
 
+def pytest_collection_finish():
+    """Leave what was imported out of every later search for garbage."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tidy():
+    """Forget what a module traced: TensorFlow keeps the gradient of every tf.custom_gradient, and so the graph."""
+    yield
+    for name in [name for name in gradient_registry.list() if name.startswith("CustomGradient-")]:
+        del gradient_registry._registry[name]
+    keras.backend.clear_session()
+    gc.collect()
+
+
 @pytest.fixture(scope="session")
 def two_replicas():
     """The scope of MirroredStrategy over two logical CPUs; one strategy per process."""
@@ -62,10 +81,8 @@ def two_replicas():
 
 @pytest.fixture
 def eager():
-    """Without tracing, which is most of the time of a few steps."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+    with tiny.eagerly():
+        yield
 
 
 @pytest.fixture

@@ -5,25 +5,21 @@ import json
 import os
 import pathlib
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
-from commands import ROOT
+from commands import started
 from PIL import Image
 
-QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT}
 RUNNING = ("seconds", "command", "commit")  # what two equal runs need not share
 
 
 def kill(name: str, words, folder: pathlib.Path, moment: Callable[[set[str], float], bool], number=signal.SIGKILL):
     """Start a command and send it a signal once moment(new names below the folder, seconds since the first)."""
     before, seen, first = names(folder), set(), None
-    full = [sys.executable, str(ROOT / "run" / f"{name}.py"), *map(str, words)]
-    run = subprocess.Popen(full, **QUIET)
+    run = started(name, *words)
     while run.poll() is None:
         seen |= names(folder) - before
         first = first or (time.monotonic() if seen else None)

@@ -1,9 +1,11 @@
 """Runs of a few steps for tests."""
 
+import contextlib
 import dataclasses
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from configs import digits
 from tfuda.core import schedules
@@ -30,6 +32,16 @@ def config(cell: str = "dannp+toalign", smooth: bool = False, **changes):
     for key, value in changes.items():
         made[key] = value
     return made
+
+
+@contextlib.contextmanager
+def eagerly():
+    """Train without tracing, which takes as long as eight steps."""
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 def prepared(made, task=None):

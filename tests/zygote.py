@@ -1,8 +1,8 @@
 """A Python that has imported what commands import, and forks one for each: the import takes most of their time.
 
-Reads a line of JSON for each: {"words", "cwd", "env", "out", "err"}, words[0] the file to run, out and err files to
-write to; answers its exit code, or that of the signal, in a line. TensorFlow may be forked as long as nothing has
-touched a device.
+Reads lines of JSON, and answers each in a line. {"words", "cwd", "env", "out", "err"} starts a command, words[0] the
+file to run, out and err files to write to: its process's number. Such a number: its exit code, or that of the signal,
+or null while it runs. TensorFlow may be forked as long as nothing has touched a device.
 """
 
 import importlib
@@ -26,7 +26,7 @@ def become(order: dict) -> int:
     os.environ.update({**kept, **order["env"]})
     os.chdir(order["cwd"])
     sys.argv = order["words"]
-    sys.path[0] = os.path.dirname(order["words"][0])
+    sys.path[:1] = [os.path.dirname(order["words"][0]), *filter(None, order["env"].get("PYTHONPATH", "").split(":"))]
     try:
         runpy.run_path(order["words"][0], run_name="__main__")
     except SystemExit as end:
@@ -37,15 +37,26 @@ def become(order: dict) -> int:
     return 0
 
 
+def start(order: dict) -> int:
+    """Fork a process that runs the command: its number."""
+    child = os.fork()
+    if child:
+        return child
+    code = become(order)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def ended(child: int) -> int | None:
+    number, status = os.waitpid(child, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if number else None
+
+
 def main():
     for line in sys.stdin:
-        child = os.fork()
-        if not child:
-            code = become(json.loads(line))
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        order = json.loads(line)
+        print(json.dumps(start(order) if isinstance(order, dict) else ended(order)), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What `pip install tfuda` gives: a built wheel, used from an empty folder without a checkout beside it."""
 
+import functools
 import os
 import pathlib
 import shutil
@@ -7,19 +8,28 @@ import subprocess
 import sys
 import venv
 import zipfile
+from collections.abc import Callable
 
 import pytest
-from commands import ROOT
+from commands import ROOT, Zygote
 
 TRAIN = ["train", "--config=digits:dannp+toalign", "--config.steps=4", "--config.segment=2", "--workdir=w"]
 
 
-def run(words, cwd) -> str:
-    """The standard output of a command that has to end well, without the tests' own paths."""
-    around = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run([*map(str, words)], cwd=cwd, env=around, capture_output=True, text=True, check=False)
+def around() -> dict[str, str]:
+    """The variables of the tests, without their paths."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
+def well(done) -> str:
+    """The standard output of a command that has to end well."""
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def run(words, cwd) -> str:
+    done = subprocess.run([*map(str, words)], cwd=cwd, env=around(), capture_output=True, text=True, check=False)
+    return well(done)
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +61,11 @@ def beside_present_packages(folder: pathlib.Path, wheel: pathlib.Path) -> pathli
     return programs
 
 
-def trains_exports_and_predicts(programs: pathlib.Path, home: pathlib.Path) -> None:
-    home.mkdir()
-    assert "target accuracy" in run([programs / "tfuda", *TRAIN], home)
-    run([programs / "tfuda", "export", "--workdir=w", "--out=model"], home)
-    run([programs / "tfuda", "images", "--config=digits", "--domain=S", "--count=3", "--out=pictures"], home)
-    lines = run([programs / "tfuda", "predict", "--model=model", "pictures"], home).splitlines()
+def trains_exports_and_predicts(tfuda: Callable[..., str]) -> None:
+    assert "target accuracy" in tfuda(*TRAIN)
+    tfuda("export", "--workdir=w", "--out=model")
+    tfuda("images", "--config=digits", "--domain=S", "--count=3", "--out=pictures")
+    lines = tfuda("predict", "--model=model", "pictures").splitlines()
     assert lines[0] == "file,label,confidence" and len(lines) == 4
 
 
@@ -74,20 +83,31 @@ def programs(wheel, tmp_path_factory) -> pathlib.Path:
     return beside_present_packages(tmp_path_factory.mktemp("installed") / "env", wheel)
 
 
-def test_the_wheel_trains_exports_and_predicts_from_an_empty_folder(programs, tmp_path):
-    trains_exports_and_predicts(programs, tmp_path / "home")
+@pytest.fixture(scope="module")
+def forked(programs):
+    """The installed program in forks of its environment's Python: a function of words and folder."""
+    zygote = Zygote(programs / "python", around())
+    yield lambda *words, cwd: well(zygote.run(programs / "tfuda", *words, cwd=cwd, env=around()))
+    zygote.process.stdin.close()
+    zygote.process.wait()
 
 
-def test_help_lists_every_command_in_the_words_of_the_installed_program(programs, tmp_path):
+def test_the_wheel_trains_exports_and_predicts_from_an_empty_folder(forked, tmp_path):
+    trains_exports_and_predicts(functools.partial(forked, cwd=tmp_path))
+
+
+def test_help_lists_every_command_in_the_words_of_the_installed_program(programs, forked, tmp_path):
     listed = run([programs / "tfuda", "--help"], tmp_path)
     assert {path.stem for path in (ROOT / "run").glob("*.py")} == {
         line.split()[0] for line in listed.splitlines()[2:]
     }
-    said = run([programs / "tfuda", "train", "--help"], tmp_path)
+    said = forked("train", "--help", cwd=tmp_path)
     assert "tfuda train --config=digits:dannp+toalign" in said and "run/" not in said
 
 
 @pytest.mark.wheel
 def test_the_wheel_works_in_a_clean_environment(wheel, tmp_path):
     programs = environment(tmp_path / "env", "-c", ROOT / "constraints.txt", wheel)
-    trains_exports_and_predicts(programs, tmp_path / "home")
+    home = tmp_path / "home"
+    home.mkdir()
+    trains_exports_and_predicts(lambda *words: run([programs / "tfuda", *words], home))

@@ -33,7 +33,7 @@ def one_sentence():
     except MISTAKES as error:
         said = sentence(error)
         assert not isinstance(error, UnicodeError), said
-        assert said and "\n" not in said and not said.startswith("Expecting value"), said
+        assert said and "\n" not in str(error) and not said.startswith("Expecting value"), str(error)
 
 
 def profile(quick, slow=20):
