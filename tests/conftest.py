@@ -5,7 +5,7 @@ import gc
 import os
 
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-os.environ["TFUDA_TRUST"] = "test_plots_biwaa,test_plots_daaa"  # whose runs name loaders of their own
+os.environ["TFUDA_TRUST"] = "pictures,test_plots_daaa"  # whose runs name loaders of their own
 
 import tfuda  # noqa: F401  before TensorFlow, which it imports quietly
 import keras
@@ -77,6 +77,13 @@ def two_replicas():
     """The scope of MirroredStrategy over two logical CPUs; one strategy per process."""
     reduce = tf.distribute.ReductionToOneDevice()
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], cross_device_ops=reduce).scope
+
+
+@pytest.fixture(scope="module")
+def untraced():
+    """The same for a whole module, and for what its own fixtures train."""
+    with tiny.eagerly():
+        yield
 
 
 @pytest.fixture

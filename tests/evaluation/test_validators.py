@@ -14,6 +14,8 @@ from tfuda.evaluation.validators import Evidence
 from tfuda.experiment import callbacks, checkpoint_choice, training, validation
 from tfuda.experiment.workdir import CHECKPOINTS, SELECTED, Workdir
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 RNG = np.random.default_rng(0)
 LOGITS = 3 * RNG.normal(size=[7, 3])
 P = [[math.exp(x) / sum(math.exp(y) for y in row) for x in row] for row in LOGITS.tolist()]

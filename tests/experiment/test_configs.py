@@ -14,7 +14,7 @@ from tfuda.experiment import build, recipes_tllib
 from tfuda.methods.source_only import SourceOnly
 
 FILES = minis.CONFIGS
-pytestmark = pytest.mark.usefixtures("cache")
+pytestmark = pytest.mark.usefixtures("cache", "untraced")
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -39,7 +39,7 @@ EACH = [(file, cell) for file in ("office31", "office_home", "visda", "domainnet
 @pytest.mark.parametrize(
     "name, cell", [pytest.param(*each, marks=[] if each in CHOSEN else pytest.mark.slow) for each in EACH]
 )
-def test_a_method_to_compare_with_builds_and_steps_by_its_recipe(name, cell, miniature, eager):
+def test_a_method_to_compare_with_builds_and_steps_by_its_recipe(name, cell, miniature):
     config = minis.small(FILES[0].with_name(f"{name}.py"), miniature, cell)
     task, method = tiny.prepared(config)
     method.fit(build.streams(config, task), verbose=0)
@@ -49,7 +49,7 @@ def test_a_method_to_compare_with_builds_and_steps_by_its_recipe(name, cell, min
 
 
 @pytest.mark.parametrize("cell", ["pada", pytest.param("iwan", marks=pytest.mark.slow)])
-def test_partial_methods_step_on_the_named_classes(cell, miniature, eager):
+def test_partial_methods_step_on_the_named_classes(cell, miniature):
     config = minis.small(FILES[0].with_name("office31.py"), miniature, cell)
     config.partial = "caltech"
     task, method = tiny.prepared(config)

@@ -82,7 +82,7 @@ def test_what_a_method_does_not_have_is_no_failure():
     assert diagnostics.complaints([{"step": 100.0, "loss": 1.0}] * 9, 10, 800) == {}  # generators of pairs
 
 
-def test_every_row_has_the_health_of_its_segment(tmp_path):
+def test_every_row_has_the_health_of_its_segment(eager, tmp_path):
     made = tiny.config("dannp", steps=2, segment=1)
     training.train_run(made, Workdir(tmp_path))
     row = Workdir(tmp_path).rows()[0]
@@ -129,7 +129,7 @@ def test_health_costs_little(monkeypatch):
     assert row["ratio"] < 1.1 and share < 0.05
 
 
-def test_the_result_of_a_sick_run_says_so(tmp_path):
+def test_the_result_of_a_sick_run_says_so(eager, tmp_path):
     said = []
     made = tiny.config("source_only", steps=8, segment=1)
     made.optimizer.rate = 30.0

@@ -22,7 +22,7 @@ CELLS = sorted({case.cell for case in pairwise.product() if "oracle" not in case
 QUICK = {("digits", "hda+toalign")}
 JUDGED = {"target_accuracy", "target_mean_class", "last", "selected", "oracle", "labels"}  # on the target's labels
 
-pytestmark = pytest.mark.usefixtures("cache")
+pytestmark = pytest.mark.usefixtures("cache", "untraced")
 
 
 def blind(found):
@@ -58,7 +58,7 @@ def test_the_product_holds_every_config_and_every_method():
     assert {file.stem for file in minis.CONFIGS} >= {"digits", "mnist", "folders", "domainnet126"}
 
 
-def test_no_config_trains_or_selects_by_target_labels(file, cell, miniature, eager, tmp_path):
+def test_no_config_trains_or_selects_by_target_labels(file, cell, miniature, tmp_path):
     made = minis.small(file, miniature, cell)
     made.validators, made.select = "all", sorted(validators.ALL)[len(cell) % len(validators.ALL)]
     made.steps, made.segment, made.steps_per_execution, made.source_test = 2, 1, 1, 20
@@ -95,7 +95,7 @@ SEARCHES = [
 
 
 @pytest.mark.parametrize("cell, kind, objective", SEARCHES)
-def test_a_search_draws_and_chooses_without_target_labels(cell, kind, objective, monkeypatch, eager, tmp_path):
+def test_a_search_draws_and_chooses_without_target_labels(cell, kind, objective, monkeypatch, tmp_path):
     sweep = runpy.run_path(str(minis.CONFIGS[0].with_name("digits.py")))["sweep"]
 
     def work(folder):
@@ -112,7 +112,7 @@ def test_a_search_draws_and_chooses_without_target_labels(cell, kind, objective,
 
 @pytest.mark.slow
 @pytest.mark.parametrize("loader", ["predicted", "random"])
-def test_rounds_follow_their_own_predictions_not_the_labels(loader, monkeypatch, eager, tmp_path):
+def test_rounds_follow_their_own_predictions_not_the_labels(loader, monkeypatch, tmp_path):
     def work(folder):
         made = tiny.config("biwaa", steps=3, segment=1, imbalance="target")
         return [blind(row) for row in rounds.series(made, folder, loader, 3, 0, lambda line: None)]
@@ -122,7 +122,7 @@ def test_rounds_follow_their_own_predictions_not_the_labels(loader, monkeypatch,
     assert left(tmp_path / "plain") == left(tmp_path / "strange")
 
 
-def test_an_oracle_does_see_labels(eager, tmp_path):
+def test_an_oracle_does_see_labels(tmp_path):
     """So the comparison above can fail."""
     made = tiny.config("source_only", steps=2, segment=1)
     made.samplers.target = "oracle"

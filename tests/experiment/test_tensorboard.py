@@ -13,6 +13,8 @@ from tensorboard.plugins.hparams import metadata
 from tfuda.experiment import tensorboard, training
 from tfuda.experiment.workdir import Workdir
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 
 @pytest.fixture(autouse=True)
 def trust(monkeypatch):

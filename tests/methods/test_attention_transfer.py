@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_plots_biwaa import assert_picture, config
+from pictures import assert_picture, config
 
 from tfuda.experiment import training
 from tfuda.experiment.workdir import Workdir
@@ -119,7 +119,7 @@ def test_an_overlay_is_of_the_images_size_and_brightest_where_the_map_is():
     assert np.isfinite(attention.overlay(np.zeros([16, 16, 3], "uint8"), 0 * view, 0.0)).all()
 
 
-def test_cam_of_a_biwaa_run_shows_the_weighted_map_in_the_place_of_toaligns(tmp_path, monkeypatch):
+def test_cam_of_a_biwaa_run_shows_the_weighted_map_in_the_place_of_toaligns(eager, tmp_path, monkeypatch):
     training.train_run(config("dann+biwaa"), Workdir(tmp_path / "run"))
     loaded = training.load_run(tmp_path / "run")
     monkeypatch.setattr(training, "load_run", lambda path: loaded)

@@ -56,13 +56,13 @@ def test_the_first_loss_in_every_setting_is_that_of_a_straight_line(cell, settin
 
 
 @pytest.mark.parametrize("setting", ["ssda", "both"])
-def test_labelled_target_images_may_be_weighed_too(setting):
+def test_labelled_target_images_may_be_weighed_too(setting, eager):
     made = config(WEIGHED_TOO, setting, steps=1, segment=1)
     task = build.task(made)
     tiny.has_the_first_loss_of_a_straight_line(tiny.train(made, task), made, task)
 
 
-def test_two_ways_on_several_sources():
+def test_two_ways_on_several_sources(eager):
     made = config("hda[two_way=True]+toalign", "msda", steps=2, segment=2)
     method = tiny.train(made)
     assert (method.width, method.scale, dict(method.domains)) == (2, 1, {"source": 1, "target": 0})
@@ -91,7 +91,7 @@ def test_a_stopped_and_resumed_run_equals_an_undisturbed_one_to_the_bit(tmp_path
     assert tiny.differing(tiny.state(tiny.train(made)), tiny.state(rest)) == []
 
 
-def test_a_run_is_loaded_with_its_own_head_and_weigher(tmp_path):
+def test_a_run_is_loaded_with_its_own_head_and_weigher(eager, tmp_path):
     result = training.train_run(config(WEIGHED_TOO, "ssda", steps=2, segment=2), Workdir(tmp_path))
     assert (result["method"], result["weigher"]) == ("hda", "toalign")
     _, task, method = training.load_run(tmp_path)

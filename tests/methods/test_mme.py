@@ -172,6 +172,6 @@ def test_a_feature_of_length_zero_gives_finite_gradients():
 
 
 @every_kind
-def test_a_run_with_labelled_target_images_counts_whole_steps(name):
+def test_a_run_with_labelled_target_images_counts_whole_steps(name, eager):
     method = tiny.train(tiny.config(name, shots=1, steps=2))
     assert int(method.step.numpy()) == 2 and int(method.optimizer.iterations.numpy()) == 4

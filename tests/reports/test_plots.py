@@ -1,21 +1,15 @@
 """Pictures show what their formulas say, have the size they should have, and refuse in one sentence."""
 
 import contextlib
-import json
-import os
 import pathlib
 import shutil
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from PIL import Image
-from test_plots_biwaa import of_rounds
+from pictures import assert_picture, of_rounds, pixels, plot, recorded
 
-from tfuda import figure_style
 from tfuda.data.tasks import Domain
 from tfuda.evaluation import evaluate
 from tfuda.experiment import build, defaults, training
@@ -23,8 +17,7 @@ from tfuda.experiment.workdir import Workdir
 from tfuda.reports import plots
 from tfuda.reports.plots import embedding, history, matrix, sheet
 
-ROOT = pathlib.Path(__file__).parents[2]
-PATHS = os.pathsep.join(str(ROOT / place) for place in ("tests", "tests/reports", "tests/methods", "."))
+pytestmark = pytest.mark.usefixtures("untraced")
 
 
 def tiny(cell: str, **changes):
@@ -48,30 +41,13 @@ def runs(tmp_path_factory):
 
 
 def made(folder: pathlib.Path, rows: list[dict], **changes) -> str:
-    """A folder with a config and metrics as training would leave it."""
-    folder.mkdir()
-    (folder / "config.json").write_text(json.dumps({"config": tiny("dannp", **changes).to_dict()}))
-    Workdir(folder).keep_rows(rows)
-    return str(folder)
+    return recorded(folder, tiny("dannp", **changes), rows)
 
 
 def journal(seed: int, count: int = 5) -> list[dict]:
     rng = np.random.default_rng(seed)
     names = ("loss", "task", "domain", "source_accuracy", "target_accuracy", "val_corrc")
     return [{"step": 10 * (i + 1), **{name: rng.random() for name in names}} for i in range(count)]
-
-
-def pixels(path) -> np.ndarray:
-    return np.asarray(Image.open(path).convert("RGB"))
-
-
-def assert_picture(path, width: float, height: float) -> None:
-    """Of that many inches, with something on it and a white edge: nothing is cut off."""
-    image = pixels(path)
-    assert image.shape == (round(height * figure_style.DPI), round(width * figure_style.DPI), 3)
-    assert image.std() > 10
-    for edge in (image[0], image[-1], image[:, 0], image[:, -1]):
-        assert (edge == 255).all()
 
 
 # ---- curves
@@ -287,41 +263,16 @@ def test_what_is_missing_is_said_in_one_sentence(runs, tmp_path, monkeypatch):
 def test_the_command_draws_and_says_where_and_nothing_else(runs, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(runs / "dannp+toalign", run)
-    done = subprocess.run(
-        [sys.executable, ROOT / "run" / "plot.py", f"--workdir={run},{runs / 'source_only'}", "--what=curves"],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"{run}/plots/curves.png\n", "")
+    words = [f"--workdir={run},{runs / 'source_only'}", "--what=curves"]
+    assert plot(*words, cwd=tmp_path) == f"{run}/plots/curves.png"
     assert_picture(run / "plots" / "curves.png", 7.0, 3.71)
 
 
-TWICE = """
-import sys
-from absl import flags
-from absl.testing import flagsaver
-from tfuda.cli.commands.plot import main
-for words in (sys.argv[1:3], sys.argv[3:]):
-    with flagsaver.flagsaver():
-        flags.FLAGS(["plot", *words])
-        main([])
-"""
-
-
 def test_the_command_takes_several_folders_of_rounds_and_a_config_for_labels(tmp_path):
-    """Two commands in one process, which imports TensorFlow once."""
     folders = [of_rounds(tmp_path / str(seed), ["predicted,0,0,0.5,0,0,0.6"], seed=seed) for seed in (0, 1)]
-    file, out = tmp_path / "mine.py", tmp_path / "labels.png"
-    file.write_text("from test_plots_biwaa import config as get_config\n")
-    words = ["--what=rounds", f"--workdir={','.join(folders)}", f"--config={file}", "--what=labels", f"--out={out}"]
-    done = subprocess.run(
-        [sys.executable, "-c", TWICE, *words],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": PATHS},
-    )
-    drawn = [f"{folders[0]}/plots/rounds.png", str(out)]
-    assert (done.returncode, done.stdout.split(), done.stderr) == (0, drawn, "")
-    assert_picture(drawn[0], 7.0, 3.4)
-    assert_picture(drawn[1], 6.0, 3.6)
+    file, labels, rounds = tmp_path / "mine.py", tmp_path / "labels.png", f"{folders[0]}/plots/rounds.png"
+    file.write_text("from pictures import config as get_config\n")
+    assert plot("--what=rounds", f"--workdir={','.join(folders)}") == rounds
+    assert plot("--what=labels", f"--config={file}", f"--out={labels}") == str(labels)
+    assert_picture(rounds, 7.0, 3.4)
+    assert_picture(labels, 6.0, 3.6)

@@ -1,87 +1,20 @@
 """The pictures of BIWAA's paper: rounds, sweep and labels; its weighted map is in test_attention.py."""
 
-import contextlib
-import json
 import pathlib
 
 import numpy as np
 import pytest
-import tiny
-from PIL import Image
+from pictures import assert_picture, config, drawn, of_rounds, said, texts
 
-from tfuda import figure_style
-from tfuda.data.tasks import Domain
 from tfuda.reports import plots
 from tfuda.reports.plots import points
 from tfuda.reports.plots.labels import distance, shares
 from tfuda.reports.plots.sweep import AVERAGE, average, lines, swept
 
-HEAD = "loader,round,seed,last,selected,oracle,labels"
-
-
-def load(domain: str, split: str, root: str) -> Domain:
-    """A loader for config.data: 3 classes, or as many as `root` says; domain B has ever more of the later ones."""
-    count = int(root or 3)
-    each = [4 + (k if domain == "B" else 0) for k in range(count)]
-    labels = np.repeat(np.arange(count, dtype="int32"), each)
-    images = np.random.default_rng(0).integers(0, 256, [len(labels), 16, 16, 3], "uint8")
-    return Domain(domain, tuple(f"class {k}" for k in range(count)), images, None if domain == "blind" else labels)
-
-
-def config(cell: str = "dann", **changes):
-    made = tiny.config(cell, data=f"{__name__}:load", task="A-B", steps=2, segment=2)
-    made.update(changes)
-    return made
-
-
-def drawn(monkeypatch) -> list:
-    """Every figure that will be drawn, for a look at its artists."""
-    found, page = [], figure_style.page
-
-    @contextlib.contextmanager
-    def kept(*where):
-        with page(*where) as figure:
-            found.append(figure)
-            yield figure
-
-    monkeypatch.setattr(figure_style, "page", kept)
-    return found
-
-
 figures = pytest.fixture(drawn)
 
 
-def assert_picture(path) -> None:
-    """Something is on it, and its edge is white: nothing is cut off."""
-    image = np.asarray(Image.open(path).convert("RGB"))
-    assert image.std() > 10
-    for edge in (image[0], image[-1], image[:, 0], image[:, -1]):
-        assert (edge == 255).all()
-
-
-def texts(legend) -> list[str]:
-    return [text.get_text() for text in legend.get_texts()]
-
-
-def said(draw, *words) -> str:
-    """The sentence of a refusal."""
-    with pytest.raises((ValueError, OSError)) as caught:
-        draw(*words)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
 # ---- rounds
-
-
-def of_rounds(folder, table: list[str], rounds=("round0",), **changes) -> str:
-    """A folder as run/rounds.py leaves it; the table without its header."""
-    folder.mkdir()
-    (folder / "rounds.csv").write_text("\n".join([HEAD, *table]) + "\n")
-    for name in rounds:
-        (folder / name).mkdir()
-        (folder / name / "config.json").write_text(json.dumps({"config": config("biwaa", **changes).to_dict()}))
-    return str(folder)
 
 
 def test_rounds_are_means_over_the_folders_that_have_the_round(tmp_path, figures):

@@ -1,17 +1,11 @@
 """The pictures of DAAA's paper: pairs and what an oracle reads of them, attention of several networks, L_AT."""
 
-import os
-import pathlib
 import shutil
-import subprocess
-import sys
 
 import numpy as np
+import pictures
 import pytest
-import test_plots_biwaa
-from PIL import Image
-from test_plots_biwaa import assert_picture, drawn, said
-from test_plots_tada import COMMANDS
+from pictures import assert_picture, drawn, pixels, plot, said
 
 from tfuda import figure_style
 from tfuda.data.tasks import Domain
@@ -22,8 +16,8 @@ from tfuda.reports import plots
 from tfuda.reports.plots import attention, networks, oracle
 from tfuda.reports.plots.pairs import find, verdict, whereabouts
 
-ROOT = pathlib.Path(__file__).parents[2]
-PATHS = os.pathsep.join(str(ROOT / place) for place in ("tests", "tests/reports", "tests/methods", "."))
+pytestmark = pytest.mark.usefixtures("untraced")
+
 figures = pytest.fixture(drawn)
 
 
@@ -36,7 +30,7 @@ def load(domain: str, split: str) -> Domain:
 
 
 def config(cell: str, **changes):
-    return test_plots_biwaa.config(cell, data=f"{__name__}:load", batch=20, **changes)
+    return pictures.config(cell, data=f"{__name__}:load", batch=20, **changes)
 
 
 @pytest.fixture(scope="module")
@@ -246,7 +240,7 @@ def test_an_oracle_has_learnt_the_same_classes_of_the_target(runs, tmp_path, mon
     teacher = f"{runs['daaa']}/teacher"
     assert refused(teacher) == f"--oracle={teacher} is a run of source_only on task A-B: {wanted}"
     cases = {"dann": config("dann", task="B-B"), "early": config("source_only", task="B-B")}
-    cases["digits"] = test_plots_biwaa.config("source_only", task="B-B", data="digits")
+    cases["digits"] = pictures.config("source_only", task="B-B", data="digits")
     for name, other in cases.items():
         (tmp_path / name).mkdir()
         Workdir(tmp_path / name).record(other)
@@ -275,24 +269,12 @@ def test_networks_that_cannot_be_compared_are_refused(runs, tmp_path, monkeypatc
 
 
 def test_the_command_draws_and_prints_what_the_oracle_says(runs, tmp_path):
-    """Several commands in one process, which imports TensorFlow once."""
-    judged = f"--oracle={runs['oracle']}"
-    words = [
-        f"--what=pairs --workdir={runs['daaa']} {judged}",
-        f"--what=attention --workdir={runs['daaa']} --out={tmp_path}/attention.png",
-        f"--what=sync --workdir={runs['daaa']} {judged}",
-    ]
-    done = subprocess.run(
-        [sys.executable, "-c", COMMANDS, *words],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": PATHS},
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    first, *others = done.stdout.splitlines()
+    run, judged, out = f"--workdir={runs['daaa']}", f"--oracle={runs['oracle']}", tmp_path / "attention.png"
+    first, second = plot("--what=pairs", run, judged).splitlines()
     assert first.startswith("oracle reads ") and first.endswith(" % of real test pictures of B")
-    drawn_there = [f"{runs['daaa']}/plots/pairs.png", f"{tmp_path}/attention.png"]
-    assert others == [*drawn_there, f"{judged} is for --what=attention and pairs, not sync"]
-    for path in drawn_there:
+    assert (second, plot("--what=attention", run, f"--out={out}")) == (f"{runs['daaa']}/plots/pairs.png", str(out))
+    sentence = f"{judged} is for --what=attention and pairs, not sync"
+    assert plot("--what=sync", run, judged, code=2).endswith(sentence)
+    for path in (second, out):
         assert_picture(path)
-    assert Image.open(drawn_there[1]).width == round(figure_style.DPI * (2.4 + 3 * 1.05))  # two networks
+    assert pixels(out).shape[1] == round(figure_style.DPI * (2.4 + 3 * 1.05))  # two networks

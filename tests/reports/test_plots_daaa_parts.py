@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_plots_biwaa import assert_picture, config, drawn, load, said
+from pictures import assert_picture, config, drawn, load, said
 from test_plots_sync import journal, made
 
 from tfuda import figure_style

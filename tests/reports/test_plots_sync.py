@@ -1,13 +1,10 @@
 """GSDA's gradient norms over training, of made-up metrics; those of a trained run are in test_plots_tada.py."""
 
-import json
-
 import numpy as np
 import pytest
-from test_plots_biwaa import assert_picture, config, drawn, said, texts
+from pictures import assert_picture, config, drawn, recorded, said, texts
 
 from tfuda import figure_style
-from tfuda.experiment.workdir import Workdir
 from tfuda.reports import plots
 from tfuda.reports.plots import history
 from tfuda.reports.plots.sync import silent
@@ -24,11 +21,7 @@ def journal(seed: int, synchrony: float = 1.0, count: int = 4) -> list[dict]:
 
 
 def made(folder, rows, cell: str = "gsda", seed: int = 0) -> str:
-    """A folder with a config and metrics as training would leave it."""
-    folder.mkdir()
-    (folder / "config.json").write_text(json.dumps({"config": config(cell, seed=seed).to_dict()}))
-    Workdir(folder).keep_rows(rows)
-    return str(folder)
+    return recorded(folder, config(cell, seed=seed), rows)
 
 
 figures = pytest.fixture(drawn)

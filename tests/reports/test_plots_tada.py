@@ -1,18 +1,12 @@
 """Of trained runs: attention to regions, features of several runs side by side, GSDA's gradient norms."""
 
-import os
-import pathlib
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
-from PIL import Image
+from pictures import assert_picture, config, drawn, plot, said, texts
 from test_attention_transfer import stages
-from test_plots_biwaa import assert_picture, config, drawn, said, texts
 
 from tfuda import figure_style
 from tfuda.evaluation import evaluate
@@ -24,9 +18,7 @@ from tfuda.reports import plots
 from tfuda.reports.plots import attention, embedding
 from tfuda.reports.plots.regions import blocks, weights
 
-ROOT = pathlib.Path(__file__).parents[2]
-PATHS = os.pathsep.join(str(ROOT / place) for place in ("tests", "tests/reports", "tests/methods", "."))
-
+pytestmark = pytest.mark.usefixtures("untraced")
 
 figures = pytest.fixture(drawn)
 
@@ -199,47 +191,18 @@ def test_sync_of_a_trained_run_draws_its_metrics(runs, tmp_path, figures):
     assert_picture(tmp_path / "x.png")
 
 
-COMMANDS = """
-import sys
-from absl import flags
-from absl.testing import flagsaver
-from tfuda.cli.commands.plot import main
-for words in sys.argv[1:]:
-    with flagsaver.flagsaver():
-        flags.FLAGS(["plot", *words.split()])
-        try:
-            main([])
-        except ValueError as error:
-            print(error)
-"""
-
-
 def test_the_command_takes_several_folders_for_sync_and_tsne_and_one_for_attention(runs, tmp_path):
-    """Several commands in one process, which imports TensorFlow once."""
-    both = f"--workdir={runs['tada']},{runs['gsda']}"
-    words = [
-        f"--what=tsne {both} --before={runs['source_only']} --out={tmp_path}/tsne.png",
-        f"--what=attention --workdir={runs['tada']}",
-        f"--what=attention {both}",
-        f"--what=sync {both}",
-        "--what=labels",
-    ]
-    done = subprocess.run(
-        [sys.executable, "-c", COMMANDS, *words],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": PATHS},
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines() == [
-        f"{tmp_path}/tsne.png",
-        f"{runs['tada']}/plots/attention.png",
-        "--what=attention draws one folder, not 2: curves and rounds and sync and tsne take several",
-        f"--workdir={runs['tada']} is a run of tada without the column 'domain_norm' in its metrics: --what=sync is "
-        "for runs of gsda and daaa",
-        "--workdir is missing: labels and domains take --config and --out in its place",
-    ]
-    sizes = {tmp_path / "tsne.png": (9.2, 3.8), f"{runs['tada']}/plots/attention.png": (5.85, 7.1)}
-    for path, inches in sizes.items():
-        assert Image.open(path).size == tuple(round(figure_style.DPI * length) for length in inches)
-        assert_picture(path)
+    both, tsne = f"--workdir={runs['tada']},{runs['gsda']}", tmp_path / "tsne.png"
+    attention = f"{runs['tada']}/plots/attention.png"
+    assert plot("--what=tsne", both, f"--before={runs['source_only']}", f"--out={tsne}") == str(tsne)
+    assert plot("--what=attention", f"--workdir={runs['tada']}") == attention
+    refused = {
+        ("attention", both): "draws one folder, not 2: curves and rounds and sync and tsne take several",
+        ("sync", both): f"--workdir={runs['tada']} is a run of tada without the column 'domain_norm' in its metrics: "
+        "--what=sync is for runs of gsda and daaa",
+        ("labels",): "--workdir is missing: labels and domains take --config and --out in its place",
+    }
+    for (what, *words), sentence in refused.items():
+        assert plot(f"--what={what}", *words, code=2).endswith(sentence)
+    assert_picture(tsne, 9.2, 3.8)
+    assert_picture(attention, 5.85, 7.1)

@@ -13,6 +13,8 @@ from tfuda.data.tasks import Domain, Task
 from tfuda.reports.pages import charts, figures, html, index, page, predictions
 from tfuda.reports.plots import embedding
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 MB = 2**20
 
 

@@ -7,7 +7,6 @@ import keras_tuner
 import killing
 import numpy as np
 import pytest
-import tensorflow as tf
 import tiny
 from commands import SMALL, command
 
@@ -15,6 +14,8 @@ from configs import digits
 from tfuda.experiment import callbacks, training
 from tfuda.experiment.workdir import Workdir
 from tfuda.studies import tune, tuner_oracles
+
+pytestmark = pytest.mark.usefixtures("untraced")
 
 
 def searched(folder, kind="random", trials=3, objective="im", **changes):
@@ -32,14 +33,6 @@ def table(folder):
         return [*csv.DictReader(file)]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def eager():
-    """Without tracing, which is most of the time of a few steps."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 def falling(seen):
     """A user's own validator: the highest value has the lowest largest logit."""
     return -seen.target_logits.max()
@@ -55,7 +48,7 @@ def test_the_objective_may_be_a_validator_of_one_s_own(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def hyperband(tmp_path_factory, eager):
+def hyperband(tmp_path_factory, untraced):
     folder = tmp_path_factory.mktemp("search") / "hyperband"
     return folder, *searched(folder, "hyperband", 1)
 
