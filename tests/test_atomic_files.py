@@ -14,7 +14,7 @@ from tfuda.networks import resnet
 WRITERS = {
     "text": lambda path: atomic_files.write_whole(path, "x"),
     "copies": lambda path: decodable.write_whole(path, b"x"),
-    "digits": lambda path: digits._write(path, {"a": np.zeros(2)}),
+    "digits": lambda path: digits.write_cache(path, {"a": np.zeros(2)}),
     "weights": lambda path: resnet.save_weights(resnet.resnet(18), f"{path}.weights.h5"),
 }
 

@@ -7,6 +7,7 @@ import pytest
 import tiny
 
 from configs import digits
+from tfuda.core import keras_private
 from tfuda.experiment import build, training
 from tfuda.experiment.workdir import Workdir
 
@@ -24,7 +25,7 @@ def test_no_layer_behind_the_pool_rounds_its_inputs(cell, precision):
     _, method = tiny.prepared(made)
     roots = [method.network.pool, method.network.bottleneck, method.network.head]
     roots += [layer for layer in method.layers if layer is not method.network]
-    behind = [layer for root in roots for layer in root._flatten_layers() if not isinstance(layer, INPUT)]
+    behind = [layer for root in roots for layer in keras_private.layers_within(root) if not isinstance(layer, INPUT)]
     rounding = [layer.name for layer in behind if layer.compute_dtype != "float32"]
     assert len(behind) > 2 and rounding == []
 

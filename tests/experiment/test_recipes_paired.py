@@ -6,6 +6,7 @@ import pickle
 import keras
 import pytest
 
+from tfuda.core import keras_private
 from tfuda.methods.afn import AFN
 from tfuda.networks import heads
 from tfuda.networks.layers import BatchNormalization
@@ -74,5 +75,7 @@ def test_recipes_of_papers_keep_pytorch_s_moving_variance(file, cell):
 
 @pytest.mark.parametrize("made", [AFN.neck(8, AFN.options()), heads.neck(8, "norm", "kaiming")])
 def test_bottlenecks_with_batch_norm_keep_pytorch_s_moving_variance(made):
-    norms = [layer for layer in made._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
+    norms = [
+        layer for layer in keras_private.layers_within(made) if isinstance(layer, keras.layers.BatchNormalization)
+    ]
     assert [type(layer) for layer in norms] == [BatchNormalization]

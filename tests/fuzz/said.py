@@ -1,6 +1,9 @@
 """What bad input may end in: one sentence, of a kind that a command turns into exit code 2."""
 
 import contextlib
+import faulthandler
+import resource
+import sys
 import traceback
 from pathlib import Path
 
@@ -34,6 +37,27 @@ def one_sentence():
         said = sentence(error)
         assert not isinstance(error, UnicodeError), said
         assert said and "\n" not in str(error) and not said.startswith("Expecting value"), str(error)
+
+
+@contextlib.contextmanager
+def must_end():
+    """End the tests, with a traceback, where what stands inside has no end; code in C hears no signal."""
+    faulthandler.dump_traceback_later(300, exit=True, file=sys.__stderr__)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+@contextlib.contextmanager
+def little_memory(more=2**29):
+    """Refuse what stands inside more bytes than these."""
+    before, pages = resource.getrlimit(resource.RLIMIT_AS), int(Path("/proc/self/statm").read_text().split()[0])
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + more, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def profile(quick, slow=20):

@@ -3,7 +3,6 @@
 import json
 import pickle
 import struct
-import time
 import tracemalloc
 import zipfile
 
@@ -13,7 +12,7 @@ import pytest
 import torch_writer
 from hypothesis import given
 from hypothesis import strategies as st
-from said import one_sentence, profile
+from said import must_end, one_sentence, profile
 
 from tfuda.networks import applications, hub, resnet
 from tfuda.networks.weights import torch_file, torch_pickle
@@ -44,10 +43,8 @@ HANGS = {
 @pytest.mark.parametrize("name", HANGS)
 def test_a_pickle_of_weights_cannot_hang(name, tmp_path):
     pth(tmp_path / "a.pth", HANGS[name])
-    start = time.monotonic()
-    with pytest.raises(ValueError, match=r"a\.pth"):
+    with must_end(), pytest.raises(ValueError, match=r"a\.pth"):
         torch_file.read_tensors(str(tmp_path / "a.pth"))
-    assert time.monotonic() - start < 2
 
 
 RESERVES = {
@@ -113,7 +110,7 @@ def test_a_shape_of_nested_tuples_cannot_hang(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.pth", "w") as file:
         file.writestr("a/data.pkl", b"\x80\x02}X\x01\x00\x00\x00x" + tensor + b"s.")
         file.writestr("a/data/0", bytes(4))
-    with pytest.raises(ValueError, match="not of whole numbers"):
+    with must_end(), pytest.raises(ValueError, match="not of whole numbers"):
         torch_file.read_tensors(str(tmp_path / "a.pth"))
 
 

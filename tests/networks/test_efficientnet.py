@@ -10,6 +10,7 @@ import tiny
 from golden_tools import golden_fixture, relative_error  # noqa: F401
 from torch_writer import WRITERS, Tensor, state_dict
 
+from tfuda.core import keras_private
 from tfuda.experiment import build, validation
 from tfuda.networks.base import Network
 from tfuda.networks.efficientnet import SCALES, TOP, efficientnet, torch_name
@@ -76,7 +77,9 @@ def test_momentum_is_that_of_every_batch_norm():
         first = made.stages[0].layers
         x = first[1](first[0](images(64)))  # [2, 32, 32, 32]
         np.testing.assert_allclose(first[2].moving_mean, (1 - momentum) * np.mean(x, (0, 1, 2)), rtol=1e-4, atol=1e-6)
-        norms = [layer for layer in made._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
+        norms = [
+            layer for layer in keras_private.layers_within(made) if isinstance(layer, keras.layers.BatchNormalization)
+        ]
         assert {layer.momentum for layer in norms} == {momentum}
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfuda.core import keras_private
 from tfuda.networks import resnet
 from tfuda.networks.base import Network
 from tfuda.networks.layers import freeze
@@ -195,7 +196,7 @@ def test_features_of_a_bottleneck_are_normalised_alike():
 
 def test_unbiased_reaches_every_batch_norm_of_the_network():
     def norms(stages):
-        return [type(layer) for stage in stages for layer in stage._flatten_layers() if "bn" in layer.name]
+        return [type(layer) for stage in stages for layer in keras_private.layers_within(stage) if "bn" in layer.name]
 
     assert norms(resnet.resnet(18, unbiased=True)) == [resnet.BatchNormalization] * 20
     assert norms(resnet.resnet(18)) == [keras.layers.BatchNormalization] * 20

@@ -86,11 +86,11 @@ def test_a_free_process_gets_the_first_run_whose_stage_nobody_makes(tmp_path):
     children = [processes.Child(None, Pipe()) for _ in range(4)]
     todo, later = [0, 1, 2, 3, 4, 5], {2: time.monotonic() + 100}
     for child in children:
-        processes._give(child, todo, runs, later, children)
+        processes.give_run(child, todo, runs, later, children)
     assert [child.pipe for child in children] == [[0], [3], [5], []]
     assert todo == [1, 2, 4], "1 and 4 wait for a teacher, 2 for another command"
     children[0].takes = set()
-    processes._give(children[3], todo, runs, later, children)
+    processes.give_run(children[3], todo, runs, later, children)
     assert children[3].pipe == [1]
 
 

@@ -68,7 +68,7 @@ def _several(runs: list[Run], say: Callable[[str], None], given: list, xla: bool
         while todo or any(child.place is not None for child in children):
             for child in children:
                 if child.place is None:
-                    _give(child, todo, runs, later, children)
+                    give_run(child, todo, runs, later, children)
             ready = wait([child.pipe for child in children], 0.5)
             for child in children:
                 if child.pipe in ready and (outcome := _heard(child, runs, say, todo, later)):
@@ -100,7 +100,7 @@ def _start(runs: list[Run], given: tuple, xla: bool) -> Child:
     return Child(process, ours)
 
 
-def _give(child: Child, todo: list[int], runs: list[Run], later: dict[int, float], children: list[Child]) -> None:
+def give_run(child: Child, todo: list[int], runs: list[Run], later: dict[int, float], children: list[Child]) -> None:
     """Let a free process train the first run that may be trained now."""
     taken = set[str]().union(*(other.takes for other in children))
     for place in todo:

@@ -82,7 +82,7 @@ def make(seed: int) -> dict[str, np.ndarray]:
     arrays = {}
     for domain, split in itertools.product(DOMAINS, SPLITS):
         key = f"{domain}_{split}"
-        arrays[f"{key}_images"], arrays[f"{key}_labels"] = _draw_split(domain, split, seed)
+        arrays[f"{key}_images"], arrays[f"{key}_labels"] = draw_split(domain, split, seed)
     return arrays
 
 
@@ -118,13 +118,13 @@ def cache_file(seed: int) -> Path:
 
 @functools.lru_cache(maxsize=2)
 def _arrays(path: Path, seed: int) -> dict[str, np.ndarray]:
-    if (arrays := _read(path)) is None:
+    if (arrays := read_cache(path)) is None:
         arrays = make(seed)
-        _write(path, arrays)
+        write_cache(path, arrays)
     return arrays
 
 
-def _read(path: Path) -> dict[str, np.ndarray] | None:
+def read_cache(path: Path) -> dict[str, np.ndarray] | None:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {key: file[key] for key in KEYS}
@@ -132,7 +132,7 @@ def _read(path: Path) -> dict[str, np.ndarray] | None:
         return None
 
 
-def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
+def write_cache(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write the cache atomically; in a read-only folder nothing is cached, and the data are still usable."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -149,7 +149,7 @@ def _check(what: str, value: str, known: tuple[str, ...]) -> None:
     raise ValueError(f"Unknown {what} {value!r}{hint}: the known ones are {', '.join(known)}.")
 
 
-def _draw_split(domain: str, split: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def draw_split(domain: str, split: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Draw images uint8 [N, 32, 32, 3] and labels int32 [N] of a split, each image from its own generator."""
     draw = {"H": _handwritten, "M": _on_photograph, "R": _rendered, "S": _street}[domain]
     part = SPLITS.index(split)
