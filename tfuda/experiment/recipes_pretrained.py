@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from ml_collections import ConfigDict
 
+from tfuda.names import resolve
+
 REGIMES = ("frozen", "tuned")
 
 
@@ -31,7 +33,11 @@ def pretrained(config: ConfigDict, regime: str) -> None:
     config.view = {"resize": 208, "size": 192, "train": "crop", "flip": True, "test": "center"}
     config.network.frozen = "all"
     config.optimizer.rate, config.optimizer.new_layers, config.optimizer.decay = 3e-2, 1.0, 5e-4
-    if regime == "tuned":
+    if "pairs" in resolve(config.method, "methods").stages:  # it compares maps of all stages of pairs of pictures
+        config.views, config.network.frozen = -1, "0"
+        config.optimizer.rate, config.optimizer.new_layers = 1e-3, 10.0
+        config.network.bottleneck, config.network.neck = 0, "linear"
+    elif regime == "tuned":
         config.network.frozen = "6"
         config.view.update(resize=144, size=128)
         config.optimizer.rate, config.optimizer.new_layers = 3e-3, 10.0

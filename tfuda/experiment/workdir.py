@@ -60,11 +60,6 @@ def without_pattern(folder: pathlib.Path) -> str:
     return str(link)
 
 
-def current_versions() -> dict[str, str]:
-    """Return the versions of Python, TensorFlow and Keras."""
-    return {"python": sys.version.split()[0], "tensorflow": tf.__version__, "keras": keras.__version__}
-
-
 def git_commit(root: pathlib.Path = ROOT) -> str:
     """Return the git commit of a checkout of this project, or "" where the package lies anywhere else."""
     own = [str(root / name) for name in ("pyproject.toml", "tfuda/__init__.py")]
@@ -173,7 +168,7 @@ class Workdir:
             "config": config.to_dict(),
             "command": sys.argv,
             "commit": git_commit(),
-            "versions": current_versions(),
+            "versions": {"python": sys.version.split()[0], "tensorflow": tf.__version__, "keras": keras.__version__},
         }
         write_whole(self.path / "config.json", json.dumps(about, indent=1) + "\n")
 

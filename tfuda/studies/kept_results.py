@@ -18,7 +18,8 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from tfuda.atomic_files import read_json, write_whole
-from tfuda.experiment.workdir import PATHS, current_versions, git_commit
+from tfuda.experiment.workdir import PATHS, git_commit
+from tfuda.serving import model_card
 from tfuda.studies.grid import Run
 
 NAME = "results.json"
@@ -36,7 +37,7 @@ def write_about(runs: Iterable[Run], rows: Iterable[Mapping[str, Any]], folder: 
     """Write results.json for the rows of a grid, beside results.csv."""
     found = {row["cell"] for row in rows}
     settings = {run.cell: digest(run.config) for run in runs if run.cell in found}
-    about = {"commit": git_commit(), "versions": current_versions(), "settings": settings}
+    about = {"commit": git_commit(), "versions": model_card.versions(), "settings": settings}
     write_whole(folder / NAME, json.dumps(about, indent=1) + "\n")
 
 

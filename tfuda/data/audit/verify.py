@@ -291,11 +291,8 @@ def _use(part: Part, out: pathlib.Path, root: str) -> str:
     """Say how to train on a list."""
     if part.lists:
         return f"copy it to {os.path.join(root, part.lists[0])}, where training looks first"
-    if not part.classes:
-        classes = "; no label is known, all are written as 0"
-    elif os.path.isdir(part.place):
+    classes = "" if part.classes else "; no label is known, all are written as 0"
+    if part.classes and os.path.isdir(part.place):
         classes = f"; the names of the class folders, sorted, one a line, go into {out.with_name('classes.txt')}"
-    else:
-        classes = ""
     unfit = " (rename it: the name of a task is split at - and +)" if {"-", "+"} & set(out.stem) else ""
     return f"--config.data=lists --config.root={root} --config.lists={out.parent}, domain {out.stem}{unfit}{classes}"
