@@ -138,3 +138,18 @@ def test_the_result_of_a_sick_run_says_so(eager, tmp_path):
     for sentence in result["complaints"]:
         assert sum(sentence in line for line in said) == 1
         assert sentence in training.summary_table(result)
+
+
+@pytest.mark.parametrize(
+    "cell, neck, warned",
+    [("dannp+toalign", "linear", True), ("dannp+toalign", "norm", False), ("dannp", "linear", False)],
+)
+def test_toalign_on_features_that_can_be_negative_is_a_warning(cell, neck, warned):
+    made = tiny.config(cell)
+    made.network.bottleneck, made.network.neck = 16, neck
+    task, method = tiny.prepared(made)
+    said = diagnostics.negative_features(method, build.streams(made, task))
+    assert ("take --config.network.neck=norm" in said) == warned
+    made.network.bottleneck, made.network.neck = 0, "linear"  # pooled after a ReLU
+    task, method = tiny.prepared(made)
+    assert diagnostics.negative_features(method, build.streams(made, task)) == ""

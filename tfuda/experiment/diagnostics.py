@@ -129,3 +129,21 @@ def complaints(rows: Sequence[dict[str, float]], classes: int, steps: int) -> di
         for name in set.intersection(*(shows(row, classes) for row in last)):
             said.setdefault(name, f"step {int(late[i]['step'])}: {SENTENCES[name].format(**late[i])}")
     return said
+
+
+def negative_features(method, streams) -> str:
+    """Return a warning if a weigher that expects features that are not negative meets negative ones, or "".
+
+    Args:
+        method: the method before training.
+        streams: its batches, of which the first is looked at.
+    """
+    if not getattr(method.weigh, "wants_nonnegative", False):
+        return ""
+    features = method.network(streams.load(0)["source"]["image"], training=False).features  # [B, d]
+    if float(np.min(features)) >= 0:
+        return ""
+    return (
+        f"{type(method.weigh).__name__} weighs features by their gradient and expects none below 0, as a ReLU leaves "
+        "them, but this network's can be negative: it may collapse; take --config.network.neck=norm with a bottleneck"
+    )

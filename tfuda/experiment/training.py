@@ -14,7 +14,7 @@ from tfuda.core.method import Method
 from tfuda.data.tasks import Task
 from tfuda.distributed import multi_host
 from tfuda.evaluation import validators
-from tfuda.experiment import build, callbacks, frozen_stages, prerequisites, validation
+from tfuda.experiment import build, callbacks, diagnostics, frozen_stages, prerequisites, validation
 from tfuda.experiment.callbacks import Stopped
 from tfuda.experiment.checkpoint_choice import Choice
 from tfuda.experiment.workdir import CHECKPOINTS, SELECTED, Workdir, make_paths_absolute, restore
@@ -71,6 +71,8 @@ def _train(config, workdir, verbose, task, say, until) -> dict:
     workdir.record(config)
     if build.untrained(config) and not config.options.get("copy"):
         say(f"training {config.network.name} from scratch; --config.weights=imagenet or =FILE would be pretrained")
+    if sentence := diagnostics.negative_features(method, streams):
+        say(sentence)
     manager = workdir.checkpoints(method)
     if multi_host.answer_of_first(lambda: restore(manager)):
         multi_host.share_variables(method.state())

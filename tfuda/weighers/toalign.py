@@ -44,6 +44,10 @@ def logit_of(head, label, features):
 class ToAlign:
     """Show the alignment the part of the source's features that the classification uses.
 
+    The features should not be negative, as pooled ones of a ResNet are not. The logit of s w * f is s sum_j w_j^2 f_j
+    for a linear head. Negative features make it large where w is large, whatever the picture shows, so the
+    discriminator tells the source by its certainty alone.
+
     Args:
         streams: names of the labelled streams to weigh.
         scale: 0 for the adaptive s, or a fixed one.
@@ -55,6 +59,7 @@ class ToAlign:
     """
 
     stands_on: ClassVar[str] = "dannp"
+    wants_nonnegative: ClassVar[bool] = True  # features as a ReLU leaves them
     changes: ClassVar[tuple[str, ...]] = ("features", "logits")
 
     streams: tuple = ("source",)
