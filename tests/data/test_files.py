@@ -6,7 +6,7 @@ import minis
 import numpy as np
 import pytest
 
-from tfuda.data import catalogue, files
+from tfuda.data import catalogue, files, tasks
 from tfuda.data.files import Files
 from tfuda.data.readers import folders, lists
 
@@ -120,7 +120,12 @@ def test_lists_of_your_own_are_a_data_set(tmp_path):
 
 def test_the_source_keeps_a_share_of_each_class_out_of_training(tmp_path):
     minis.folders(tmp_path, ("a", "b"), 10)
-    train, test = (folders.load_domain("source", split, str(tmp_path), str(tmp_path)) for split in ("train", "test"))
+
+    def load(name, split):
+        return folders.load_domain(name, split, str(tmp_path), str(tmp_path))
+
+    made = tasks.protocol(load, "source-target", holdout=0.2)
+    train, test = made.streams["source"], made.tests["source"]
     assert list(np.bincount(train.labels)) == [8, 8] and list(np.bincount(test.labels)) == [2, 2]
     assert not set(train.images.paths) & set(test.images.paths)
 

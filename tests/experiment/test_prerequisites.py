@@ -19,9 +19,6 @@ pytestmark = pytest.mark.usefixtures("untraced")
 STREAMS = ("source", "source_as_target", "target", "target_as_source")
 
 
-# ---- sizes and parts
-
-
 @pytest.mark.parametrize(
     "batch, parts, expected",
     [

@@ -197,7 +197,7 @@ def test_the_command_takes_several_folders_for_sync_and_tsne_and_one_for_attenti
     assert plot("--what=tsne", both, f"--before={runs['source_only']}", f"--out={tsne}") == str(tsne)
     assert plot("--what=attention", f"--workdir={runs['tada']}") == attention
     refused = {
-        ("attention", both): "draws one folder, not 2: curves and rounds and sync and tsne take several",
+        ("attention", both): "and sync and tsne and cam and changed take several",
         ("sync", both): f"--workdir={runs['tada']} is a run of tada without the column 'domain_norm' in its metrics: "
         "--what=sync is for runs of gsda and daaa",
         ("labels",): "--workdir is missing: labels and domains take --config and --out in its place",

@@ -130,7 +130,8 @@ class Journal(keras.callbacks.Callback):
         """
         seen = self.outputs or self.observe(network)  # empty after a kill between the last checkpoint and here
         out = io.BytesIO()
-        source, target = (seen[name].logits.astype(np.float16) for name in ("source", "target"))
+        half = np.finfo(np.float16).max
+        source, target = (np.clip(seen[name].logits, -half, half).astype("f2") for name in ("source", "target"))
         labels = self.task.tests["source"].known_labels
         np.savez(out, source_logits=source, source_labels=labels, target_logits=target)
         write_whole(self.workdir.path / OUTPUTS, out.getvalue())

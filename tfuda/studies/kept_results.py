@@ -36,6 +36,7 @@ def digest(config: ConfigDict) -> str:
 def write_about(runs: Iterable[Run], rows: Iterable[Mapping[str, Any]], folder: pathlib.Path) -> None:
     """Write results.json for the rows of a grid, beside results.csv."""
     found = {row["cell"] for row in rows}
+    folder.mkdir(parents=True, exist_ok=True)
     settings = {run.cell: digest(run.config) for run in runs if run.cell in found}
     about = {"commit": git_commit(), "versions": model_card.versions(), "settings": settings}
     write_whole(folder / NAME, json.dumps(about, indent=1) + "\n")
