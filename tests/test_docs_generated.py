@@ -8,6 +8,8 @@ import xml.etree.ElementTree
 import pytest
 import test_rooms
 
+from tfuda.studies.adaptation import outcome
+
 DOCS = pathlib.Path(__file__).parent.parent / "docs"
 
 
@@ -19,7 +21,7 @@ def script(name: str) -> types.ModuleType:
     return module
 
 
-settings, architecture = script("settings"), script("architecture")
+settings, architecture, emoji = script("settings"), script("architecture"), script("emoji_findings")
 
 
 def test_the_page_of_settings_is_up_to_date():
@@ -30,6 +32,16 @@ def test_every_key_has_a_meaning():
     rows = [row for row in "".join(settings.keys()).splitlines() if row.startswith("| `")]
     empty = [row for row in rows if not row.rsplit("|", 2)[1].strip()]
     assert len(rows) > 80 and empty == [], "write a comment beside the key in tfuda/experiment/defaults.py"
+
+
+@pytest.mark.parametrize("path", emoji.PAGES, ids=lambda path: path.name)
+def test_the_numbers_on_emoji_are_those_of_the_results(path):
+    text = path.read_text("utf-8")
+    assert emoji.START in text and emoji.PAGES[path](text) == text, "run python docs/generate/emoji_findings.py"
+
+
+def test_the_calibration_table_is_what_was_estimated():
+    assert outcome.TABLE.read_text("utf-8") == (emoji.RESULTS / "estimates.csv").read_text("utf-8")
 
 
 def test_the_picture_of_the_rooms_is_up_to_date():

@@ -99,6 +99,9 @@ def test_estimates_are_held_against_the_truth(tmp_path):
     with open(tmp_path / "out" / "estimates.csv", encoding="utf-8") as file:
         rows = [*csv.DictReader(file)]
     assert len(rows) == 33 and {row["cell"] for row in rows} == {"source_only", "dann", "dannp+toalign"}
+    with open(tmp_path / "out" / "choices.csv", encoding="utf-8") as file:
+        chosen = [*csv.DictReader(file)]
+    assert len(chosen) == 11 and all(float(row["accuracy"]) <= float(row["best_accuracy"]) for row in chosen)
     assert (tmp_path / "out" / "estimates.png").stat().st_size > 10_000
     with pytest.raises(ValueError, match=r"no finished run with outputs\.npz"):
         estimates_study.study([tmp_path / "out"])

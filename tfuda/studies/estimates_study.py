@@ -2,8 +2,9 @@
 
     run/report.py --what=estimates --out=FOLDER RUNS...
 
-writes estimates.csv (a row of each run: the estimates, and the truth), estimates.md (errors, and how often the 90 %
-interval holds the truth, with the run's own task left out) and estimates.png. Estimates read outputs.npz alone, so
+writes estimates.csv (a row of each run: the estimates, and the truth), choices.csv (what `tfuda adapt` would choose
+among the runs of a task and a seed), estimates.md (errors, and how often the 90 % interval holds the truth, with the
+run's own task left out) and estimates.png. Estimates read outputs.npz alone, so
 nothing is trained. The other runs of the same task and seed are the other networks that `gde` and `aline` ask for.
 """
 
@@ -14,7 +15,7 @@ import io
 import json
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -57,15 +58,37 @@ def runs_below(folders: Iterable[str | os.PathLike]) -> list[tuple[dict, pathlib
     return found
 
 
-def study(folders: Iterable[str | os.PathLike]) -> list[Seen]:
-    """Return what was estimated of every run below some folders."""
+def grouped(folders: Iterable[str | os.PathLike]) -> dict[tuple[str, int], list[tuple[choice.Candidate, float]]]:
+    """Return {(task, seed): its candidates, each with its target accuracy in 0..1} of the runs below some folders."""
     groups: dict[tuple, list] = {}
     for result, folder in runs_below(folders):
         cell = "+".join(filter(None, (result[part] for part in ("method", "weigher", "combiner", "regulariser"))))
         one = choice.read_outputs(cell, folder / OUTPUTS)
         groups.setdefault((result["task"], result["seed"]), []).append((one, result["last"]))
-    found = []
+    return groups
+
+
+def choices(groups: Mapping[tuple[str, int], Sequence[tuple[choice.Candidate, float]]]) -> str:
+    """Return the table of what `tfuda adapt` would choose, of the groups that have source_only, as CSV."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["task", "seed", "chosen", "accuracy", "source_only", "best", "best_accuracy"])
     for (task, seed), members in groups.items():
+        truth = {one.name: accuracy for one, accuracy in members}
+        if choice.PLAIN in truth:
+            chosen, best = (
+                choice.choose(choice.scores([one for one, _ in members])),
+                max(truth, key=lambda n: truth[n]),
+            )
+            numbers = [f"{truth[name]:.4f}" for name in (chosen, choice.PLAIN, best)]
+            writer.writerow([task, seed, chosen, *numbers[:2], best, numbers[2]])
+    return out.getvalue()
+
+
+def study(folders: Iterable[str | os.PathLike]) -> list[Seen]:
+    """Return what was estimated of every run below some folders."""
+    found = []
+    for (task, seed), members in grouped(folders).items():
         for one, truth in members:
             others = [other.evidence for other, _ in members if other is not one]
             estimates = accuracy_estimates.estimates(one.evidence, others)
@@ -133,6 +156,7 @@ def write_report(folders: Sequence[str], out: str, say: Callable[[str], None]) -
     home.mkdir(parents=True, exist_ok=True)
     found = study(folders)
     write_whole(home / "estimates.csv", as_csv(found))
+    write_whole(home / "choices.csv", choices(grouped(folders)))
     write_whole(home / "estimates.md", summary(found))
     picture(found, home / "estimates.png")
     say(summary(found))
