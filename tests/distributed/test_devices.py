@@ -9,6 +9,7 @@ import pytest
 import tiny
 from commands import ROOT, free
 
+from tfuda.core import keras_private
 from tfuda.distributed import devices
 from tfuda.experiment import build
 from tfuda.experiment.workdir import Workdir
@@ -88,7 +89,7 @@ def test_every_batch_norm_of_keras_applications_is_synchronised():
     made = tiny.config("dannp")
     made.network.update(name="applications", synchronised=True)
     made.network_options = {"model": "MobileNet"}
-    layers = build.network(made, build.task(made))._flatten_layers()
+    layers = keras_private.layers_within(build.network(made, build.task(made)))
     norms = [layer for layer in layers if hasattr(layer, "moving_mean")]
     assert len(norms) == 27 and all(layer.synchronized for layer in norms)
 
