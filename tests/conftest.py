@@ -13,7 +13,7 @@ import minis
 import pytest
 import tensorflow as tf
 import tiny
-from commands import fresh, train_words
+from commands import command, train_words
 from tensorflow.python.framework.ops import gradient_registry
 
 tf.config.set_logical_device_configuration(
@@ -107,7 +107,7 @@ def double():
 def trained(tmp_path_factory):
     """A finished run, and what its command printed."""
     workdir = tmp_path_factory.mktemp("trained") / "run"
-    return workdir, fresh("train", *train_words(workdir))
+    return workdir, command("train", *train_words(workdir))
 
 
 @pytest.fixture

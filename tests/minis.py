@@ -98,6 +98,8 @@ def small(file: pathlib.Path, miniature, cell: str = "") -> ConfigDict:
     """The config, with a small network and small images, for one step."""
     get_config = runpy.run_path(str(file))["get_config"]
     config = get_config(cell) if cell else get_config()
+    *sources, target = config.task.replace("-", "+").split("+")
+    config.task = f"{'+'.join(sources[:2])}-{target}"
     config.update(miniature(file.stem, config.task))
     config.steps = config.segment = 1
     if config.view.size:

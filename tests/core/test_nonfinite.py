@@ -76,7 +76,7 @@ def test_a_run_stops_in_the_very_step_and_names_what_is_no_number(kind, blamed):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_the_layer_and_the_image_at_fault_are_named():
+def test_the_layer_and_the_image_at_fault_are_named(eager):
     made, task, white = of_fragile()
     with pytest.raises(nonfinite.Diverged) as raised:
         tiny.train(made, task)

@@ -63,13 +63,14 @@ def test_multiworker_needs_a_cluster(monkeypatch):
 
 @pytest.mark.parametrize("unbiased", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_synchronised_batch_norm_is_that_of_one_device(unbiased, two_replicas, double):
-    made = tiny.config("dannp", smooth=True, steps=5)
+    made = tiny.config("dannp", smooth=True, steps=3)
     made.network_options.norm = True
     made.network.synchronised = True
     if unbiased:
         made.network.name, made.batch, made.steps = "resnet18", 4, 2
         made.network_options.unbiased = True
-    alone = tiny.train(made)
+    with tiny.eagerly():
+        alone = tiny.train(made)
     with two_replicas():
         both = tiny.train(made)
     assert tiny.largest(alone, both) < 1e-9
@@ -133,7 +134,7 @@ def gathered(name="sgd", accumulate=2, **changes):
 
 
 @pytest.mark.parametrize("name", ["sgd", pytest.param("adamw", marks=pytest.mark.slow)])
-def test_gathered_batches_make_the_step_of_one_large_batch(name, double):
+def test_gathered_batches_make_the_step_of_one_large_batch(name, eager, double):
     small = tiny.train(gathered(name, batch=4, steps=6))
     large = tiny.train(gathered(name, accumulate=1, batch=8, steps=3))
     ours, theirs = ([np.array(v) for v in method.trainable_variables] for method in (small, large))
@@ -141,7 +142,7 @@ def test_gathered_batches_make_the_step_of_one_large_batch(name, double):
     assert int(small.step.numpy()) == 6
 
 
-def test_a_run_that_gathers_resumes_to_the_bit(tmp_path):
+def test_a_run_that_gathers_resumes_to_the_bit(eager, tmp_path):
     made, folder = gathered(steps=7), Workdir(tmp_path)
     whole = tiny.train(made)
     folder.checkpoints(tiny.train(made, callbacks=[tiny.StopAt(3)])).save()

@@ -10,6 +10,8 @@ from tfuda.experiment import build, callbacks, prerequisites, training
 from tfuda.experiment.workdir import Workdir
 from tfuda.methods.dann import DANN
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 
 def ready(cell="adda", **changes):
     """(method, its teacher, batch) in mid-ramp, with norm and dropout; no weight is what the seed draws."""

@@ -14,6 +14,8 @@ from tfuda.methods.daaa import DAAA
 from tfuda.methods.shared.attention_transfer import DISTANCES, POOLING, attention
 from tfuda.networks.base import Outputs
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 STREAMS = ("source", "source_as_target", "target", "target_as_source")
 OTHER = 1000  # added to the row of a file: the image that the network sees in the target's style
 modes = pytest.mark.parametrize("mode", ["l2", "l2_eps", "l2sq", "l1"])

@@ -205,7 +205,7 @@ def test_the_ablation_s_levels_leave_terms_out():
         method_and_batch(levels="domain+class")
 
 
-def test_the_sampler_takes_confident_images_only():
+def test_the_sampler_takes_confident_images_only(eager):
     made = tiny.config("gsda", steps=4, segment=2)
     made.samplers.target = "balanced"
     for sure, expected in ((0.0, False), (1.1, True)):

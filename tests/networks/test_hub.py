@@ -17,6 +17,8 @@ from tfuda.networks.base import SHOWN, Network
 from tfuda.networks.hub import grid, hub
 from tfuda.networks.layers import freeze
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 
 def test_hub_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "keras_hub", None)

@@ -266,7 +266,7 @@ def test_the_word_is_no_path():
     assert made.weights == os.path.abspath("imagenet.pth")
 
 
-def test_a_run_is_read_without_the_file(tmp_path, monkeypatch):
+def test_a_run_is_read_without_the_file(eager, tmp_path, monkeypatch):
     made = tiny.config("source_only", steps=2, segment=2)
     made.network.name, made.network.frozen, made.weights = "efficientnet_lite0", "all", "imagenet"
     training.train_run(made, Workdir(tmp_path / "run"))

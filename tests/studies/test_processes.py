@@ -95,7 +95,8 @@ def test_a_free_process_gets_the_first_run_whose_stage_nobody_makes(tmp_path):
 
 
 def test_a_mistake_that_a_process_finds_is_the_commands_one_sentence(tmp_path):
-    done = command("benchmark", *words(tmp_path, "--processes=2", "--config.batch=5000", tasks="R-S", seeds=1))
+    grid = {"methods": "source_only", "tasks": "R-S", "seeds": 1}
+    done = command("benchmark", *words(tmp_path, "--processes=2", "--config.batch=5000", **grid))
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert "batch 5000 does not fit stream 'source'" in done.stderr
 

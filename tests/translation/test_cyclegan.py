@@ -125,7 +125,7 @@ def test_two_steps_are_those_of_a_straight_line(double):
     """Losses, gradients (which are twice Adam's first momenta), weights, and the rate, halved in the second step."""
     model = made(steps=4, pool=50)
     model.step.assign(2)
-    step, data = tf.function(model.train_step), streams(2)
+    step, data = model.train_step, streams(2)
     makers, judges = arrays(model.makers), arrays(model.judges)
     adam, judging = Adam(makers), Adam(judges)
     for i, rate in enumerate((2e-4, 1e-4)):

@@ -62,7 +62,7 @@ def _several(runs: list[Run], say: Callable[[str], None], given: list, xla: bool
     children: list[Child] = []
     kept = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        for each in given:
+        for each in given[: len(runs)]:
             children.append(_start(runs, each, xla))
         todo, later = list(range(len(runs))), dict[int, float]()
         while todo or any(child.place is not None for child in children):
