@@ -5,6 +5,7 @@ import tensorflow as tf
 import tiny
 
 from tfuda.experiment import build
+from tfuda.experiment.workdir import Workdir
 
 
 def test_a_lagging_copy_is_asked_about_the_crop_of_training_as_em_a_asks_the_network():
@@ -23,3 +24,14 @@ def test_a_lagging_copy_is_asked_about_the_crop_of_training_as_em_a_asks_the_net
     assert np.abs(then - now).max() > 1e-3 and float(method.meters["expectation"].result()) > 0
     method.lagging = False
     np.testing.assert_allclose(tf.concat(method.asked(batch, names), 0), now, rtol=1e-4, atol=1e-6)
+
+
+def test_the_copy_is_the_same_on_two_replicas_and_after_resuming(tmp_path, two_replicas, double):
+    made = tiny.config("daaa[same_crop=True;threshold=0]", smooth=True, steps=6, segment=3)
+    alone, folder = tiny.train(made), Workdir(tmp_path)
+    assert float(alone.meters["expectation"].result()) > 0
+    folder.checkpoints(tiny.train(made, callbacks=[tiny.StopAt(4)])).save()
+    assert tiny.differing(tiny.state(alone), tiny.state(tiny.train(made, checkpoint=folder.checkpoints))) == []
+    with two_replicas():
+        both = tiny.train(made)
+    assert tiny.largest(alone, both) < 1e-9
