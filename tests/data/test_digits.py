@@ -209,6 +209,7 @@ def test_failed_write_leaves_nothing_behind(cache, fast_make, monkeypatch):
 
 
 def test_cache_folder_that_cannot_be_made_costs_only_the_cache(cache, fast_make, monkeypatch):
+    cache.mkdir(exist_ok=True)
     (cache / "file").write_text("not a folder")
     monkeypatch.setenv("TFUDA_CACHE", str(cache / "file" / "below"))
     assert len(digits.load_domain("R")) == 1400
