@@ -3,12 +3,16 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny
 from PIL import Image
 
 from tfuda.data.files import Files
 from tfuda.data.views import View
 from tfuda.evaluation.evaluate import Observer
+from tfuda.evaluation.importance import evenly
 from tfuda.evaluation.mixval import SHARE, mixed_logits, mixture, mixval, pairs
+from tfuda.experiment import training
+from tfuda.experiment.workdir import Workdir
 from tfuda.networks.base import Outputs
 
 RNG = np.random.default_rng(0)
@@ -91,3 +95,19 @@ def test_a_network_of_separated_classes_is_right_between_neighbours_and_one_clas
     one = np.tile([1.0, 0.0], [6, 1])
     assert mixval(one, one) == 0.5
     assert mixval(one[:1], np.zeros([0, 0])) == 0
+
+
+def test_maps_of_frozen_stages_are_mixed_in_place_of_pictures(cache, tmp_path):
+    made = tiny.config("dann", steps=2, segment=2, validators="mixval,transfer_score", select="mixval")
+    made.network.frozen, made.views, made.views_precision = "2", 2, "float32"
+    result = training.train_run(made, Workdir(tmp_path / "run"))
+    (row,) = Workdir(tmp_path / "run").rows()
+    assert result["validator"] == "mixval" and 0 < row["val_mixval"] <= 1 and np.isfinite(row["val_transfer_score"])
+    _, task, method = training.load_run(tmp_path / "run")
+    observer, network = Observer(method.network), method.network
+    images = evenly(task.streams["target"].images)
+    maps = network.stages[1](network.stages[0](tf.constant(images))).numpy()  # of the two frozen stages
+    logits = observer(images).logits
+    expected = mixval(logits, mixed_logits(observer, maps, logits.argmax(1)))
+    assert row["val_mixval"] == pytest.approx(expected, abs=2e-3)
+    assert expected != mixval(logits, mixed_logits(observer, images, logits.argmax(1)))
