@@ -20,14 +20,14 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(READY)
-	@$(BIN)/python run/benchmark.py --config=configs/emoji.py --methods=source_only,dannp --tasks=T-O --seeds=3 \
+	@$(BIN)/python run/benchmark.py --config=configs/emoji.py --methods=source_only,dannp --tasks=T-G --seeds=3 \
 	  --config.views=0 --config.source_classes=15 --config.target_classes=15 --workdir=$(DEMO)/runs
 	@$(BIN)/python run/plot.py --what=changed --out=$(DEMO)/changed.png \
-	  --workdir=$(DEMO)/runs/source_only/T-O/seed0,$(DEMO)/runs/dannp/T-O/seed0
+	  --workdir=$(DEMO)/runs/source_only/T-G/seed0,$(DEMO)/runs/dannp/T-G/seed0
 	@$(BIN)/python run/plot.py --what=tsne --out=$(DEMO)/tsne.png \
-	  --workdir=$(DEMO)/runs/dannp/T-O/seed0 --before=$(DEMO)/runs/source_only/T-O/seed0
-	@$(BIN)/python run/export.py --workdir=$(DEMO)/runs/dannp/T-O/seed0 --out=saved_models/demo
-	@$(BIN)/python run/images.py --config=configs/emoji.py --domain=O --split=test --count=50 --out=$(DEMO)/images
+	  --workdir=$(DEMO)/runs/dannp/T-G/seed0 --before=$(DEMO)/runs/source_only/T-G/seed0
+	@$(BIN)/python run/export.py --workdir=$(DEMO)/runs/dannp/T-G/seed0 --out=saved_models/demo
+	@$(BIN)/python run/images.py --config=configs/emoji.py --domain=G --split=test --count=50 --out=$(DEMO)/images
 	@$(BIN)/python run/predict.py --model=saved_models/demo --out=$(DEMO)/predictions.csv $(DEMO)/images
 	@echo "everything is in $(DEMO)/: runs/ (with the table), changed.png, tsne.png, images/, predictions.csv; the model is saved_models/demo"
 
