@@ -5,7 +5,7 @@
 
 The criterion, its margin and the portfolio were chosen on the emoji's tasks T-O and O-G, seed 0, when O-T and G-O had
 been seen as well; the other tasks came later. EnsV and ATC choose alike there. EnsV was taken because ATC believes
-that methods which reward sure predictions are right: on T-O it gives DANNP 89 %, where 59 % are right (docs/adapt.md).
+methods that reward sure predictions: on T-O it gives DANNP 89 %, where 59 % are right (docs/adapt.md).
 """
 
 from __future__ import annotations
