@@ -2,53 +2,101 @@
 
 import itertools
 
+import numpy as np
 import pytest
-from commands import SMALL, command
+from commands import command
 
-from configs import digits
+from configs import emoji
 from tfuda.experiment import cells as words
-from tfuda.studies import published_numbers
+from tfuda.studies import kept_results, paper_tables, published_numbers, tables
 from tfuda.studies.claims import catalogue, measurements, verdicts
-from tfuda.studies.claims.catalogue import CLAIMS, Claim, chain
+from tfuda.studies.claims.catalogue import CLAIMS, SETTINGS, Claim, chain
+
+EVERY = sorted({(claim.setting, name) for claim in CLAIMS for pair in claim.steps for name in pair})
 
 
 def values(**gains):
-    """{cell: ...} over six tasks and two seeds, each cell above `base` by its gain in all."""
+    """{row: ...} over six tasks and two seeds, each row above `base` by its gain on all."""
     places = [(task, seed) for task in "ABCDEF" for seed in (0, 1)]
     return {name: dict.fromkeys(places, 50.0 + gain) for name, gain in {"base": 0.0, **gains}.items()}
 
 
-def test_every_cell_of_a_claim_is_one_and_every_variant_is_known():
-    for cell in measurements.cells(CLAIMS):
-        assert words.parse_cell(cell).cell == cell
-    named = {name for claim in CLAIMS for pair in claim.steps for name in pair}
-    assert {name for name in named if name.startswith("biwaa-i")} == {catalogue.FIRST, *catalogue.VARIANTS}
+@pytest.mark.parametrize("setting, name", EVERY)
+def test_every_row_of_a_claim_has_a_cell_and_a_config(setting, name):
+    row = paper_tables.row_named(name)
+    assert words.parse_cell(row.cell).cell == row.cell and row.name == name
+    table = paper_tables.PaperTable("", "", "emoji", (), 1, SETTINGS[setting].settings, (row,), (), "")
+    config = paper_tables.config_of(table, row)
+    for key, value in {**SETTINGS[setting].settings, **row.settings}.items():
+        assert config.to_dict()[key.split(".")[0]] == value or config[key.split(".")[0]][key.split(".")[-1]] == value
+
+
+def test_no_task_was_tuned_and_settings_of_one_source_have_all_that_were_not():
+    assert catalogue.NINE == emoji.TASKS["untuned"]
+    for setting in SETTINGS.values():
+        for task in setting.tasks:
+            sources, target = task.split("-")
+            assert not {f"{source}-{target}" for source in sources.split("+")} & {*emoji.TUNED}
+
+
+def flat(config):
+    found = {}
+    for key, value in config.items():
+        found |= {f"{key}.{k}": v for k, v in flat(value).items()} if hasattr(value, "items") else {key: value}
+    return found
+
+
+def differ(one, other):
+    """Keys of the emoji's configs of two cells that differ."""
+    low, high = (flat(emoji.get_config(cell).to_dict()) for cell in (one, other))
+    return {key for key in {*low, *high} if low.get(key) != high.get(key)}
+
+
+def test_rows_that_compare_weights_differ_in_nothing_else():
+    assert differ("dann", "dann+biwaa") == {"cell", "weigher", "weigher_options.factor"}
+    own = {f"weigher_options.{name}" for name in ("scale", "sign", "squash", "streams")}
+    for base in ("dannp", "hda"):
+        assert differ(base, f"{base}+toalign") == {"cell", "weigher", *own}
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: f"{claim.paper} {claim.says}")
 def test_the_papers_numbers_of_a_claim_go_the_way_that_it_says(claim):
-    shown = verdicts.printed(claim)
-    assert shown
-    if not claim.printed:
-        names = list(dict.fromkeys(itertools.chain(*claim.steps)))
-        numbers = dict(zip(names, map(float, shown.split(" → ")), strict=True))
-        assert all(numbers[worse] < numbers[better] for worse, better in claim.steps)
+    assert verdicts.printed(claim)
+    for worse, better in claim.steps:
+        assert claim.printed or verdicts.gap(claim, worse, better) > 0
 
 
 def test_the_five_papers_have_claims():
     assert {claim.paper for claim in CLAIMS} == {*published_numbers.TITLES}
 
 
-def test_a_step_is_a_paired_comparison():
+def test_a_step_is_a_paired_comparison_over_tasks():
     low = {("A", 0): 10.0, ("A", 1): 20.0, ("B", 0): 30.0, ("C", 5): 1.0}
     high = {("A", 0): 13.0, ("A", 1): 21.0, ("B", 0): 29.0}
     found = verdicts.step({"low": low, "high": high}, "low", "high")
-    assert (found.worse, found.better, found.pairs) == (20.0, 21.0, 3)
-    assert found.gain == pytest.approx(1.0)
-    assert found.deviation == pytest.approx(0.0)  # seed 0 gains (3 - 1) / 2, seed 1 gains 1
-    assert found.p == pytest.approx(6 / 8)  # of 8 sums of ±3 ±1 ±1 two, +1 and -1 each, are within 3
-    assert found.verdict == "unclear"
+    assert (found.worse, found.better, found.tasks) == ((15.0 + 30.0) / 2, (17.0 + 29.0) / 2, 2)
+    assert found.gain == pytest.approx((2.0 - 1.0) / 2)  # A gains (3 + 1) / 2 over its seeds
+    assert found.error == pytest.approx(np.std([2.0, -1.0], ddof=1) / np.sqrt(2))
+    assert found.p == 1.0  # of 4 sums of ±2 ±1 all are at least 1
     assert verdicts.step({"low": low}, "low", "high") is None
+
+
+def test_seeds_do_not_make_a_small_p():
+    rng = np.random.default_rng(0)
+    low = {("A", seed): 50.0 for seed in range(20)}
+    high = {("A", seed): 55.0 + rng.normal() for seed in range(20)}
+    assert verdicts.step({"low": low, "high": high}, "low", "high").p == 1.0
+
+
+def test_the_tasks_that_a_gap_needs():
+    assert verdicts.tasks_needed(1.0, 0.8) == 9  # t(8) = 2.306: 0.769 is seen with 9 tasks, with 8 it is 0.836
+    assert verdicts.tasks_needed(1.0, 0.001) == verdicts.MOST
+    gains = {("A", 0): 51.0, ("B", 0): 49.0, ("C", 0): 50.5}
+    base = {key: 50.0 for key in gains}
+    found = verdicts.step({"a": base, "b": gains}, "a", "b", 1.1)
+    assert found.needed == verdicts.tasks_needed(float(np.std([1, -1, 0.5], ddof=1)), 1.1)
+    assert found.verdict == "too small to tell here"
+    assert verdicts.step({"a": base, "b": gains}, "a", "b", 50.0).verdict == "unclear"
 
 
 @pytest.mark.parametrize(
@@ -66,45 +114,64 @@ def test_a_claim_holds_where_all_of_its_steps_do(gains, wanted):
     assert verdicts.verdict([verdicts.step(known, *pair) for pair in chain("base", "a", "b")]) == wanted
 
 
-def test_the_file_says_how_far_it_came_and_counts_the_verdicts():
+def test_the_page_says_how_far_it_came_and_counts_the_verdicts():
     claims = [Claim("gsda", "3", "one", chain("dann", "gsda")), Claim("tada", "2", "two", chain("dann", "tada"))]
-    known = {"dann": values()["base"], "gsda": values(up=2.0)["up"]}
-    text = verdicts.markdown(claims, known, {}, 24, 1, 99, ["abc"])
-    assert (
-        "24 of 99 runs are done, 1 diverged and are in no pair; tasks A, B, C, D, E, F; seeds 0, 1; commit abc."
-        in text
-    )
-    assert "1 holds, 0 does not hold, 0 unclear, 1 not yet run" in text
+    known = {"single": {"dann": values()["base"], "gsda": values(up=2.0)["up"]}}
+    text = verdicts.markdown(claims, known, {}, (24, 99), ["abc"])
+    assert "24 of 99 runs are done; seeds 0, 1; commit abc." in text
+    assert "1 holds, 0 does not hold, 0 unclear, 0 too small to tell here, 1 not yet run" in text
     line = next(line for line in text.splitlines() if "| one |" in line)
-    assert "| 57.6 → 70.3 | 50.0 → 52.0 (+2.0 ± 0.0) | 12, 0.000 | holds |" in line
+    assert "| 57.6 → 70.3 | 50.0 → 52.0 (+2.0 ± 0.0) | 6, 0.031 | 0.031 | holds |" in line
 
 
-def test_every_claim_gets_its_first_seed_before_any_gets_its_second(tmp_path):
-    plan = measurements.Plan(digits.get_config, CLAIMS, ["R-M", "H-M"], 2, tmp_path)
-    seeds = [[run.seed for run in some] + [one.config.seed for one in series] for some, series in plan.parts]
-    flat = [seed for part in seeds for seed in part]
-    assert flat == sorted(flat) and {*flat} == {0, 1}
-    made = [run.config for some, _ in plan.parts for run in some]
-    assert {(config.select, config.validators) for config in made} == {("last", "all")}
-    planned = plan.so_far()[-1]
-    assert planned == len(flat) == 2 * 2 * (len(measurements.cells(CLAIMS)) + len(catalogue.VARIANTS))
+def test_spread_over_seeds_is_compared_over_tasks():
+    calm = {(task, seed): 50.0 + seed for task in "ABCDEF" for seed in (0, 1)}
+    wild = {(task, seed): 50.0 + 3 * seed for task in "ABCDEF" for seed in (0, 1)}
+    line = verdicts.steady_line(catalogue.STEADY[0], {"dannp": calm, "dannp+toalign": wild})
+    assert line[3:] == ["deviation 0.71 → 2.12", "6, 0.031", "", "does not hold"]
+    assert verdicts.steady_line(catalogue.STEADY[0], {"dannp": calm})[-1] == "not yet run"
+
+
+def test_a_setting_has_the_rows_of_its_claims_and_kept_results_are_read(tmp_path):
+    made = measurements.jobs(CLAIMS, "emoji", 1, tmp_path / "runs")
+    assert list(made) == list(SETTINGS)
+    for name, job in made.items():
+        assert {run.cell for run in job.runs} == {*measurements.rows(CLAIMS, name)}
+        assert {run.task for run in job.runs} == {*SETTINGS[name].tasks}
+    assert {run.config.shots for run in made["shots"].runs} == {1}
+    assert {run.rounds for run in made["tail"].runs} == {3}
+    some = made["single"].runs[:2]
+    result = {"last": 0.5, "selected": 0.5, "oracle": 0.5, "source": 0.9, "seconds": 1.0, "metric": "accuracy"}
+    rows = [tables.row(run.cell, run.task, run.seed, result, "c0ffee") for run in some]
+    tables.write_report(rows, tmp_path / "kept")
+    kept_results.write_about(some, rows, tmp_path / "kept")
+    known = measurements.sources(tmp_path / "kept", "single")
+    assert measurements.sources(tmp_path / "kept", "shots") == []
+    assert measurements.values(made["single"], known) == {run.cell: {(run.task, 0): 50.0} for run in some}
+    assert measurements.commits(made["single"], known) == {"c0ffee"}
 
 
 @pytest.mark.slow
 def test_claims_are_run_resumed_and_written(tmp_path):
-    short = ["--config.steps=4", "--config.segment=2", *SMALL]
-    where = [f"--workdir={tmp_path / 'runs'}", f"--out={tmp_path / 'CLAIMS.md'}", "--tasks=R-S", "--seeds=1", *short]
+    short = ["--config.steps=4", "--config.segment=2", "--config.views=0", "--config.batch=8"]
+    where = [f"--workdir={tmp_path / 'runs'}", f"--out={tmp_path / 'CLAIMS.md'}", "--tasks=T-G", "--seeds=1", *short]
     done = command("claims", "--only=biwaa", *where)
     assert (done.returncode, done.stderr) == (0, "")
     text = (tmp_path / "CLAIMS.md").read_text()
-    assert "runs are done, 0 diverged and are in no pair; tasks R-S; seeds 0;" in text
+    assert "runs are done; seeds 0;" in text
     assert all("not yet run" not in line for line in text.splitlines() if line.startswith("| BIWAA"))
-    again = command("claims", "--only=biwaa", *where)
+    again = command("claims", "--only=biwaa", "--write", *where)
     assert again.stdout == f"{tmp_path / 'CLAIMS.md'}\n" and (tmp_path / "CLAIMS.md").read_text() == text
 
 
-def test_a_paper_that_is_none_is_one_sentence(tmp_path):
-    done = command("claims", "--only=biwa", "--write", f"--out={tmp_path / 'x.md'}")
+@pytest.mark.parametrize("flag, wrong, right", [("only", "biwa", "biwaa"), ("settings", "shot", "shots")])
+def test_a_name_that_is_none_is_one_sentence(tmp_path, flag, wrong, right):
+    done = command("claims", f"--{flag}={wrong}", "--write", f"--out={tmp_path / 'x.md'}")
     assert done.returncode == 2 and done.stderr.count("\n") == 1
-    assert done.stderr.startswith("claims.py: unknown paper 'biwa' in --only, did you mean 'biwaa'?")
+    assert done.stderr.startswith(f"claims.py: unknown name '{wrong}' in --{flag}, did you mean '{right}'?")
     assert not (tmp_path / "x.md").exists()
+
+
+def test_no_step_compares_a_row_with_itself():
+    assert all(one != other for claim in CLAIMS for one, other in claim.steps)
+    assert len({*itertools.chain(*(claim.steps for claim in CLAIMS))}) > 30

@@ -37,7 +37,7 @@ def test_rows_are_read_as_they_were_written(kept):
     assert found["dann", "R-S", 0] == a_row("dann", "R-S", 0, 0.625)
     assert [*found] == [("source_only", "R-S", 0), ("dann", "R-S", 0), ("dann", "M-H", 0)]
     about = json.loads((kept / "results.json").read_text())
-    assert {*about} == {"commit", "versions", "settings"} and {*about["settings"]} == {"source_only", "dann"}
+    assert {*about} == {"versions", "settings"} and {*about["settings"]} == {"source_only", "dann"}
 
 
 def test_other_settings_are_refused(kept):
@@ -54,11 +54,13 @@ def test_only_what_is_missing_is_trained(kept, tmp_path, monkeypatch):
     def in_turn(rest, say):
         for place, run in enumerate(rest):
             trained.append((run.cell, run.task))
+            with run.workdir.claim(run.config):
+                run.workdir.record(run.config)
             yield grid.Outcome(place, True, a_row("", "", 0, 0.25))
 
     home = tmp_path / "again"
     job = benchmark.Job("", runs(home), (), [("source_only", "dann")], home)
-    assert benchmark.perform(job, lambda line: None, in_turn, kept) == 0
+    assert benchmark.perform(job, lambda line: None, in_turn, [kept]) == 0
     assert trained == [("source_only", "M-H")]
     with open(home / "results.csv", encoding="utf-8") as file:
         rows = {(row["cell"], row["task"]): float(row["last"]) for row in csv.DictReader(file)}

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from ml_collections import ConfigDict
 
+from tfuda.experiment import recipes
 from tfuda.names import resolve
 
 REGIMES = ("frozen", "tuned")
@@ -41,3 +42,5 @@ def pretrained(config: ConfigDict, regime: str) -> None:
         config.network.frozen = "6"
         config.view.update(resize=144, size=128)
         config.optimizer.rate, config.optimizer.new_layers = 3e-3, 10.0
+    if config.combiner == "metaalign":  # an inner rate of 0.1 where training starts, as in the released code
+        recipes.put(config, {"rate": round(0.1 / config.optimizer.rate, 1)}, "combiner_options")

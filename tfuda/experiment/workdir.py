@@ -194,6 +194,10 @@ class Workdir:
             raise ValueError(f"{record} is damaged: its config is no JSON object")
         return found
 
+    def commit(self) -> str:
+        """Return the commit of the code that trained the run; "" where it is not known."""
+        return self._record().get("commit") or ""
+
     def config(self) -> ConfigDict:
         """Return the config of the run in this folder; a prior in the folder is found after the folder was moved."""
         self._links()

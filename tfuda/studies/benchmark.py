@@ -65,7 +65,7 @@ def of_table(
 
 
 def perform(
-    job: Job, say: Callable[[str], None], by: Callable = grid.in_turn, known: pathlib.Path | None = None
+    job: Job, say: Callable[[str], None], by: Callable = grid.in_turn, known: Sequence[pathlib.Path] = ()
 ) -> int:
     """Train the runs of a grid, write and say its tables, and return 1 if a run diverged, else 0.
 
@@ -73,9 +73,9 @@ def perform(
         job: the grid.
         say: receives each message.
         by: trains the runs, as in grid.perform_runs.
-        known: folder of results of the same settings, whose rows need no training.
+        known: folders of results of the same settings, whose rows need no training.
     """
-    kept = kept_results.known_rows(known, job.runs) if known else {}
+    kept = {place: row for one in known for place, row in kept_results.known_rows(one, job.runs).items()}
     places = [(run.cell, run.task, run.seed) for run in job.runs]
     if job.title:
         say(job.title)

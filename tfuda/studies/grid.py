@@ -172,7 +172,7 @@ def perform_runs(
                 continue
             if "last" not in result:
                 raise ValueError(f"{title(run)} has no labelled target to measure on, so there is no table to fill")
-            rows[place] = tables.row(run.cell, run.task, run.seed, result)
+            rows[place] = tables.row(run.cell, run.task, run.seed, result, run.workdir.commit())
             if new:
                 left = (time.monotonic() - start) / trained * (open_at_first - trained)
                 accuracy, seconds = 100 * result["last"], result["seconds"]

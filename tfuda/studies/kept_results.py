@@ -1,7 +1,7 @@
 """Keep what a grid found beside its table, so that it can be read back where the runs themselves are gone.
 
-    results.csv    a row of each run
-    results.json   commit, versions, and {cell: digest of its settings}
+    results.csv    a row of each run, with the commit that trained it
+    results.json   versions, and {cell: digest of its settings}
 
 `known_rows` gives the rows of a folder whose settings are those of the grid in question: they need no training.
 """
@@ -18,13 +18,13 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from tfuda.atomic_files import read_json, write_whole
-from tfuda.experiment.workdir import PATHS, git_commit
+from tfuda.experiment.workdir import PATHS
 from tfuda.serving import model_card
 from tfuda.studies.grid import Run
 
 NAME = "results.json"
 OWN = ("task", "seed", "pairs", *PATHS)  # what differs between runs of one cell, or is a place on a disk
-TEXTS = ("cell", "task", "metric")  # columns that hold no number
+TEXTS = ("cell", "task", "metric", "commit")  # columns that hold no number
 
 
 def digest(config: ConfigDict) -> str:
@@ -38,7 +38,7 @@ def write_about(runs: Iterable[Run], rows: Iterable[Mapping[str, Any]], folder: 
     found = {row["cell"] for row in rows}
     folder.mkdir(parents=True, exist_ok=True)
     settings = {run.cell: digest(run.config) for run in runs if run.cell in found}
-    about = {"commit": git_commit(), "versions": model_card.versions(), "settings": settings}
+    about = {"versions": model_card.versions(), "settings": settings}
     write_whole(folder / NAME, json.dumps(about, indent=1) + "\n")
 
 
@@ -61,6 +61,6 @@ def known_rows(folder: pathlib.Path, runs: Iterable[Run]) -> dict[tuple[str, str
 def _typed(line: Mapping[str, str]) -> dict[str, Any]:
     """Return a line of results.csv as the row that was written."""
     kept = {key: value for key, value in line.items() if value != "" and key != "tuned"}
-    return {
+    return {"commit": ""} | {
         key: value if key in TEXTS else int(value) if key == "seed" else float(value) for key, value in kept.items()
     }

@@ -5,6 +5,7 @@ A row's name is that of its results: the cell, and what else the row sets, as "m
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import functools
 import itertools
@@ -78,6 +79,14 @@ def _table(name: str, said: dict[str, Any]) -> PaperTable:
 
 def _row(said: dict[str, Any]) -> Row:
     return Row(said["cell"], said.get("set", {}), said.get("rounds", 0), said.get("loader", "predicted"))
+
+
+def row_named(name: str) -> Row:
+    """Return the row of a name in results, such as "mstn+biwaa~rounds=3~beliefs.rate=1.0"."""
+    cell, *said = name.split("~")
+    settings = dict(each.split("=", 1) for each in said)
+    rounds, loader = int(settings.pop("rounds", 0)), settings.pop("loader", "predicted")
+    return Row(cell, {key: ast.literal_eval(value) for key, value in settings.items()}, rounds, loader)
 
 
 def parts(name: str) -> list[PaperTable]:

@@ -23,7 +23,7 @@ from tfuda.studies.table_text import Entry, Table, as_csv, latex, markdown
 
 COLUMNS = ("last", "selected", "oracle")
 OVERALL = tuple(f"accuracy_{column}" for column in COLUMNS)  # only beside a mean over classes
-FIELDS = ("cell", "task", "seed", *COLUMNS, "source", "seconds", "metric", *OVERALL, "tuned")
+FIELDS = ("cell", "task", "seed", *COLUMNS, "source", "seconds", "metric", *OVERALL, "tuned", "commit")
 NAMES = ("results.csv", "results.md", "results.tex")
 TITLES = {
     "last": "{} at the end of training, %",
@@ -40,9 +40,9 @@ NOTES = {
 Quotes = Mapping[str, Sequence[published_numbers.Quote]]
 
 
-def row(cell: str, task: str, seed: int, result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the row of a run, from the contents of its result.json."""
-    found = {"cell": cell, "task": task, "seed": seed} | {key: result[key] for key in FIELDS[3:9]}
+def row(cell: str, task: str, seed: int, result: Mapping[str, Any], commit: str = "") -> dict[str, Any]:
+    """Return the row of a run, from the contents of its result.json and the commit that trained it."""
+    found = {"cell": cell, "task": task, "seed": seed, "commit": commit} | {key: result[key] for key in FIELDS[3:9]}
     return found | {f"accuracy_{key}": result["accuracy"][key] for key in COLUMNS if "accuracy" in result}
 
 
@@ -239,12 +239,13 @@ def of_folder(folders: Sequence[str], out: str, say: Callable[[str], None], base
     configs = []
     for path in ended(folder):
         result = read_json(path, "source", "seconds", "metric")
-        config = read_json(path.with_name("config.json"), "config")["config"]
+        about = read_json(path.with_name("config.json"), "config")
         if "last" not in result:
             say(f"{path.parent} is left out: it had no labelled target to measure on")
             continue
         cell, task = path.relative_to(folder).parts[:2]
-        found[cell, task, int(config["seed"])] = row(cell, task, int(config["seed"]), result)
+        config = about["config"]
+        found[cell, task, int(config["seed"])] = row(cell, task, int(config["seed"]), result, about.get("commit", ""))
         configs.append(config)
     if not found:
         raise FileNotFoundError(

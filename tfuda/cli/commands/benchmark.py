@@ -42,7 +42,7 @@ def main(words):
         raise ValueError(f"--config.{min(fixed)} is one value for all runs: name --tasks and --seeds instead")
     folder, change, say = pathlib.Path(WORKDIR.value), launch.overrides(), functools.partial(print, flush=True)
     cells, tasks, seeds = METHODS.value, TASKS.value, SEEDS.value
-    known = pathlib.Path(KNOWN.value) if KNOWN.value else None
+    known = [pathlib.Path(KNOWN.value)] if KNOWN.value else []
     if TABLE.value and BASELINE.value:
         raise ValueError("--table names the pairs of rows that are tested: leave out --baseline")
     if TABLE.value:
