@@ -47,7 +47,13 @@ HOW: dict[str, list[str] | None] = {
     r"python run/tune\.py ": [*FEW, "--trials=1"],
     r"python run/rounds\.py ": [*FEW, "--rounds=2"],
     r"python run/pair\.py ": PAIRS,
-    r"python run/claims\.py": ["--only=tada", "--tasks=R-S", "--seeds=1", *FEW],  # of `make claims`
+    r"python run/claims\.py": [
+        "--only=gsda",
+        "--tasks=T-G",
+        "--seeds=1",
+        *PRETRAINED,
+        "--config.views=0",
+    ],  # of `make claims`
     r"python run/(evaluate|export|images|plot|predict|report|verify|convert)\.py ": [],
     r"python run/bench\.py .*(--network=resnet50|--what=(serving|input|bank))": ["--rounds=1"],
     r"python run/bench\.py.*daaa": [*BENCH, "--batch=20"],

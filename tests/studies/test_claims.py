@@ -32,7 +32,7 @@ def test_every_row_of_a_claim_has_a_cell_and_a_config(setting, name):
 
 
 def test_no_task_was_tuned_and_settings_of_one_source_have_all_that_were_not():
-    assert catalogue.NINE == emoji.TASKS["untuned"]
+    assert emoji.TASKS["untuned"] == catalogue.NINE
     for setting in SETTINGS.values():
         for task in setting.tasks:
             sources, target = task.split("-")
@@ -92,7 +92,7 @@ def test_the_tasks_that_a_gap_needs():
     assert verdicts.tasks_needed(1.0, 0.8) == 9  # t(8) = 2.306: 0.769 is seen with 9 tasks, with 8 it is 0.836
     assert verdicts.tasks_needed(1.0, 0.001) == verdicts.MOST
     gains = {("A", 0): 51.0, ("B", 0): 49.0, ("C", 0): 50.5}
-    base = {key: 50.0 for key in gains}
+    base = dict.fromkeys(gains, 50.0)
     found = verdicts.step({"a": base, "b": gains}, "a", "b", 1.1)
     assert found.needed == verdicts.tasks_needed(float(np.std([1, -1, 0.5], ddof=1)), 1.1)
     assert found.verdict == "too small to tell here"
@@ -143,6 +143,7 @@ def test_a_setting_has_the_rows_of_its_claims_and_kept_results_are_read(tmp_path
     some = made["single"].runs[:2]
     result = {"last": 0.5, "selected": 0.5, "oracle": 0.5, "source": 0.9, "seconds": 1.0, "metric": "accuracy"}
     rows = [tables.row(run.cell, run.task, run.seed, result, "c0ffee") for run in some]
+    (tmp_path / "kept").mkdir()
     tables.write_report(rows, tmp_path / "kept")
     kept_results.write_about(some, rows, tmp_path / "kept")
     known = measurements.sources(tmp_path / "kept", "single")
