@@ -101,12 +101,13 @@ def caption(found: Sequence[dict[str, str]], values: dict[str, dict[str, float]]
     for row in found:
         if row["cell"] in values and row["task"] in emoji.TASKS["untuned"]:
             counts.setdefault((row["cell"], row["task"]), set()).add(row["seed"])
+    commits = sorted({row["commit"][:10] for row in found if row["cell"] in values})
     few, many = min(map(len, counts.values())), max(map(len, counts.values()))
     seeds = f"{few} seed" + "s" * (few > 1) if few == many else f"{few} to {many} seeds"
     command = "python run/benchmark.py --config=configs/emoji.py --tasks=all"
     return (
         f"Target accuracy at the end of training in %, {seeds}, n = 9 untuned tasks. ± is the standard error over "
-        f"tasks, and p is of a sign-flip test over tasks. Commit {about['commit'][:10]}, TensorFlow "
+        f"tasks, and p is of a sign-flip test over tasks. Commit {', '.join(commits)}, TensorFlow "
         f"{about['versions']['tensorflow']}:\n\n    {command} --seeds={many} --methods={','.join(values)}\n"
     )
 
