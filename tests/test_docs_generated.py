@@ -8,6 +8,9 @@ import xml.etree.ElementTree
 import pytest
 import test_rooms
 
+from tfuda.methods.dann import DANN
+from tfuda.methods.mstn import MSTN
+from tfuda.regularisers.mcc import MCC
 from tfuda.studies.adaptation import outcome
 
 DOCS = pathlib.Path(__file__).parent.parent / "docs"
@@ -32,6 +35,20 @@ def test_every_key_has_a_meaning():
     rows = [row for row in "".join(settings.keys()).splitlines() if row.startswith("| `")]
     empty = [row for row in rows if not row.rsplit("|", 2)[1].strip()]
     assert len(rows) > 80 and empty == [], "write a comment beside the key in tfuda/experiment/defaults.py"
+
+
+def test_every_option_has_a_meaning():
+    rows = [row for row in "".join(settings.options()).splitlines() if row.startswith("| `")]
+    empty = [row for row in rows if not row.rsplit("|", 2)[1].strip()]
+    assert len(rows) > 380 and empty == [], "write a comment beside the option, or a line of Args in the class"
+
+
+def test_an_option_has_the_meaning_of_the_nearest_class_that_says_one():
+    assert settings.meaning(MSTN, "keep") == "share of the old centroid in a step"
+    assert settings.meaning(MSTN, "scale") == settings.meaning(DANN, "scale") != ""
+    assert settings.meaning(MSTN, "trade_offs.task") == settings.meaning(DANN, "trade_offs.task") != ""
+    assert settings.meaning(MSTN, "unknown") == ""
+    assert settings.meaning(MCC, "temperature") == "T, which divides the logits"
 
 
 @pytest.mark.parametrize("path", emoji.PAGES, ids=lambda path: path.name)

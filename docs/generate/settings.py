@@ -1,4 +1,4 @@
-"""Write docs/settings.md: every key of a config with its default, and the comment beside it in defaults.py.
+"""Write docs/settings.md: every key and every option with its default, and what its source says of it.
 
 python docs/generate/settings.py
 """
@@ -6,8 +6,12 @@ python docs/generate/settings.py
 from __future__ import annotations
 
 import ast
+import functools
+import inspect
 import io
 import pathlib
+import re
+import textwrap
 import tokenize
 from collections.abc import Iterable
 from typing import Any
@@ -15,6 +19,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from tfuda import names
+from tfuda.core.method import Method
 from tfuda.experiment import cells, defaults
 
 PAGE = pathlib.Path(__file__).parents[1] / "settings.md"
@@ -31,17 +36,40 @@ needs, and a recipe sets what its method needs. Both stand above the defaults of
 
 def comments(source: str) -> dict[str, str]:
     """Return every key in the order of the source, with the comment beside the key, "" for none."""
+    tree, mark = ast.parse(source), "config."
+    found = _beside(source, [node for node in ast.walk(tree) if isinstance(node, ast.Assign)])
+    return {key.removeprefix(mark): said for key, said in found.items() if key.startswith(mark)}
+
+
+@functools.cache
+def attributes(kind: Any) -> dict[str, str]:
+    """Return what the source says of each option of a class: of a method the comments, else the docstring's Args."""
+    if not issubclass(kind, Method):
+        inside = (inspect.getdoc(kind) or "").partition("Args:\n")[2].partition("\n\n")[0]
+        entries = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", inside, re.MULTILINE)
+        return {name: " ".join(said.split()).rstrip(".") for name, said in entries}
+    source = textwrap.dedent(inspect.getsource(kind))
+    body = ast.parse(source).body[0].body
+    return _beside(source, [node for node in body if isinstance(node, ast.Assign | ast.AnnAssign)])
+
+
+def meaning(kind: Any, key: str) -> str:
+    """Return the meaning of an option, from the first class in the order of inheritance that has one, else ""."""
+    found = (attributes(base).get(key) for base in kind.__mro__ if base.__module__.startswith("tfuda."))
+    return next(filter(None, found), "")
+
+
+def _beside(source: str, statements: list) -> dict[str, str]:
+    """Return the targets of assignments, and the keys in their dictionaries, with the comment beside each."""
     at = {
         token.start[0]: (token.string.lstrip("# "), token.line.strip().startswith("#"))
         for token in tokenize.generate_tokens(io.StringIO(source).readline)
         if token.type == tokenize.COMMENT
     }
     found: dict[str, str] = {}
-    for statement in (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Assign)):
-        target = ast.unparse(statement.targets[0])
-        if not target.startswith("config."):
-            continue
-        key, lines = target.removeprefix("config."), [*range(statement.lineno, (statement.end_lineno or 0) + 1)]
+    for statement in statements:
+        key = ast.unparse(statement.target if isinstance(statement, ast.AnnAssign) else statement.targets[0])
+        lines = [*range(statement.lineno, (statement.end_lineno or 0) + 1)]
         above = statement.lineno - 1
         while at.get(above, ("", False))[1]:
             lines, above = [above, *lines], above - 1
@@ -118,7 +146,7 @@ def own_values() -> str:
 
 
 def options() -> list[str]:
-    """Return the tables of the options of each method, weigher, combiner and regulariser."""
+    """Return the tables of the options of each method, weigher, combiner and regulariser, with their meanings."""
     parts = []
     for package in ("methods", *SEAMS):
         rows = []
@@ -126,8 +154,13 @@ def options() -> list[str]:
             cell = cells.parse_cell(name if package == "methods" else f"source_only+{name}")
             place = "options" if package == "methods" else f"{SEAMS[package]}_options"
             found = flat(cell[place], f"{place}.")
-            rows += [(f"`{name}`", f"`{key}`", code(value)) for key, value in sorted(found.items())]
-        parts.append(f"## Options of {package} {{#{package}}}\n\n" + table(rows, package, "key", "default"))
+            kind = names.resolve(name, package)
+            rows += [
+                (f"`{name}`", f"`{key}`", code(value), meaning(kind, key.partition(".")[2]))
+                for key, value in sorted(found.items())
+            ]
+        head = (package, "key", "default", "meaning")
+        parts.append(f"## Options of {package} {{#{package}}}\n\n" + table(rows, *head))
     return parts
 
 

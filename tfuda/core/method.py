@@ -49,14 +49,14 @@ class Method(Segmented):
         chosen: values of options, which `options()` lists.
     """
 
-    trade_offs = {"task": 1.0}  # every term's factor: a number, or a name in schedules.NAMED
+    trade_offs = {  # every term's factor: a number, or a name in schedules.NAMED
+        "task": 1.0,  # factor on the cross-entropy of the labelled images
+    }
     steps = 1000  # where training ends; ramps and learning rates count on it
     segment = 100  # steps between two calls of `refresh`: one Keras epoch
     passes: tuple = ()  # streams that share a forward pass: (("source", "target"),); () for one each
-    pada = (
-        False  # weigh source images by how much of their class the target seems to have: tfuda/core/pada_weights.py
-    )
-    pada_temperature = 0.1
+    pada = False  # weigh source images by how much of their class the target seems to have (core/pada_weights.py)
+    pada_temperature = 0.1  # of the softmax over classes in those weights
     sure = 0.0  # target images below this confidence have no class for the sampler
     on_nan = "stop"  # or "skip": tfuda/core/nonfinite.py
     ramp_steps = 0  # the reversal ramp's horizon; 0 for `steps`, 10000 for CDAN's, HDA's and GVB's code

@@ -26,7 +26,7 @@ class ADDA(Taught, DANN):
     """Move the target's features towards the teacher's features of the source."""
 
     trade_offs = {name: value for name, value in DANN.trade_offs.items() if name != "task"}
-    copy = True  # start as M_s
+    copy = True  # True: the network starts as the source network, M_s
 
     stages = ("teacher",)
     refuses = ("shots",)

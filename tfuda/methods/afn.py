@@ -65,13 +65,17 @@ class Embedding(keras.layers.Layer):
 class AFN(Method):
     """Let the feature norms of both domains grow, without a discriminator."""
 
-    trade_offs = {"task": 1.0, "norm": 0.05, "entropy": 0.0}
-    step_size = 1.0  # SAFN; 0.3 for VisDA
-    hard = False  # HAFN
-    radius = 25.0
-    warmup = 0  # steps in which the target does not count
-    blocks = 1
-    dropout = 0.5
+    trade_offs = {
+        "task": 1.0,  # factor on the cross-entropy of the labelled images
+        "norm": 0.05,  # factor on the loss of the feature norms
+        "entropy": 0.0,  # factor on the entropy of predictions on the target
+    }
+    step_size = 1.0  # by which every norm is to grow in a step (SAFN); 0.3 for VisDA
+    hard = False  # True: HAFN, where the mean norm goes to `radius`
+    radius = 25.0  # norm that HAFN aims at
+    warmup = 0  # first steps, in which the target does not count
+    blocks = 1  # blocks of linear layer, batch norm, ReLU and dropout in the bottleneck
+    dropout = 0.5  # of each block
 
     reads = ("norms",)  # which ToAlign preserves
 

@@ -24,7 +24,7 @@ class CDAN(DANN):
 
     epsilon = 0.0
     initial = "xavier"
-    randomized = 0
+    randomized = 0  # size of a random map that stands for features ⊗ predictions; 0 for the whole product
 
     reads = ("features", "logits")
 

@@ -48,16 +48,20 @@ class DAAA(Taught):
     Streams source_as_target and target carry `pair`, their image as source; target_as_source its real image.
     """
 
-    trade_offs = {"task": 1.0, "attention": 0.1, "expectation": 1.0}
-    parts = "source+source_as_target+target+target_as_source"
-    at = "layers"
-    pooling = "squares"
-    distance = "l2"
-    threshold = 0.95
-    lagging = True
-    same_crop = False
-    restart = True
-    wait = True
+    trade_offs = {
+        "task": 1.0,  # factor on the cross-entropy of the labelled images
+        "attention": 0.1,  # factor on the distance to the source network's attention
+        "expectation": 1.0,  # factor on the cross-entropy with the target's posteriors
+    }
+    parts = "source+source_as_target+target+target_as_source"  # streams that train the network
+    at = "layers"  # where attention is compared: layers (every activation), blocks or stages
+    pooling = "squares"  # what the channels of a map become: their sum of squares or of absolute values, or max
+    distance = "l2"  # between two attentions: l2, l2_eps, l2sq, l1, mmd or jmmd
+    threshold = 0.95  # least confidence at which a posterior counts
+    lagging = True  # True: posteriors are those of the last refresh; False: of the network at this step
+    same_crop = False  # True: a lagging copy of the network sees the training crop, for its posterior
+    restart = True  # True: the learning rate starts anew in every segment
+    wait = True  # True: no posteriors before the first refresh; False: those of the network as it starts
 
     shares = {"source": 0.35, "source_as_target": 0.15, "target": 0.35, "target_as_source": 0.15}
     settings = {"passes": "joint", "batch": 60, "batches.source": 0}  # 60 images of all streams together

@@ -18,8 +18,11 @@ from tfuda.methods.shared import mmd
 class DAN(Method):
     """Pull the means of both domains' features together in a kernel's space."""
 
-    trade_offs = {"task": 1.0, "discrepancy": 1.0}
-    estimator = "linear"
+    trade_offs = {
+        "task": 1.0,  # factor on the cross-entropy of the labelled images
+        "discrepancy": 1.0,  # factor on the discrepancy of the domains
+    }
+    estimator = "linear"  # pairs in the discrepancy: quad for all, linear for as many as images
 
     reads: tuple[str, ...] = ("features",)
     refuses = ("pada",)

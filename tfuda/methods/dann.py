@@ -33,17 +33,24 @@ from tfuda.networks import discriminators
 class DANN(Method):
     """Train features against a domain discriminator that reads the features."""
 
-    trade_offs = {"task": 1.0, "domain": 1.0, "discriminator": 0.0}  # the last reports the discriminator's accuracy
-    domains = {"source": 1, "target": 0}
+    trade_offs = {
+        "task": 1.0,  # factor on the cross-entropy of the labelled images
+        "domain": 1.0,  # factor on the adversarial loss
+        "discriminator": 0.0,  # 0: the discriminator's accuracy is reported, and is no part of the loss
+    }
+    domains = {  # what the discriminator is to answer for each stream
+        "source": 1,  # domain label of source images
+        "target": 0,  # domain label of target images
+    }
     width = 1  # outputs of the discriminator: 1 for a sigmoid, n for a softmax over n domains
-    scale = 0.5
-    entropic = False
-    epsilon = 1e-8
-    hidden = 1024
-    dropout = 0.5
-    initial = "kaiming"
-    ramp_ahead = 0
-    ramp_loss = False
+    scale = 0.5  # factor on the sum of the domains' losses: 0.5 for their mean, 1 for the sum
+    entropic = False  # True: images that the network is sure of count more in the adversarial loss
+    epsilon = 1e-8  # added to probabilities inside the logarithm; 0 for the exact logarithm
+    hidden = 1024  # units of the discriminator's hidden layers
+    dropout = 0.5  # of the discriminator's hidden layers
+    initial = "kaiming"  # initial weights of the discriminator: kaiming or xavier
+    ramp_ahead = 0  # steps by which the discriminator's ramp is ahead; 1 in CDAN's, HDA's and GVB's code
+    ramp_loss = False  # True: the ramp multiplies the adversarial loss for the discriminator too
 
     reads: tuple[str, ...] = ("features",)
 

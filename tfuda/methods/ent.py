@@ -19,10 +19,13 @@ from tfuda.networks.heads import CosineHead
 class ENT(Method):
     """Minimise the entropy of predictions on the target."""
 
-    trade_offs = {"task": 1.0, "entropy": 0.1}
-    hidden = 512
-    temperature = 0.05
-    alternating = True
+    trade_offs = {
+        "task": 1.0,  # factor on the cross-entropy of the labelled images
+        "entropy": 0.1,  # factor on the entropy of predictions on the target
+    }
+    hidden = 512  # units of the linear layer before the cosines; 0 for none
+    temperature = 0.05  # that divides the cosines
+    alternating = True  # True: one update on labelled images, then one on the target; False: one on the sum
 
     _combine = staticmethod(turns)
 

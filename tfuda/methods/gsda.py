@@ -43,20 +43,30 @@ class GSDA(Method):
     """Synchronise the gradients of a bank of discriminators."""
 
     trade_offs = {
-        **dict.fromkeys(("task", "domain", "groups", "classes", "synchrony"), 1.0),
-        "entropy": 0.02,
-        **dict.fromkeys(("discriminator", "domain_norm", "groups_norm", "classes_norm"), 0.0),  # to look at
+        "task": 1.0,  # factor on the cross-entropy of the labelled images
+        "domain": 1.0,  # factor on the loss of the discriminator of both domains
+        "groups": 1.0,  # factor on the losses of the groups' discriminators
+        "classes": 1.0,  # factor on the losses of the classes' discriminators
+        "synchrony": 1.0,  # factor on L_syn, the differences of the levels' gradients
+        "entropy": 0.02,  # factor on the entropy of predictions on the target
+        "discriminator": 0.0,  # 0: the accuracy of the domains' discriminator is reported, and is no part of the loss
+        "domain_norm": 0.0,  # 0: the norm of the domain's gradients is reported
+        "groups_norm": 0.0,  # 0: the norm of the groups' gradients is reported
+        "classes_norm": 0.0,  # 0: the norm of the classes' gradients is reported
     }
-    domains = {"source": 1, "target": 0}
-    levels = "domain+classes+groups"
-    synchronised = True
-    groups = 0
-    overlap = 0
-    hidden = 256
-    dropout = 0.0
-    activation = "relu"
-    initial = "kaiming"
-    detached = True
+    domains = {  # what a discriminator is to answer for each stream
+        "source": 1,  # domain label of source images
+        "target": 0,  # domain label of target images
+    }
+    levels = "domain+classes+groups"  # levels whose losses count
+    synchronised = True  # False: no L_syn
+    groups = 0  # groups of classes; 0 for one for every five classes
+    overlap = 0  # classes that each group has beside its own
+    hidden = 256  # units of each discriminator's hidden layers
+    dropout = 0.0  # of each discriminator's hidden layers
+    activation = "relu"  # of each discriminator's hidden layers
+    initial = "kaiming"  # initial weights of the discriminators: kaiming or xavier
+    detached = True  # True: predictions on the target are constants in the weights; False: gradients flow
     sure = 0.9
 
     reads = ("features",)

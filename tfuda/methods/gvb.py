@@ -39,7 +39,11 @@ from tfuda.networks.heads import HeuristicHead
 class GVB(HDA):
     """Train DANNP with a bridge subtracted in generator and discriminator, and shrink both bridges."""
 
-    trade_offs = {**DANNP.trade_offs, "generator_bridge": 1.0, "discriminator_bridge": 1.0}
+    trade_offs = {
+        **DANNP.trade_offs,
+        "generator_bridge": 1.0,  # factor on the size of the generator's bridge
+        "discriminator_bridge": 1.0,  # factor on the size of the discriminator's bridge
+    }
 
     @classmethod
     def head(cls, classes, options=None):

@@ -68,13 +68,16 @@ def two_way_setting(labelled: bool) -> Setting:
 class HDA(DANNP):
     """Train DANNP with a head whose logits are a difference, and shrink the heuristic."""
 
-    trade_offs = {**DANNP.trade_offs, "heuristic": 1.0}
-    two_way = False
-    pooled = False
-    domains: dict[str, int] = {}
-    width = 0
-    scale = -1.0
-    strength = -1.0
+    trade_offs = {
+        **DANNP.trade_offs,
+        "heuristic": 1.0,  # factor on the loss of the heuristic
+    }
+    two_way = False  # True: several sources are one domain
+    pooled = False  # True: one mean over the images of all streams, in place of the scaled sum over streams
+    domains: dict[str, int] = {}  # domain label of each stream; {} for the table's in tfuda/methods/hda.py
+    width = 0  # outputs of the discriminator; 0 for the table's
+    scale = -1.0  # factor on the sum of the domains' losses; -1 for the table's
+    strength = -1.0  # factor on mean |z| of heuristic or bridge; -1 for the table's
 
     @classmethod
     def head(cls, classes, options=None):

@@ -24,7 +24,12 @@ from tfuda.networks import discriminators
 class IWAN(DANN):
     """Weigh source images for the second discriminator by the verdicts of a first one."""
 
-    trade_offs = {**DANN.trade_offs, "domain": 3.0, "teller": 4.5, "entropy": 0.1}
+    trade_offs = {
+        **DANN.trade_offs,
+        "domain": 3.0,  # factor on the adversarial loss
+        "teller": 4.5,  # factor on the loss of the first discriminator, whose verdicts are the weights
+        "entropy": 0.1,  # factor on the entropy of predictions on the target
+    }
     epsilon = 0.0
 
     def make(self, probe):

@@ -29,8 +29,8 @@ class JAN(DAN):
     """Pull the joint distributions of features and class probabilities together."""
 
     estimator = "quad"
-    adversarial = False
-    theta_rate = 0.1
+    adversarial = False  # True: JAN-A, where linear maps learn to make the discrepancy larger
+    theta_rate = 0.1  # factor on the gradient of those maps
 
     reads = ("features", "logits")
 

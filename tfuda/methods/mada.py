@@ -25,7 +25,7 @@ class MADA(DANN):
 
     epsilon = 0.0
     hidden = 256
-    detached = True
+    detached = True  # True: predictions are constants in the views; False: gradients flow
 
     reads = ("features", "logits")
 

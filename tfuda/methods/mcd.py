@@ -57,12 +57,16 @@ def absence(logits: tf.Tensor) -> tf.Tensor:
 class MCD(Method):
     """Train two heads to disagree on target images far from the source, and the backbone to reduce that."""
 
-    trade_offs = {"task": 1.0, "balance": 0.01, "discrepancy": 10.0}
-    hidden = 1024
-    depth = 2
-    dropout = 0.5
-    initial = "kaiming"
-    turns_of_backbone = 4
+    trade_offs = {
+        "task": 1.0,  # factor on the cross-entropy of both heads on the labelled images
+        "balance": 0.01,  # factor on the loss that wants every class among the predictions
+        "discrepancy": 10.0,  # factor on the difference of both heads' predictions on the target
+    }
+    hidden = 1024  # units of the heads' hidden layers
+    depth = 2  # hidden layers of each head
+    dropout = 0.5  # of the heads
+    initial = "kaiming"  # initial weights of the heads: kaiming or xavier
+    turns_of_backbone = 4  # updates of the backbone in a step
 
     _combine = staticmethod(turns)
 

@@ -32,11 +32,14 @@ def denial(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 class MDD(Method):
     """Train a second classifier to differ from the first on the target alone."""
 
-    trade_offs = {"task": 1.0, "margin": 1.0}
-    margin = 4.0
-    hidden = 1024
-    dropout = 0.5
-    initial = "xavier"
+    trade_offs = {
+        "task": 1.0,  # factor on the cross-entropy of the labelled images
+        "margin": 1.0,  # factor on the disparity of the domains
+    }
+    margin = 4.0  # γ, factor on the source's part of the disparity
+    hidden = 1024  # units of the hidden layer of head and adversary
+    dropout = 0.5  # of head and adversary
+    initial = "xavier"  # initial weights of head and adversary: kaiming or xavier
     ramp_height = 0.1
 
     reads = ("features",)

@@ -23,7 +23,10 @@ from tfuda.methods.ent import ENT
 class MME(ENT):
     """Move prototypes to the target, and features to the prototypes."""
 
-    trade_offs = {"task": 1.0, "minimax": 0.1}
+    trade_offs = {
+        "task": 1.0,  # factor on the cross-entropy of the labelled images
+        "minimax": 0.1,  # factor on the entropy that the head raises and the backbone lowers
+    }
 
     def align(self, batch, outputs):
         logits = self.network.head.against(outputs["target"].features)

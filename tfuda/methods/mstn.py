@@ -59,14 +59,19 @@ def together(a: tf.Tensor, b: tf.Tensor, reduction: str = "class") -> tf.Tensor:
 class MSTN(DANN):
     """Train DANN, and pull the centroids of each class together."""
 
-    trade_offs = {**DANN.trade_offs, "domain": 0.1, "semantic": 1.0, "apart": 1.0}
+    trade_offs = {
+        **DANN.trade_offs,
+        "domain": 0.1,  # factor on the adversarial loss
+        "semantic": 1.0,  # factor on the distance of each class's centroids, and on Θ_st and Θ_tt
+        "apart": 1.0,  # factor on Θ_ss, the cosines of the source's centroids of different classes
+    }
     scale = 1.0
     epsilon = 0.0
-    keep = 0.7  # of a centroid in a step
-    absent = "decay"
-    reduction = "mean"
-    between = False
-    ramp_apart = False
+    keep = 0.7  # share of the old centroid in a step
+    absent = "decay"  # centroid of a class that the batch lacks: decay moves it towards 0, keep keeps it
+    reduction = "mean"  # of the centroids' distances: mean, class (mean over classes of whole squares) or sum
+    between = False  # True: centroids of different classes are pushed apart (Θ)
+    ramp_apart = False  # True: the ramp multiplies Θ_ss too
 
     def make(self, probe):
         super().make(probe)

@@ -38,7 +38,13 @@ def share_of(logits: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
 class SymNets(Method):
     """Train two classifiers, and a backbone from whose features they cannot tell the domains apart."""
 
-    trade_offs = {"head": 1.0, "sides": 1.0, "task": 1.0, "domain": 1.0, "entropy": 1.0}
+    trade_offs = {
+        "head": 1.0,  # factor on the heads' cross-entropy on the labelled images
+        "sides": 1.0,  # factor on the heads' loss of telling the domains apart
+        "task": 1.0,  # factor on the backbone's cross-entropy on the labelled images
+        "domain": 1.0,  # factor on the backbone's loss of making the domains alike
+        "entropy": 1.0,  # factor on the entropy of predictions on the target
+    }
 
     @classmethod
     def head(cls, classes, options=None):

@@ -40,13 +40,17 @@ SCOPES = ("local", "global", "local+global")
 class TADA(DANN):
     """Train DANN behind attention to regions, with an entropy that attends to images."""
 
-    trade_offs = {**DANN.trade_offs, "local": 1.0, "entropy": 0.1}
+    trade_offs = {
+        **DANN.trade_offs,
+        "local": 1.0,  # factor on the adversarial loss of the regions
+        "entropy": 0.1,  # factor on the entropy of predictions on all images
+    }
     epsilon = 0.0
-    scope = "local+global"
-    weight = "one_minus_entropy"
-    detached = True
-    shared = False
-    region_hidden = 256
+    scope = "local+global"  # attention by regions (local), of whole images in the entropy (global), or both
+    weight = "one_minus_entropy"  # attention of a region: one_minus_entropy of its verdict, or entropy
+    detached = True  # True: attention is a constant; False: gradients flow
+    shared = False  # True: one discriminator for all regions
+    region_hidden = 256  # units of the regions' discriminators
 
     @classmethod
     def attention(cls, options):

@@ -35,7 +35,11 @@ def nuclear_norm(x: tf.Tensor):
 
 @dataclasses.dataclass(frozen=True)
 class BNM:
-    """Make predictions on the target confident and diverse."""
+    """Make predictions on the target confident and diverse.
+
+    Args:
+        trade_off: factor on the negative nuclear norm.
+    """
 
     stands_on: ClassVar[str] = "source_only"
 

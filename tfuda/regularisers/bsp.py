@@ -39,7 +39,12 @@ def largest_squares(x: tf.Tensor, count: int = 1) -> tf.Tensor:
 
 @dataclasses.dataclass(frozen=True)
 class BSP:
-    """Penalise the `count` largest singular values of each domain's features."""
+    """Penalise the `count` largest singular values of each domain's features.
+
+    Args:
+        trade_off: factor on the sum of their squares.
+        count: k, how many singular values of each domain.
+    """
 
     stands_on: ClassVar[str] = "dann"
 

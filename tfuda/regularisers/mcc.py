@@ -31,7 +31,12 @@ def confusion(logits: tf.Tensor, temperature: float) -> tf.Tensor:
 
 @dataclasses.dataclass(frozen=True)
 class MCC:
-    """Minimise the confusion of classes on the target."""
+    """Minimise the confusion of classes on the target.
+
+    Args:
+        trade_off: factor on the confusion.
+        temperature: T, which divides the logits.
+    """
 
     stands_on: ClassVar[str] = "source_only"
 
