@@ -49,8 +49,8 @@ def attributes(kind: Any) -> dict[str, str]:
         entries = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", inside, re.MULTILINE)
         return {name: " ".join(said.split()).rstrip(".") for name, said in entries}
     source = textwrap.dedent(inspect.getsource(kind))
-    body = ast.parse(source).body[0].body
-    return _beside(source, [node for node in body if isinstance(node, ast.Assign | ast.AnnAssign)])
+    whole = next(node for node in ast.parse(source).body if isinstance(node, ast.ClassDef))
+    return _beside(source, [node for node in whole.body if isinstance(node, ast.Assign | ast.AnnAssign)])
 
 
 def meaning(kind: Any, key: str) -> str:
