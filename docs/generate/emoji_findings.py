@@ -1,4 +1,4 @@
-"""Write the numbers of docs/emoji-findings.md, docs/adapt.md and README.md from the files in docs/results/emoji.
+"""Write the numbers of emoji-findings, adapt, choosing and README from the files in docs/results/emoji.
 
 python docs/generate/emoji_findings.py
 """
@@ -17,7 +17,8 @@ from tfuda.studies import significance
 
 DOCS = pathlib.Path(__file__).parents[1]
 RESULTS = DOCS / "results" / "emoji"
-PAGE, ADAPT, README = DOCS / "emoji-findings.md", DOCS / "adapt.md", DOCS.parent / "README.md"
+PAGE, ADAPT, CHOOSING = DOCS / "emoji-findings.md", DOCS / "adapt.md", DOCS / "choosing.md"
+README = DOCS.parent / "README.md"
 START, END = "<!-- emoji table: written by docs/generate/emoji_findings.py -->", "<!-- end of the emoji table -->"
 BASE = "source_only"
 HEAD = "| method | average of 9 | of 7 | gain over source-only | p | p, Holm |"
@@ -182,7 +183,13 @@ def adapt_page(text: str) -> str:
     return replaced(text, "\n".join([START, "", *choice_lines(), "", *estimates, "", END]))
 
 
-PAGES = {README: lambda text: replaced(text, section()), PAGE: page, ADAPT: adapt_page}
+def choosing_page(text: str) -> str:
+    """Return docs/choosing.md with the table of validators written anew."""
+    lines = (RESULTS / "validators.md").read_text("utf-8").strip()
+    return replaced(text, "\n".join([START, "", lines, "", END]))
+
+
+PAGES = {CHOOSING: choosing_page, README: lambda text: replaced(text, section()), PAGE: page, ADAPT: adapt_page}
 
 
 if __name__ == "__main__":
