@@ -2,6 +2,7 @@
 
 import importlib.util
 import pathlib
+import sys
 import types
 import xml.etree.ElementTree
 
@@ -14,6 +15,7 @@ from tfuda.regularisers.mcc import MCC
 from tfuda.studies.adaptation import outcome
 
 DOCS = pathlib.Path(__file__).parent.parent / "docs"
+sys.path.insert(0, str(DOCS / "generate"))  # one script reads another
 
 
 def script(name: str) -> types.ModuleType:
@@ -25,6 +27,7 @@ def script(name: str) -> types.ModuleType:
 
 
 settings, architecture, emoji = script("settings"), script("architecture"), script("emoji_findings")
+toalign = script("toalign_findings")
 
 
 def test_the_page_of_settings_is_up_to_date():
@@ -55,6 +58,12 @@ def test_an_option_has_the_meaning_of_the_nearest_class_that_says_one():
 def test_the_numbers_on_emoji_are_those_of_the_results(path):
     text = path.read_text("utf-8")
     assert emoji.START in text and emoji.PAGES[path](text) == text, "run python docs/generate/emoji_findings.py"
+
+
+def test_the_gain_of_toalign_is_that_of_the_results():
+    text = emoji.PAGE.read_text("utf-8")
+    assert toalign.START in text and toalign.page(text) == text, "run python docs/generate/toalign_findings.py"
+    assert toalign.PICTURE.stat().st_size > 10_000
 
 
 def test_the_calibration_table_is_what_was_estimated():

@@ -32,9 +32,9 @@ REACH = 2.3  # standard errors of a mean over nine tasks that p < 0.05 needs
 ALIKE = ("O-L", "L-O")  # L is O without its fills
 
 
-def rows() -> list[dict[str, str]]:
-    """Return the rows of results.csv."""
-    with open(RESULTS / "results.csv", encoding="utf-8", newline="") as file:
+def rows(folder: str = "") -> list[dict[str, str]]:
+    """Return the rows of results.csv in a folder of docs/results/emoji."""
+    with open(RESULTS / folder / "results.csv", encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 

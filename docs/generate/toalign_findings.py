@@ -1,0 +1,76 @@
+"""Write what ToAlign gains on emoji, by bottleneck and ramp, into docs/emoji-findings.md, with its picture.
+
+python docs/generate/toalign_findings.py
+"""
+
+from __future__ import annotations
+
+import statistics
+
+import emoji_findings as findings
+
+from tfuda import figure_style
+from tfuda.configs import emoji
+from tfuda.studies import significance
+
+START = "<!-- ToAlign's table: written by docs/generate/toalign_findings.py -->"
+END = "<!-- end of ToAlign's table -->"
+PICTURE = findings.DOCS / "images" / "emoji_toalign.png"
+VARIANTS = {  # title: folder below docs/results/emoji, base
+    "DANNP": ("", "dannp"),
+    "HDA": ("", "hda"),
+    "DANNP, linear bottleneck": ("linear", "dannp"),
+    "DANNP, reversal over 3000 steps": ("ramp", "dannp"),
+}
+
+
+def accuracies(folder: str) -> dict[str, dict[str, float]]:
+    """Return {cell: {task: %}} of a folder of results; {} where it is not there."""
+    return findings.by_task(findings.rows(folder)) if (findings.RESULTS / folder / "results.csv").is_file() else {}
+
+
+def gains(folder: str, base: str) -> dict[str, tuple[float, float]]:
+    """Return {task: (% of the base, % with ToAlign)} of the untuned tasks; {} where they were not run."""
+    found = accuracies(folder)
+    low, high = found.get(base, {}), found.get(f"{base}+toalign", {})
+    return {task: (low[task], high[task]) for task in emoji.TASKS["untuned"] if task in low and task in high}
+
+
+def table() -> list[str]:
+    """Return the table: a line for each variant."""
+    lines = ["| base | average | with ToAlign | gain | p | worst task |", "|---|---:|---:|---:|---:|---:|"]
+    for title, place in VARIANTS.items():
+        if not (found := gains(*place)):
+            continue
+        each = [high - low for low, high in found.values()]
+        low, high = (statistics.fmean(column) for column in zip(*found.values(), strict=True))
+        gain, error = findings.mean_and_error(each)
+        p = significance.sign_flip(each)
+        lines.append(f"| {title} | {low:.1f} | {high:.1f} | {gain:+.1f} ± {error:.1f} | {p:.3f} | {min(each):+.1f} |")
+    return lines
+
+
+def draw() -> None:
+    """Draw the gain of every task above source-only's accuracy there."""
+    plain = accuracies("")[findings.BASE]
+    with figure_style.page(PICTURE, 5.6, 3.2) as figure:
+        axes = figure.subplots()
+        axes.axhline(0, color="#999999", linewidth=0.8)
+        for (title, place), colour, mark in zip(VARIANTS.items(), figure_style.PALETTE, "osD^", strict=False):
+            if found := gains(*place):
+                x, y = [plain[task] for task in found], [high - low for low, high in found.values()]
+                axes.plot(x, y, mark, color=colour, label=title, markersize=5)
+        axes.set_xlabel("source-only's target accuracy, %")
+        axes.set_ylabel("gain by ToAlign, points")
+        axes.legend()
+
+
+def page(text: str) -> str:
+    """Return docs/emoji-findings.md with ToAlign's table written anew."""
+    before, _, rest = text.partition(START)
+    return before + "\n".join([START, "", *table(), "", END]) + rest.partition(END)[2]
+
+
+if __name__ == "__main__":
+    findings.PAGE.write_text(page(findings.PAGE.read_text("utf-8")), "utf-8")
+    draw()
