@@ -14,7 +14,8 @@ import pytest
 import tensorflow as tf
 import tiny
 from commands import command, train_words
-from tensorflow.python.framework.ops import gradient_registry
+
+from tfuda.core import tensorflow_private
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
@@ -66,10 +67,8 @@ def pytest_collection_finish():
 def tidy():
     """Forget what a module traced: TensorFlow keeps the gradient of every tf.custom_gradient, and so the graph."""
     yield
-    for name in [name for name in gradient_registry.list() if name.startswith("CustomGradient-")]:
-        del gradient_registry._registry[name]
     keras.backend.clear_session()
-    gc.collect()
+    tensorflow_private.forget(tensorflow_private.kept_gradients())
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import os
 from ml_collections import ConfigDict
 
 from tfuda.atomic_files import write_whole
+from tfuda.core import tensorflow_private
 from tfuda.core.method import Method
 from tfuda.data.tasks import Task
 from tfuda.distributed import multi_host
@@ -21,6 +22,7 @@ from tfuda.experiment.workdir import CHECKPOINTS, SELECTED, Workdir, make_paths_
 from tfuda.names import PARTS, SEAMS
 
 
+@tensorflow_private.forgetting()
 def train_run(
     config: ConfigDict,
     workdir: Workdir,
