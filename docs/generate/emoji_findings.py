@@ -13,7 +13,7 @@ import statistics
 from collections.abc import Sequence
 
 from tfuda.configs import emoji
-from tfuda.studies import significance
+from tfuda.studies import choices_study, significance
 
 DOCS = pathlib.Path(__file__).parents[1]
 RESULTS = DOCS / "results" / "emoji"
@@ -127,31 +127,34 @@ def compared(values: dict[str, dict[str, float]], one: str, other: str) -> str:
 
 
 def choice_lines() -> list[str]:
-    """Return what `tfuda adapt` would have chosen on every task, as Markdown."""
-    with open(RESULTS / "choices.csv", encoding="utf-8", newline="") as file:
-        found = list(csv.DictReader(file))
+    """Return what `tfuda adapt` would have chosen, by variant and by task, as Markdown."""
+    found = choices_study.read(RESULTS / "choices.csv")
     lines = [
-        "| task | seed | chosen | target accuracy | source-only | best of the five |",
-        "|---|---:|---|---:|---:|---:|",
-    ]
-    gains: list[float] = []
-    best: list[float] = []
-    for row in found:
-        own, plain, top = (100 * float(row[key]) for key in ("accuracy", "source_only", "best_accuracy"))
-        name = row["task"] + " (tuned)" * (row["task"] in emoji.TUNED)
-        lines.append(
-            f"| {name} | {row['seed']} | `{row['chosen']}` | {own:.1f} | {plain:.1f} | {top:.1f} `{row['best']}` |"
-        )
-        if row["task"] not in emoji.TUNED:
-            gains, best = [*gains, own - plain], [*best, top - plain]
-    below = sum(gain < -1 for gain in gains)
-    share = 100 * sum(gains) / sum(best)
-    return [
-        f"Of {len(gains)} untuned runs, {below} end more than one point below source-only; the smallest gain is "
-        f"{min(gains):+.1f} points. On average the chosen method gains {statistics.fmean(gains):.1f} points, "
-        f"{share:.0f} % of what the best of the five gains.",
+        "Untuned tasks, in points:",
         "",
-        *lines,
+        *choices_study.summary([one for one in found if one.task not in emoji.TUNED]),
+        "",
+        "All tasks, means over seeds:",
+        "",
+        "| variant | task | seeds | chosen | target accuracy | source-only | best of the five |",
+        "|---|---|---:|---|---:|---:|---:|",
+    ]
+    for variant, task in dict.fromkeys((one.variant, one.task) for one in found):
+        own = [one for one in found if (one.variant, one.task) == (variant, task)]
+        names = ", ".join(f"`{name}`" for name in dict.fromkeys(one.chosen for one in own))
+        columns = zip(*((one.accuracy, one.source_only, one.best_accuracy) for one in own), strict=True)
+        numbers = " | ".join(f"{100 * statistics.fmean(column):.1f}" for column in columns)
+        name = task + " (tuned)" * (task in emoji.TUNED)
+        lines.append(f"| {variant} | {name} | {len(own)} | {names} | {numbers} |")
+    return lines
+
+
+def confidence_lines() -> list[str]:
+    """Return the calibration errors of the emoji's runs, as Markdown."""
+    return [
+        "Expected calibration error on target labels, in points, mean over runs, before and after each temperature:",
+        "",
+        *(RESULTS / "ece.md").read_text("utf-8").splitlines(),
     ]
 
 
@@ -180,7 +183,8 @@ def page(text: str) -> str:
 def adapt_page(text: str) -> str:
     """Return docs/adapt.md with what was chosen and estimated written anew."""
     estimates = (RESULTS / "estimates.md").read_text("utf-8").splitlines()
-    return replaced(text, "\n".join([START, "", *choice_lines(), "", *estimates, "", END]))
+    lines = [START, "", *choice_lines(), "", *estimates, "", *confidence_lines(), "", END]
+    return replaced(text, "\n".join(lines))
 
 
 def choosing_page(text: str) -> str:

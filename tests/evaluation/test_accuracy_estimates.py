@@ -151,3 +151,18 @@ def test_no_estimate_takes_target_labels():
     ]
     named = {name for of in functions for name in inspect.signature(of).parameters if "label" in name}
     assert named == {"source_labels", "labels"}  # the latter beside weights of the held-out source
+
+
+def test_weights_from_logits_favour_what_resembles_the_target():
+    """The target is of the source's first class alone, so the ratio is high there."""
+    labels = np.arange(400) % 2
+    logits = 4 * np.eye(2)[labels] + RNG.normal(size=[400, 2])
+    w = importance.ratio_of_logits(logits, logits[labels == 0] + 0.1)
+    assert w.mean() == pytest.approx(1) and w[labels == 0].mean() > 5 * w[labels == 1].mean()
+    np.testing.assert_array_equal(importance.ratio_of_logits(logits[:3], logits), 1)
+
+
+def test_no_weight_is_above_the_cap():
+    w = importance.capped(np.array([1.0] * 99 + [1e6]), 10)
+    assert w.mean() == pytest.approx(1)
+    assert w[-1] / w[0] == pytest.approx(10 * (99 + 1e6) / 100)

@@ -11,7 +11,7 @@ https://arxiv.org/abs/2007.08259):
     T = argmin sum w (-log p_y) / sum w,    w = p(target | f) / p(source | f) N_source / N_target
 
 Departures: the loss is the likelihood, where CPCS has Brier's score and TransCal the calibration error with a control
-variate. The ratio is `importance.ratio` on the network's features.
+variate. The ratio is that of logits in place of features, capped (`importance.ratio_of_logits`).
 
 Expected calibration error (Naeini et al., AAAI 2015), over bins of equal width of the confidence:
 

@@ -15,6 +15,7 @@ the same way as the network in question, because a choice by estimates prefers t
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -70,8 +71,8 @@ def fit_combination(rows: Sequence[Row], names: Sequence[str]) -> Combination:
     equal = np.full(len(names), 1 / max(len(names), 1))
     if not rows or not names:
         return Combination((*names,), equal, 0.0)
-    counts = [sum(other.task == row.task for other in rows) for row in rows]
-    share = 1 / np.array(counts, float)  # [R], so that every task weighs 1
+    counts = Counter(row.task for row in rows)
+    share = np.array([1 / counts[row.task] for row in rows])  # [R], so that every task weighs 1
     x = np.array([[row.estimates[name] for name in names] for row in rows], float)  # [R, J]
     z = np.array([row.truth for row in rows]) - x @ equal  # what the mean of the estimates misses, [R]
     middle, level = share @ x / share.sum(), share @ z / share.sum()

@@ -1,6 +1,7 @@
 """Estimate the risk on the target from held-out source images, weighted by how much they resemble the target.
 
 w       p(target | f) / p(source | f) N_source / N_target        f features, by a logistic regression
+capped  min(w / mean w, CAP), then divided by its mean           self-normalised: the weights have mean 1
 iwcv    mean w l                                                 l losses of the held-out source images
 dev     mean w l + eta (mean w - 1),  eta = -cov(w l, w) / var w
 """
@@ -12,6 +13,7 @@ import warnings
 import numpy as np
 
 MOST = 2000  # evenly spaced images for the classifier between domains, and for pairwise similarities
+CAP = 10.0  # times the mean weight: of a hundred held-out images, one counts for ten at most
 DECAYS = (1e-3, 1e-2, 1e-1, 1.0)  # of the classifier between domains, for each image
 
 
@@ -59,6 +61,31 @@ def ratio(train: np.ndarray, target: np.ndarray, held_out: np.ndarray) -> np.nda
     best = min(found, key=lambda one: one[:2])[2]
     score = best.decision_function((held_out.astype(np.float64) - mean) / spread)
     return np.exp(np.clip(score, -30, 30)) * len(train) / len(target)
+
+
+def capped(weights: np.ndarray, most: float = CAP) -> np.ndarray:
+    """Return weights [V] of mean 1, none of which was above `most` times the mean."""
+    cut = np.minimum(weights, most * weights.mean())
+    return cut / cut.mean()
+
+
+def ratio_of_logits(source_logits: np.ndarray, target_logits: np.ndarray) -> np.ndarray:
+    """Estimate the density ratio of held-out source images from logits alone, capped, with mean 1: [V].
+
+    What represents an image is its logits less their mean. Every other held-out image trains the classifier between
+    domains, which weighs the others, so no image is weighed by a classifier that has seen it.
+
+    Args:
+        source_logits: of held-out source images, [V, K].
+        target_logits: of target images, [N, K].
+    """
+    source, target = (x.astype(np.float64) - x.mean(1, keepdims=True) for x in (source_logits, target_logits))
+    weights, even = np.empty(len(source)), np.arange(len(source)) % 2 == 0
+    if len(source) < 4:
+        return np.ones(len(source))
+    for part in (even, ~even):
+        weights[part] = ratio(source[~part], target, source[part])
+    return capped(weights)
 
 
 def iwcv(weights: np.ndarray, losses: np.ndarray) -> float:

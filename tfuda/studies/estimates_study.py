@@ -2,20 +2,24 @@
 
     run/report.py --what=estimates --out=FOLDER RUNS...
 
-writes estimates.csv (a row of each run: the estimates, and the truth), choices.csv (what `tfuda adapt` would choose
-among the runs of a task and a seed), estimates.md (errors, and how often the 90 % interval holds the truth, with the
-run's own task left out) and estimates.png. Estimates read outputs.npz alone, so
-nothing is trained. The other runs of the same task and seed are the other networks that `gde` and `aline` ask for.
+It reads outputs.npz alone, so nothing is trained. The runs that count are those of the candidates of `tfuda adapt`,
+for each variant, task and seed that has all of them (tfuda/studies/labelled_runs.py). It writes:
+
+    estimates.csv      a row of each run: the estimates, and the truth; the form of adaptation/calibration.csv
+    estimates.md       errors, and how often the 90 % interval holds the truth, with the run's own task left out
+    estimates.png      the same as a picture
+    choices.csv, .md   what `tfuda adapt` would choose (choices_study.py)
+    ece.csv            calibration errors of every cell (calibration_study.py)
+
+`gde` and `aline` ask for other networks: those are the other candidates.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import json
-import os
 import pathlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,115 +27,97 @@ import numpy as np
 from tfuda import figure_style
 from tfuda.atomic_files import write_whole
 from tfuda.evaluation import accuracy_estimates, combined_estimate
-from tfuda.evaluation.combined_estimate import Row
-from tfuda.experiment.workdir import OUTPUTS
-from tfuda.studies.adaptation import choice
+from tfuda.evaluation.combined_estimate import Estimate, Row
+from tfuda.studies import calibration_study, choices_study
+from tfuda.studies.labelled_runs import VARIANTS, Group, Key, Run, complete, runs_below
 
-NAMES = tuple(name for name in accuracy_estimates.NAMES if name not in ("iwcv", "dev"))  # these need features
+NAMES = tuple(name for name in accuracy_estimates.NAMES if name not in ("iwcv", "dev"))
+WEIGHTED = "iwcv"  # shown beside the others, and no part of the combination
 
 
 class Seen(NamedTuple):
     """Hold a run: its place in the grid, its estimates, and its target accuracy in 0..1."""
 
+    variant: str
     task: str
-    cell: str
     seed: int
+    cell: str
     truth: float
     estimates: dict[str, float]
 
-    @property
-    def row(self) -> Row:
-        """Return the row for a calibration table."""
-        return Row(self.task, self.estimates, self.truth)
+    def row(self, names: Sequence[str] = NAMES) -> Row:
+        """Return the row for a calibration table; variants of a task are one task there."""
+        return Row(self.task, {name: self.estimates[name] for name in names}, self.truth)
 
 
-def runs_below(folders: Iterable[str | os.PathLike]) -> list[tuple[dict, pathlib.Path]]:
-    """Return (result, folder) of every finished run below some folders that kept its outputs."""
-    found = []
-    for folder in folders:
-        for path in sorted(pathlib.Path(folder).rglob("result.json")):
-            result = json.loads(path.read_text("utf-8"))
-            if "last" in result and (path.parent / OUTPUTS).is_file():
-                found.append((result, path.parent))
-    if not found:
-        raise ValueError(f"{', '.join(map(str, folders))}: no finished run with {OUTPUTS} and a labelled target")
-    return found
+def study(groups: Mapping[Key, Group]) -> list[Seen]:
+    """Return what was estimated of every run of some groups."""
+    return [
+        Seen(*key, cell, run.truth, estimated(run, group))
+        for key, group in groups.items()
+        for cell, run in group.items()
+    ]
 
 
-def grouped(folders: Iterable[str | os.PathLike]) -> dict[tuple[str, int], list[tuple[choice.Candidate, float]]]:
-    """Return {(task, seed): its candidates, each with its target accuracy in 0..1} of the runs below some folders."""
-    groups: dict[tuple, list] = {}
-    for result, folder in runs_below(folders):
-        cell = "+".join(filter(None, (result[part] for part in ("method", "weigher", "combiner", "regulariser"))))
-        one = choice.read_outputs(cell, folder / OUTPUTS)
-        groups.setdefault((result["task"], result["seed"]), []).append((one, result["last"]))
-    return groups
+def estimated(run: Run, group: Group) -> dict[str, float]:
+    """Return NAMES and WEIGHTED of a run, beside the other runs of its group."""
+    own = run.outputs.evidence._replace(weights=run.weights)
+    others = [other.outputs.evidence for other in group.values() if other is not run]
+    found = accuracy_estimates.estimates(own, others)
+    return {name: found[name] for name in (*NAMES, WEIGHTED)}
 
 
-def choices(groups: Mapping[tuple[str, int], Sequence[tuple[choice.Candidate, float]]]) -> str:
-    """Return the table of what `tfuda adapt` would choose, of the groups that have source_only, as CSV."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["task", "seed", "chosen", "accuracy", "source_only", "best", "best_accuracy"])
-    for (task, seed), members in groups.items():
-        truth = {one.name: accuracy for one, accuracy in members}
-        if choice.PLAIN in truth:
-            chosen, best = (
-                choice.choose(choice.scores([one for one, _ in members])),
-                max(truth, key=lambda n: truth[n]),
-            )
-            numbers = [f"{truth[name]:.4f}" for name in (chosen, choice.PLAIN, best)]
-            writer.writerow([task, seed, chosen, *numbers[:2], best, numbers[2]])
-    return out.getvalue()
-
-
-def study(folders: Iterable[str | os.PathLike]) -> list[Seen]:
-    """Return what was estimated of every run below some folders."""
-    found = []
-    for (task, seed), members in grouped(folders).items():
-        for one, truth in members:
-            others = [other.evidence for other, _ in members if other is not one]
-            estimates = accuracy_estimates.estimates(one.evidence, others)
-            found.append(Seen(task, one.name, seed, truth, {name: estimates[name] for name in NAMES}))
-    return found
-
-
-def held(found: Sequence[Seen]) -> list[tuple[Seen, combined_estimate.Estimate]]:
+def held(found: Sequence[Seen], names: Sequence[str] = NAMES) -> list[Estimate]:
     """Return the combined estimate of every run, by a fit without the run's own task."""
-    rows = [one.row for one in found]
-    return [(one, combined_estimate.estimate(one.estimates, rows, one.task)) for one in found]
+    rows = [one.row(names) for one in found]
+    return [combined_estimate.estimate(row.estimates, rows, row.task) for row in rows]
 
 
 def as_csv(found: Sequence[Seen]) -> str:
     """Return the table of runs."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["task", "cell", "seed", "truth", *NAMES])
+    writer.writerow(["variant", "task", "cell", "seed", "truth", *NAMES])
     for one in found:
         numbers = [f"{value:.4f}" for value in (one.truth, *(one.estimates[name] for name in NAMES))]
-        writer.writerow([one.task, one.cell, one.seed, *numbers])
+        writer.writerow([one.variant, one.task, one.cell, one.seed, *numbers])
     return out.getvalue()
 
 
-def summary(found: Sequence[Seen]) -> str:
-    """Return the errors of each estimate, and how the combined one does, as Markdown."""
+def errors(found: Sequence[Seen]) -> list[str]:
+    """Return the errors of each estimate, and of combinations, as lines of a Markdown table."""
     truth = np.array([one.truth for one in found])
+    columns = {name: [one.estimates[name] for one in found] for name in (*NAMES, WEIGHTED)}
+    columns["combined"] = [one.value for one in held(found)]
+    columns[f"combined, with {WEIGHTED}"] = [one.value for one in held(found, (*NAMES, WEIGHTED))]
     lines = ["| estimate | mean error, points | mean absolute error, points |", "|---|---:|---:|"]
-    for name in NAMES:
-        error = 100 * (np.array([one.estimates[name] for one in found]) - truth)
-        lines.append(f"| {name} | {np.nanmean(error):+.1f} | {np.nanmean(abs(error)):.1f} |")
-    both = held(found)
-    error = 100 * (np.array([value.value for _, value in both]) - truth)
-    lines.append(f"| combined | {error.mean():+.1f} | {abs(error).mean():.1f} |")
-    inside = np.mean([value.low <= one.truth <= value.high for one, value in both])
-    width = np.mean([value.high - value.low for _, value in both])
-    tasks = len({one.task for one in found})
-    lines += [
-        "",
-        f"{len(found)} runs of {tasks} tasks. The 90 % interval holds the truth in {100 * inside:.0f} % of the",
+    for name, values in columns.items():
+        error = 100 * (np.array(values) - truth)
+        lines.append(f"| {name} | {np.nanmean(error):+.1f} | {np.nanmean(abs(error)):.2f} |")
+    return lines
+
+
+def coverage(found: Sequence[Seen]) -> list[str]:
+    """Return how often the interval of the combined estimate holds the truth, as lines of a Markdown table."""
+    lines = [
+        "| variant | runs | tasks | interval holds the truth | mean width, points |",
+        "|---|---:|---:|---:|---:|",
     ]
-    lines += [f"runs and is {100 * width:.0f} points wide on average; the run's own task is left out of every fit."]
-    return "\n".join(lines) + "\n"
+    pairs = [*zip(found, held(found), strict=True)]
+    for name in (*VARIANTS, "all"):
+        own = [(one, value) for one, value in pairs if name in (one.variant, "all")]
+        if own:
+            inside = np.mean([value.low <= one.truth <= value.high for one, value in own])
+            width = np.mean([value.high - value.low for _, value in own])
+            tasks = len({one.task for one, _ in own})
+            lines.append(f"| {name} | {len(own)} | {tasks} | {100 * inside:.0f} % | {100 * width:.0f} |")
+    return lines
+
+
+def summary(found: Sequence[Seen]) -> str:
+    """Return both tables as Markdown."""
+    said = "A run's own task, of every variant, is left out of its fit. The interval is that of `combined`."
+    return "\n".join([*errors(found), "", *coverage(found), "", said]) + "\n"
 
 
 def picture(found: Sequence[Seen], path: pathlib.Path) -> None:
@@ -140,7 +126,11 @@ def picture(found: Sequence[Seen], path: pathlib.Path) -> None:
     with figure_style.page(path, 5.2, 5.2) as figure:
         axes = figure.add_subplot()
         for task, colour in zip(tasks, figure_style.class_colours(len(tasks)), strict=True):
-            own = [(100 * one.truth, 100 * np.array(value)) for one, value in both if one.task == task]
+            own = [
+                (100 * one.truth, 100 * np.array(value))
+                for one, value in zip(found, both, strict=True)
+                if one.task == task
+            ]
             y = [value for _, (value, _, _) in own]
             reach = [[value - low for _, (value, low, _) in own], [high - value for _, (value, _, high) in own]]
             axes.errorbar([x for x, _ in own], y, reach, fmt="o", ms=4, lw=0.5, color=colour, label=task)
@@ -151,13 +141,26 @@ def picture(found: Sequence[Seen], path: pathlib.Path) -> None:
 
 
 def write_report(folders: Sequence[str], out: str, say: Callable[[str], None]) -> pathlib.Path:
-    """Write estimates.csv, .md and .png into `out`, or into the first folder; return the .md's path."""
+    """Write all files into `out`, or into the first folder; return estimates.md's path."""
     home = pathlib.Path(out or folders[0])
+    runs = runs_below(folders)
+    groups = complete(runs)
+    found = study(groups)
+    keys = [(key, cell) for key, group in groups.items() for cell in group]
+    chosen = choices_study.choices(groups, dict(zip(keys, held(found), strict=True)))
+    confidences = calibration_study.table(runs)
     home.mkdir(parents=True, exist_ok=True)
-    found = study(folders)
-    write_whole(home / "estimates.csv", as_csv(found))
-    write_whole(home / "choices.csv", choices(grouped(folders)))
-    write_whole(home / "estimates.md", summary(found))
+    texts = {
+        "estimates.csv": as_csv(found),
+        "estimates.md": summary(found),
+        "choices.csv": choices_study.as_csv(chosen),
+        "choices.md": "\n".join(choices_study.summary(chosen)) + "\n",
+        "ece.csv": calibration_study.as_csv(confidences),
+        "ece.md": calibration_study.as_markdown(confidences),
+    }
+    for name, text in texts.items():
+        write_whole(home / name, text)
+        if name.endswith(".md"):
+            say(text)
     picture(found, home / "estimates.png")
-    say(summary(found))
     return home / "estimates.md"

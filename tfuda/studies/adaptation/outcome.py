@@ -34,7 +34,7 @@ def calibration_rows(path: pathlib.Path = TABLE) -> list[Row]:
         return []
     with open(path, encoding="utf-8", newline="") as file:
         lines = list(csv.DictReader(line for line in file if not line.startswith("#")))
-    names = [name for name in lines[0] if name not in ("task", "seed", "cell", "truth")] if lines else []
+    names = [name for name in lines[0] if name not in ("variant", "task", "seed", "cell", "truth")] if lines else []
     return [Row(line["task"], {name: float(line[name]) for name in names}, float(line["truth"])) for line in lines]
 
 
@@ -62,7 +62,7 @@ def deliver(
     workdir = Workdir(asked.folder / "candidates" / chosen)
     of, _, method = training.load_run(workdir.path, last=True)
     seen = outputs(config, task, method)
-    weights = density_ratio(seen)
+    weights = importance.ratio_of_logits(candidate.source_logits, candidate.target_logits)
     warnings = [*([stopped + "."] if stopped else []), *signs(task, candidate, seen, estimates, weights)]
     method.network.temperature = heat = temperature(candidate, weights)
     model, images = asked.folder / "export", task.streams["target"].images
@@ -97,19 +97,13 @@ def rounded(found: Estimate) -> dict[str, float]:
 
 
 def outputs(config, task: Task, method) -> dict[str, evaluate.Seen]:
-    """Return the chosen network's outputs on held-out source, on target, and on some source training images."""
+    """Return the chosen network's outputs on held-out source and on target."""
     stored = frozen_stages.stored_task(config, task, method, lambda line: None)
     observer = evaluate.Observer(method.network)
     return {
         "source": observer(stored.tests["source"].images),
         "target": observer(stored.streams["target"].images),
-        "train": observer(importance.evenly(stored.streams["source"].images)),
     }
-
-
-def density_ratio(seen: Mapping[str, evaluate.Seen]) -> np.ndarray:
-    """Return how much likelier each held-out source image is in the target than in the source, [V]."""
-    return importance.ratio(seen["train"].features, seen["target"].features, seen["source"].features)
 
 
 def temperature(candidate: Candidate, weights: np.ndarray) -> float:
