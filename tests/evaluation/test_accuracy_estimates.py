@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tfuda.evaluation import accuracy_estimates as estimates
-from tfuda.evaluation import validators
+from tfuda.evaluation import importance, validators
 from tfuda.evaluation.validators import Evidence
 
 RNG = np.random.default_rng(0)

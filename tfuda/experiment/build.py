@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -111,7 +112,8 @@ def network(config: ConfigDict, of: tasks.Task) -> Network:
     name, said = named(chosen.name)
     backbone, method = resolve(name, "networks"), kind(config)
     options = {**config.network_options.to_dict(), **said}
-    options |= {"weights": config.weights} if config.weights else {}
+    if config.weights and not os.path.isdir(config.weights):  # a folder is a run's: start_weights.py
+        options |= {"weights": config.weights}
     known = defaults(backbone)
     for key in [key for key in options if key not in known]:
         if key in (*said, "weights") or not _elsewhere(key):

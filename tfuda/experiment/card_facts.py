@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -68,6 +69,8 @@ def starting_weights(config: ConfigDict) -> tuple[str, str]:
     """Return what the backbone started from in words, and its license; "" for one that is not known."""
     if not config.weights:
         return "random weights", "none is needed, because training started from random weights"
+    if os.path.isdir(config.weights):  # another run's, which had a start of its own
+        return starting_weights(Workdir(config.weights).config())
     if config.weights != pretrained.IMAGENET:
         return "a file of the user", ""
     options = config.network_options

@@ -98,7 +98,7 @@ def default_config(text: str) -> ConfigDict:
     config.network.frozen = "0"  # so many first stages, or all, do not learn, nor does their batch norm
     config.network.synchronised = False  # True: batch norm over all devices; False: on each alone, as in PyTorch
     config.network_options = ConfigDict()  # keyword arguments of the backbone, as {"unbiased": False} of a ResNet
-    config.weights = ""  # file of pretrained weights, or the word imagenet: tfuda/networks/weights/pretrained.py
+    config.weights = ""  # file of pretrained weights, the word imagenet, or the folder of a run to start from
     config.mean_class = False  # True: report accuracy as the mean over classes
     config.deliver = False  # True: end with an exported model and predictions for the target
     config.optimizer = ConfigDict(  # updates of the weights: tfuda/core/optimizers.py

@@ -15,7 +15,7 @@ from tfuda.core.method import Method
 from tfuda.data.tasks import Task
 from tfuda.distributed import multi_host
 from tfuda.evaluation import validators
-from tfuda.experiment import build, callbacks, diagnostics, frozen_stages, prerequisites, validation
+from tfuda.experiment import build, callbacks, diagnostics, frozen_stages, prerequisites, start_weights, validation
 from tfuda.experiment.callbacks import Stopped
 from tfuda.experiment.checkpoint_choice import Choice
 from tfuda.experiment.workdir import CHECKPOINTS, SELECTED, Workdir, make_paths_absolute, restore
@@ -68,6 +68,8 @@ def _train(config, workdir, verbose, task, say, until) -> dict:
     beneath = functools.partial(train_run, verbose=verbose, say=say)
     made = prerequisites.prepare(config, workdir.path, task, verbose, say, beneath)
     method = build.method(config, made.task, made.teacher)
+    if start_weights.names_run(config):
+        start_weights.start(config, method, made.task)
     seen = frozen_stages.stored_task(config, made.task, method, say)
     streams = build.streams(config, seen)
     workdir.record(config)

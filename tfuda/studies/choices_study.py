@@ -57,8 +57,8 @@ def choices(groups: Mapping[Key, Group], estimates: Mapping[tuple[Key, str], Est
         truth = {cell: run.truth for cell, run in group.items()}
         chosen = choice.choose(choice.scores([run.outputs for run in group.values()]))
         best = max(truth, key=lambda cell: truth[cell])
-        accuracies = truth[chosen], truth[choice.PLAIN], best, truth[best]
-        found.append(Choice(*key, chosen, *accuracies, *estimates[key, chosen]))
+        own, plain = truth[chosen], truth[choice.PLAIN]
+        found.append(Choice(*key, chosen, own, plain, best, truth[best], *estimates[key, chosen]))
     return found
 
 

@@ -18,7 +18,7 @@ Part = tuple[str, str, str]  # anchor, title, HTML
 UNKNOWN = 10  # classes assumed where the data cannot be read: health has one threshold for more than 3
 
 
-def page(folders: Sequence[str], out: str, say: Say, before: str = "") -> pathlib.Path:
+def page(folders: Sequence[str], out: str, say: Say, before: str = "", first: Sequence[Part] = ()) -> pathlib.Path:
     """Write the page of the run in the one folder.
 
     Args:
@@ -26,6 +26,7 @@ def page(folders: Sequence[str], out: str, say: Say, before: str = "") -> pathli
         out: the file; report.html in the workdir where it is "".
         say: receives each message.
         before: the workdir of a source_only run, for the plane of the features.
+        first: further parts, before all others.
 
     Returns:
         The path of the page.
@@ -34,7 +35,7 @@ def page(folders: Sequence[str], out: str, say: Say, before: str = "") -> pathli
         raise ValueError(f"--what=page shows one run, not {len(folders)}: --what=index lists several")
     run = runs.read_run(folders[0])
     where = pathlib.Path(out or run.folder / "report.html")
-    parts: list[Part] = []
+    parts = [*first]
     if run.rows:
         say(f"{len(run.rows)} rows of metrics, {run.state}")
         parts.append(("curves", "Over training", sections.curves(run)))

@@ -1,6 +1,6 @@
 """Adapt to a target folder: train source_only and a portfolio, choose without target labels, and deliver a model.
 
-    WORKDIR/candidates/CELL/    a run of each candidate, as run/train.py leaves it
+    WORKDIR/candidates/CELL/    a run of each candidate, as run/train.py leaves it; CELL@tuned of a fine-tuned one
     WORKDIR/export/             the model, with its card
     WORKDIR/predictions.csv     file, label, confidence of every target picture
     WORKDIR/label_these.csv     the target pictures whose labels would help most
@@ -12,6 +12,7 @@ The same command resumes: finished candidates are kept, and an unfinished one re
 from __future__ import annotations
 
 import json
+import math
 import os
 import pathlib
 import time
@@ -24,7 +25,7 @@ from tfuda.atomic_files import read_json, write_whole
 from tfuda.data.tasks import Task
 from tfuda.experiment import build, callbacks, shipped_configs, training
 from tfuda.experiment.workdir import OUTPUTS, Workdir
-from tfuda.studies.adaptation import choice, outcome
+from tfuda.studies.adaptation import briefing, choice, finetune, outcome
 from tfuda.studies.adaptation.choice import PLAIN, Candidate
 
 PORTFOLIO = ("dann", "dannp", "mcc", "dannp+toalign")  # from cheap to dear, by the emoji's evidence
@@ -45,6 +46,7 @@ class Request(NamedTuple):
         cells: the portfolio.
         minutes: after this time no further candidate is begun; 0 for no limit.
         seed: seed of weights and batches.
+        finetune: whether the chosen candidate is fine-tuned; None does so if `minutes` are given and left.
         change: modifies the config of every candidate.
     """
 
@@ -56,6 +58,7 @@ class Request(NamedTuple):
     cells: Sequence[str] = PORTFOLIO
     minutes: float = 0.0
     seed: int = 0
+    finetune: bool | None = None
     change: Callable[[ConfigDict], None] = lambda config: None
 
     @property
@@ -85,36 +88,90 @@ def adapt(asked: Request, say: Say) -> dict:
     """
     check_folders(asked)
     claim(asked)
-    clock, task = Clock(asked.minutes), None
-    done: dict[str, tuple[ConfigDict, Candidate]] = {}
-    stopped = ""
+    if not (asked.folder / "candidates").exists():
+        say(briefing.briefing(asked.source, asked.target))
+    trained = Trained(asked, Clock(asked.minutes), say)
     cells = [PLAIN, *(cell for cell in asked.cells if cell != PLAIN)]
     for place, cell in enumerate(cells, 1):
-        if not clock.allows():
-            stopped = f"--budget={asked.minutes:g} left no time for {', '.join(cells[place - 1 :])}"
+        if not trained.clock.allows():
+            trained.stopped = f"--budget={asked.minutes:g} left no time for {', '.join(cells[place - 1 :])}"
             break
-        config = configured(asked, cell)
-        task = task or found_task(config, say)
-        fit_to(config, task)
-        workdir = Workdir(asked.folder / "candidates" / cell)
-        say(f"{place} of {len(cells)}: training {cell}{clock.left(len(cells) - place + 1)}")
-        try:
-            with clock.timed():
-                training.train_run(config, workdir, task=task, say=say)
-        except callbacks.Stopped as stop:
-            if not done:
-                raise
-            stopped = f"stopped in {cell}; the same command resumes"
-            say(f"{stop}")
+        say(f"{place} of {len(cells)}: training {cell}{trained.clock.left(len(cells) - place + 1)}")
+        trained.train(cell, configured(asked, cell))
+        if trained.stopped:
             break
-        except callbacks.Diverged as error:
-            say(f"{cell} is left out: {error}")
-            continue
-        done[cell] = config, choice.read_outputs(cell, workdir.path / OUTPUTS)
-    assert task is not None  # the first candidate is always begun
-    if PLAIN not in done:
+    assert trained.task is not None  # the first candidate is always begun
+    if PLAIN not in trained.done:
         raise ValueError("source_only diverged on these pictures, so nothing can be compared with it: see above")
-    return outcome.deliver(asked, task, done, stopped, say)
+    found = trained.scores()
+    chosen = choice.choose(found)
+    if not trained.stopped and (asked.finetune or (asked.finetune is None and asked.minutes)):
+        tuned = trained.tune(chosen)
+        found = trained.scores()
+        chosen = tuned if found.get(tuned, -math.inf) > found[chosen] + choice.MARGIN else chosen
+    return outcome.deliver(asked, trained, chosen, found)
+
+
+class Trained:
+    """Hold the candidates that are trained, and train further ones.
+
+    Attributes:
+        task: the task of both folders, once a candidate was begun.
+        done: {cell: (its config, its logits)}.
+        stopped: why candidates are missing; "" if none is.
+    """
+
+    def __init__(self, asked: Request, clock: Clock, say: Say):
+        self.asked, self.clock, self.say = asked, clock, say
+        self.task: Task | None = None
+        self.done: dict[str, tuple[ConfigDict, Candidate]] = {}
+        self.stopped = ""
+
+    def workdir(self, cell: str) -> Workdir:
+        """Return the folder of a candidate."""
+        return Workdir(self.asked.folder / "candidates" / cell)
+
+    def scores(self) -> dict[str, float]:
+        """Return the score of each candidate beside all others."""
+        return choice.scores([one for _, one in self.done.values()])
+
+    def train(self, cell: str, config: ConfigDict) -> None:
+        """Train a candidate, or resume it; note a stop, and leave out what diverges."""
+        self.task = self.task or found_task(config, self.say)
+        fit_to(config, self.task)
+        workdir = self.workdir(cell)
+        try:
+            with self.clock.timed():
+                training.train_run(config, workdir, task=self.task, say=self.say)
+        except callbacks.Stopped as stop:
+            if not self.done:
+                raise
+            self.stopped = f"stopped in {cell}; the same command resumes"
+            self.say(f"{stop}")
+        except callbacks.Diverged as error:
+            self.say(f"{cell} is left out: {error}")
+        else:
+            self.done[cell] = config, choice.read_outputs(cell, workdir.path / OUTPUTS)
+
+    def tune(self, chosen: str) -> str:
+        """Fine-tune a candidate if there is time; return the name of the fine-tuned one."""
+        cell, base = chosen + finetune.SUFFIX, self.done[chosen][0]
+        plain = configured(self.asked, cell)
+        config = finetune.continued(plain, base, self.workdir(chosen))
+        assert self.task is not None
+        fit_to(config, self.task)
+        if self.clock.end and not self.workdir(cell).path.exists():
+            try:
+                need, left = finetune.seconds_needed(config, plain.weights, self.task), self.clock.seconds_left()
+            except KeyboardInterrupt:
+                self.stopped = f"stopped before {cell}; the same command resumes"
+                return cell
+            if need > left:
+                self.say(f"{cell} is left out: it needs about {need / 60:.1f} min, and {left / 60:.1f} min are left")
+                return cell
+        self.say(f"fine-tuning {chosen}: the last stages learn too")
+        self.train(cell, config)
+        return cell
 
 
 class Clock:
@@ -129,6 +186,10 @@ class Clock:
     def allows(self) -> bool:
         """Return whether one more candidate fits; the first always does."""
         return not self.end or not self.any or time.monotonic() + self.last <= self.end
+
+    def seconds_left(self) -> float:
+        """Return the time up to the end; infinity without a limit."""
+        return max(self.end - time.monotonic(), 0) if self.end else math.inf
 
     def timed(self) -> Clock:
         """Return a context whose time counts as a candidate's."""

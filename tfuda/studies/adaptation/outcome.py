@@ -7,8 +7,8 @@ import io
 import json
 import math
 import pathlib
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,8 +21,11 @@ from tfuda.evaluation.validators import softmax
 from tfuda.experiment import card_facts, frozen_stages, training
 from tfuda.experiment.workdir import Workdir
 from tfuda.serving import export, predict
-from tfuda.studies.adaptation import choice
+from tfuda.studies.adaptation import choice, finetune
 from tfuda.studies.adaptation.choice import PLAIN, Candidate
+
+if TYPE_CHECKING:
+    from tfuda.studies.adaptation.adapt import Request, Trained
 
 TABLE = pathlib.Path(__file__).with_name("calibration.csv")  # estimates and truth of the emoji's runs
 LABEL = 20  # pictures in label_these.csv
@@ -38,26 +41,20 @@ def calibration_rows(path: pathlib.Path = TABLE) -> list[Row]:
     return [Row(line["task"], {name: float(line[name]) for name in names}, float(line["truth"])) for line in lines]
 
 
-def deliver(
-    asked, task: Task, done: Mapping[str, tuple[Any, Candidate]], stopped: str, say: Callable[[str], None]
-) -> dict:
+def deliver(asked: Request, trained: Trained, chosen: str, found: Mapping[str, float]) -> dict:
     """Write everything into the workdir, and return the contents of result.json.
 
     Args:
-        asked: the adapt.Request.
-        task: the task of both folders.
-        done: {cell: (its config, its logits)} of trained candidates, source_only among them.
-        stopped: why candidates are missing; "" if none is.
-        say: takes a line for the user.
+        asked: what the user asked for.
+        trained: the candidates, source_only among them.
+        chosen: the candidate to deliver.
+        found: {candidate: score}.
     """
+    task, done, stopped, say = trained.task, trained.done, trained.stopped, trained.say
+    assert task is not None
     candidates = [one for _, one in done.values()]
-    found = choice.scores(candidates)
-    chosen = choice.choose(found)
     rows = calibration_rows()
-    estimates = {
-        one.name: choice.estimated(one, [other for other in candidates if other is not one], rows)
-        for one in candidates
-    }
+    estimates = {one.name: choice.estimated(one, finetune.beside(one, candidates), rows) for one in candidates}
     config, candidate = done[chosen]
     workdir = Workdir(asked.folder / "candidates" / chosen)
     of, _, method = training.load_run(workdir.path, last=True)
@@ -75,6 +72,7 @@ def deliver(
         "chosen": chosen,
         "estimate": rounded(estimates[chosen]),
         "source_only": rounded(estimates[PLAIN]),
+        "estimates": {name: rounded(one) for name, one in estimates.items()},
         "scores": {name: round(value, 4) for name, value in found.items()},
         "criterion": choice.CRITERION,
         "margin": choice.MARGIN,
@@ -82,7 +80,9 @@ def deliver(
         "source_accuracy": round(float((candidate.source_logits.argmax(1) == candidate.source_labels).mean()), 4),
         "warnings": warnings,
         "unreadable": bad,
+        "pictures": sum(map(len, task.streams.values())),
         "finished": not stopped,
+        "interrupted": stopped.startswith("stopped"),
     }
     if (truth := task.tests["target"].labels) is not None:
         logits = evaluate.Observer(method.network)(task.tests["target"].images).logits

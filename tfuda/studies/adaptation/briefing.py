@@ -1,0 +1,73 @@
+"""Say in one paragraph what two folders hold and what is wrong with their pictures, before anything is trained."""
+
+from __future__ import annotations
+
+import itertools
+import os
+
+import numpy as np
+
+from tfuda.data.audit import scan, verify
+from tfuda.data.audit.inspect_file import Finding
+from tfuda.data.files import Files, pictures_below
+from tfuda.evaluation.warning_signs import listed
+
+NAMED = 3  # files of each kind that are named
+WORDS = {  # of a finding's kind, for a reader who has two folders
+    "duplicate": "the same file in source and target, which makes the estimate look better",
+    "contradiction": "the same file in several classes",
+    "empty_class": "class folder without a picture",
+    "empty_file": "file of no bytes, left out",
+    "truncated": "damaged file, left out",
+    "unreadable": "damaged file, left out",
+    "loose": "picture beside the class folders, left out",
+    "not_a_picture": "no picture by its suffix, left out",
+}
+
+
+def briefing(source: str, target: str) -> str:
+    """Return the paragraph, after every picture was read once.
+
+    Args:
+        source: folder of class folders.
+        target: folder of pictures at any depth.
+    """
+    found: list[Finding] = []
+    parts = [scan.folder_part("source", source, found)]
+    paths = pictures_below(target)
+    parts.append(scan.Part("target", target, Files(paths), np.full(len(paths), -1, np.int32)))
+    if not any(len(part.files) for part in parts):
+        return f"{source} and {target} hold no picture."
+    report = verify.verify(parts, found)
+    said = [held(part, size) for part, size in zip(parts, report.sizes, strict=True)]
+    said += strange_classes(parts[0], target)
+    bad = [one for one in report.findings if one.severity != "note"]
+    for kind, group in itertools.groupby(bad, lambda one: one.kind):
+        said.append(counted(kind, [os.path.relpath(one.file) for one in group]))
+    return " ".join([*said, *([] if bad else ["Nothing is wrong with the files."])])
+
+
+def held(part: scan.Part, size: tuple[int, int]) -> str:
+    """Return a sentence on what a folder holds."""
+    counts = part.counts()
+    classes = f" of {len(counts)} classes, {counts.min()} to {counts.max()} each" if len(counts) else ""
+    shape = f", mostly {size[0]} x {size[1]}" if all(size) else ""
+    return f"{part.place} holds {len(part.files)} pictures{classes}{shape}."
+
+
+def strange_classes(source: scan.Part, target: str) -> list[str]:
+    """Return a sentence if the target has folders named like classes, and others that are none."""
+    folders = {entry.name for entry in os.scandir(target) if entry.is_dir()}
+    other = sorted(folders - {*source.classes})
+    if not other or not folders & {*source.classes}:
+        return []
+    return [
+        f"Folders of the target are named like classes, but {listed(other)} are none of the source: "
+        "their pictures get a class of the source all the same."
+    ]
+
+
+def counted(kind: str, files: list[str]) -> str:
+    """Return a sentence on files of one kind of finding."""
+    named = listed([verify.shown(name) for name in files], NAMED)
+    return f"{len(files)} x {WORDS.get(kind, kind.replace('_', ' '))}: {named}."
