@@ -55,7 +55,7 @@ def choices(groups: Mapping[Key, Group], estimates: Mapping[tuple[Key, str], Est
     found = []
     for key, group in groups.items():
         truth = {cell: run.truth for cell, run in group.items()}
-        chosen = choice.choose(choice.scores([run.outputs for run in group.values()]))
+        chosen = choice.chosen([run.outputs for run in group.values()]).name
         best = max(truth, key=lambda cell: truth[cell])
         own, plain = truth[chosen], truth[choice.PLAIN]
         found.append(Choice(*key, chosen, own, plain, best, truth[best], *estimates[key, chosen]))

@@ -26,7 +26,7 @@ from tfuda.data.tasks import Task
 from tfuda.experiment import build, callbacks, shipped_configs, training
 from tfuda.experiment.workdir import OUTPUTS, Workdir
 from tfuda.studies.adaptation import briefing, choice, finetune, outcome
-from tfuda.studies.adaptation.choice import PLAIN, Candidate
+from tfuda.studies.adaptation.choice import PLAIN, Candidate, Choice
 
 PORTFOLIO = ("dann", "dannp", "mcc", "dannp+toalign")  # from cheap to dear, by the emoji's evidence
 ASKED, RESULT = "adapt.json", "result.json"
@@ -103,13 +103,11 @@ def adapt(asked: Request, say: Say) -> dict:
     assert trained.task is not None  # the first candidate is always begun
     if PLAIN not in trained.done:
         raise ValueError("source_only diverged on these pictures, so nothing can be compared with it: see above")
-    found = trained.scores()
-    chosen = choice.choose(found)
-    if not trained.stopped and (asked.finetune or (asked.finetune is None and asked.minutes)):
-        tuned = trained.tune(chosen)
-        found = trained.scores()
-        chosen = tuned if found.get(tuned, -math.inf) > found[chosen] + choice.MARGIN else chosen
-    return outcome.deliver(asked, trained, chosen, found)
+    found = choice.chosen([one for _, one in trained.done.values()])
+    wanted = asked.finetune or (asked.finetune is None and asked.minutes)
+    if wanted and not trained.stopped and not found.shifted:  # the score says little where the target lacks classes
+        found = trained.tune(found)
+    return outcome.deliver(asked, trained, found)
 
 
 class Trained:
@@ -131,10 +129,6 @@ class Trained:
         """Return the folder of a candidate."""
         return Workdir(self.asked.folder / "candidates" / cell)
 
-    def scores(self) -> dict[str, float]:
-        """Return the score of each candidate beside all others."""
-        return choice.scores([one for _, one in self.done.values()])
-
     def train(self, cell: str, config: ConfigDict) -> None:
         """Train a candidate, or resume it; note a stop, and leave out what diverges."""
         self.task = self.task or found_task(config, self.say)
@@ -153,8 +147,9 @@ class Trained:
         else:
             self.done[cell] = config, choice.read_outputs(cell, workdir.path / OUTPUTS)
 
-    def tune(self, chosen: str) -> str:
-        """Fine-tune a candidate if there is time; return the name of the fine-tuned one."""
+    def tune(self, found: Choice) -> Choice:
+        """Fine-tune the chosen candidate if there is time; return the choice with the fine-tuned one."""
+        chosen = found.name
         cell, base = chosen + finetune.SUFFIX, self.done[chosen][0]
         plain = configured(self.asked, cell)
         config = finetune.continued(plain, base, self.workdir(chosen))
@@ -165,13 +160,15 @@ class Trained:
                 need, left = finetune.seconds_needed(config, plain.weights, self.task), self.clock.seconds_left()
             except KeyboardInterrupt:
                 self.stopped = f"stopped before {cell}; the same command resumes"
-                return cell
+                return found
             if need > left:
                 self.say(f"{cell} is left out: it needs about {need / 60:.1f} min, and {left / 60:.1f} min are left")
-                return cell
+                return found
         self.say(f"fine-tuning {chosen}: the last stages learn too")
         self.train(cell, config)
-        return cell
+        scores = choice.scores([one for _, one in self.done.values()])
+        better = scores.get(cell, -math.inf) > scores[chosen] + choice.MARGIN
+        return found._replace(name=cell if better else chosen, scores=scores)
 
 
 class Clock:

@@ -22,12 +22,16 @@ from tfuda.experiment import card_facts, frozen_stages, training
 from tfuda.experiment.workdir import Workdir
 from tfuda.serving import export, predict
 from tfuda.studies.adaptation import choice, finetune
-from tfuda.studies.adaptation.choice import PLAIN, Candidate
+from tfuda.studies.adaptation.choice import PLAIN, Candidate, Choice
 
 if TYPE_CHECKING:
     from tfuda.studies.adaptation.adapt import Request, Trained
 
 TABLE = pathlib.Path(__file__).with_name("calibration.csv")  # estimates and truth of the emoji's runs
+SHIFTED = (
+    "The target seems to show a part of the classes alone, so source_only is kept: methods that align whole domains "
+    "would spread the target over all classes."
+)
 LABEL = 20  # pictures in label_these.csv
 
 
@@ -41,15 +45,15 @@ def calibration_rows(path: pathlib.Path = TABLE) -> list[Row]:
     return [Row(line["task"], {name: float(line[name]) for name in names}, float(line["truth"])) for line in lines]
 
 
-def deliver(asked: Request, trained: Trained, chosen: str, found: Mapping[str, float]) -> dict:
+def deliver(asked: Request, trained: Trained, found: Choice) -> dict:
     """Write everything into the workdir, and return the contents of result.json.
 
     Args:
         asked: what the user asked for.
         trained: the candidates, source_only among them.
-        chosen: the candidate to deliver.
-        found: {candidate: score}.
+        found: which candidate to deliver, and all scores.
     """
+    chosen = found.name
     task, done, stopped, say = trained.task, trained.done, trained.stopped, trained.say
     assert task is not None
     candidates = [one for _, one in done.values()]
@@ -60,7 +64,8 @@ def deliver(asked: Request, trained: Trained, chosen: str, found: Mapping[str, f
     of, _, method = training.load_run(workdir.path, last=True)
     seen = outputs(config, task, method)
     weights = importance.ratio_of_logits(candidate.source_logits, candidate.target_logits)
-    warnings = [*([stopped + "."] if stopped else []), *signs(task, candidate, seen, estimates, weights)]
+    said = [stopped + "."] * bool(stopped) + [SHIFTED] * found.shifted
+    warnings = [*said, *signs(task, candidate, seen, estimates, weights)]
     method.network.temperature = heat = temperature(candidate, weights)
     model, images = asked.folder / "export", task.streams["target"].images
     card = card_facts.model_card(of, task, method, workdir, estimates[chosen], warnings)
@@ -73,7 +78,7 @@ def deliver(asked: Request, trained: Trained, chosen: str, found: Mapping[str, f
         "estimate": rounded(estimates[chosen]),
         "source_only": rounded(estimates[PLAIN]),
         "estimates": {name: rounded(one) for name, one in estimates.items()},
-        "scores": {name: round(value, 4) for name, value in found.items()},
+        "scores": {name: round(value, 4) for name, value in found.scores.items()},
         "criterion": choice.CRITERION,
         "margin": choice.MARGIN,
         "temperature": round(heat, 4),
