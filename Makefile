@@ -1,4 +1,4 @@
-# make setup | demo | claims | docs | test | test-slow | test-wheel | test-lowest | soak | lint | browser | addons | torch; each does all set-up that it needs.
+# make setup | demo | claims | docs | test | test-slow | test-wheel | test-lowest | soak | lint | browser | addons | torch | bench-torch; each does all set-up that it needs.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -qq
 DEMO := demo
 
-.PHONY: setup demo claims docs test test-slow test-wheel test-lowest soak lint browser addons torch clean
+.PHONY: setup demo claims docs test test-slow test-wheel test-lowest soak lint browser addons torch bench-torch clean
 
 setup: $(READY)
 
@@ -123,6 +123,11 @@ TORCH_ENV := .venv-torch
 torch: $(READY) $(TORCH_ENV)/.built
 	@$(TORCH_ENV)/bin/python tests/pytorch/compute.py $(TORCH_ENV)/out
 	@$(BIN)/python -m pytest -m torch -n 0 -rP tests/networks/test_torch.py
+
+# A training step beside PyTorch's, in turns.
+bench-torch: $(READY) $(TORCH_ENV)/.built
+	@$(BIN)/python run/bench.py --what=beside --methods=dann --rounds=5 \
+	  --beside='$(TORCH_ENV)/bin/python tests/pytorch/step.py'
 
 $(TORCH_ENV)/.built: tests/pytorch/requirements.txt
 	@echo "building $(TORCH_ENV) (PyTorch, torchvision) ..."

@@ -6,6 +6,7 @@
     python run/bench.py --what=bank --memory
     python run/bench.py --what=frozen --config=configs/emoji.py --methods=dann
     python run/bench.py --what=serving --workdir=runs/one
+    python run/bench.py --what=beside --beside='.venv-torch/bin/python tests/pytorch/step.py'
 
 All entries take turns in one process, once in every round. Values of --what:
 
@@ -14,6 +15,7 @@ frozen: a step on what frozen stages made of pictures (config.views), beside one
 input: the time from JPEG files to batches, beside a loader as PyTorch users write it
 bank: the discriminators of GSDA and TADA, computed together and in a loop
 serving: a SavedModel (--model, or exported from --workdir) under load; every answer is checked
+beside: a step of the first of --methods beside that of --beside, a program in another framework: `make bench-torch`
 """
 
 import json
@@ -22,12 +24,12 @@ from absl import flags
 
 from tfuda.cli import launch
 from tfuda.distributed import devices
-from tfuda.profiling import banks, frozen, input_speed, serving_load, step_time
+from tfuda.profiling import banks, beside, frozen, input_speed, serving_load, step_time
 
 CONFIG = launch.config_flag("digits")
 CELLS = "dann,dann+toalign,dannp,dannp+toalign,cdan,cdane,cdane+toalign,hda,hda+toalign,gvb"
 METHODS = flags.DEFINE_list("methods", CELLS, "cells, also with a changed setting: dann~jit, dann~bfloat16, ...")
-WHAT = flags.DEFINE_enum("what", "step", ["step", "frozen", "input", "bank", "serving"], "what to measure")
+WHAT = flags.DEFINE_enum("what", "step", ["step", "frozen", "input", "bank", "serving", "beside"], "what to measure")
 NETWORK = flags.DEFINE_string("network", "", "network in place of the config's, as resnet50")
 SIZE = flags.DEFINE_integer("size", 0, "image size in place of the config's, as 224")
 BATCH = flags.DEFINE_integer("batch", 32, "images of each stream")
@@ -36,11 +38,12 @@ MEMORY = flags.DEFINE_bool("memory", False, "also measure peak memory, each meth
 JSON = flags.DEFINE_bool("json", False, "print JSON instead of a table")
 WORKDIR = flags.DEFINE_string("workdir", "", "with --what=serving, folder of a run, whose Keras model is right")
 MODEL = flags.DEFINE_string("model", "", "with --what=serving, a SavedModel of run/export.py")
+BESIDE = flags.DEFINE_string("beside", "", "with --what=beside, the other program: tests/pytorch/step.py")
 
 
-def configured(cell):
+def configured(cell, network="", size=0):
     config = launch.config_file()["get_config"](cell)
-    step_time.on(config, NETWORK.value, SIZE.value)
+    step_time.on(config, network or NETWORK.value, size or SIZE.value)
     launch.overrides()(config)
     return config
 
@@ -60,6 +63,10 @@ def main(words):
             elif WHAT.value == "frozen":
                 rows = [r for c in METHODS.value for r in frozen.measure(configured, c, BATCH.value, ROUNDS.value)]
                 what = f"{BATCH.value} + {BATCH.value} images of {frozen.SIZE} x {frozen.SIZE}, {ROUNDS.value} rounds"
+            elif WHAT.value == "beside":
+                cases = [(NETWORK.value, SIZE.value, BATCH.value)] if NETWORK.value else beside.CASES
+                rows = beside.measure(configured, METHODS.value[0], BESIDE.value, cases, ROUNDS.value)
+                what = f"our step's time to the other program's, {ROUNDS.value} rounds"
             else:
                 rows, what = banks.measure(ROUNDS.value, MEMORY.value), f"72 samples, {ROUNDS.value} rounds"
     print(json.dumps(rows) if JSON.value else step_time.table(rows, what))
