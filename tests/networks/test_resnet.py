@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfuda.core import keras_private
 from tfuda.networks import resnet
 from tfuda.networks.base import Network
 from tfuda.networks.layers import freeze
@@ -168,58 +167,7 @@ def test_float_images_give_what_uint8_images_give(origin):
     np.testing.assert_array_equal(origin[0](images().astype("f4")), origin[0](images()))
 
 
-# ---- batch norm
-
-
-def test_the_moving_variance_takes_n_over_n_minus_1_if_asked():
-    x = tf.constant(np.random.default_rng(3).normal(2, 3, (2, 3, 2, 5)), tf.float32)  # n = 12
-    ours, keras_own = resnet.BatchNormalization(momentum=0.9), keras.layers.BatchNormalization(momentum=0.9)
-    run = tf.function(lambda layer: layer(x, training=True))
-    for layer in (ours, keras_own):
-        layer.build(x.shape)
-    np.testing.assert_allclose(run(ours), run(keras_own), rtol=1e-6, atol=1e-6)
-    np.testing.assert_allclose(ours.moving_mean, 0.1 * np.mean(x, (0, 1, 2)), rtol=1e-5)
-    np.testing.assert_allclose(ours.moving_variance, 0.9 + 0.1 * np.var(x, (0, 1, 2), ddof=1), rtol=1e-5)
-    gained = (ours.moving_variance.numpy() - 0.9) / (keras_own.moving_variance.numpy() - 0.9)
-    np.testing.assert_allclose(gained, 12 / 11, rtol=1e-5)
-
-
-def test_features_of_a_bottleneck_are_normalised_alike():
-    x = tf.constant(np.random.default_rng(3).normal(2, 3, (6, 5)), tf.float32)
-    ours, keras_own = resnet.BatchNormalization(momentum=0.9), keras.layers.BatchNormalization(momentum=0.9)
-    np.testing.assert_allclose(ours(x, training=True), keras_own(x, training=True), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(ours.moving_variance, 0.9 + 0.1 * np.var(x, 0, ddof=1), rtol=1e-5)
-    np.testing.assert_allclose(
-        ours(x, training=False), (x - ours.moving_mean) / (ours.moving_variance + 1e-3) ** 0.5, rtol=1e-5
-    )
-
-
-def test_unbiased_reaches_every_batch_norm_of_the_network():
-    def norms(stages):
-        return [type(layer) for stage in stages for layer in keras_private.layers_within(stage) if "bn" in layer.name]
-
-    assert norms(resnet.resnet(18, unbiased=True)) == [resnet.BatchNormalization] * 20
-    assert norms(resnet.resnet(18)) == [keras.layers.BatchNormalization] * 20
-
-
-def test_unbiased_statistics_under_half_precision_and_on_two_replicas(two_replicas):
-    x = np.random.default_rng(4).normal(1, 2, (8, 4, 4, 3)).astype("f4")
-    half = resnet.BatchNormalization(momentum=0.9, dtype="mixed_float16")
-    assert half(x, training=True).dtype == tf.float16
-    seen = x.astype("f2").astype("f4")  # what the layer is given
-    np.testing.assert_allclose(half.moving_variance, 0.9 + 0.1 * np.var(seen, (0, 1, 2), ddof=1), rtol=1e-5)
-    with two_replicas():
-        strategy, layer = tf.distribute.get_strategy(), resnet.BatchNormalization(momentum=0.9)
-        layer.build((None, None, None, 3))
-
-        def step():
-            rank = tf.distribute.get_replica_context().replica_id_in_sync_group
-            layer(tf.constant(x)[4 * rank : 4 * rank + 4], training=True)
-            return tf.identity(layer.moving_variance)
-
-        own = strategy.run(tf.function(step)).values
-    for rows, found in zip((x[:4], x[4:]), own):
-        np.testing.assert_allclose(found, 0.9 + 0.1 * np.var(rows, (0, 1, 2), ddof=1), rtol=1e-5)
+# ---- frozen stages
 
 
 @pytest.mark.parametrize("unbiased", [False, True])

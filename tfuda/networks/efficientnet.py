@@ -17,6 +17,7 @@ import keras
 
 from tfuda.core import ops
 from tfuda.names import near
+from tfuda.networks.layers import BatchNormalization
 from tfuda.networks.resnet import TORCH, own_name
 from tfuda.networks.weights import pretrained, torch_file
 
@@ -95,7 +96,7 @@ def chain(index: int, layers: list[keras.layers.Layer], channels: int) -> keras.
 
 def norm(name: str, momentum: float) -> keras.layers.Layer:
     """Return batch norm with the epsilon of the weights: [B, h, w, C] -> the same shape."""
-    return keras.layers.BatchNormalization(momentum=momentum, epsilon=1e-3, name=name)
+    return BatchNormalization(unbiased=False, momentum=momentum, epsilon=1e-3, name=name)
 
 
 def convolution(name: str, bn: str, width: int, size: int, stride: int, momentum: float) -> list[keras.layers.Layer]:

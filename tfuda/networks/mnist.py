@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import keras
 
+from tfuda.networks.layers import BatchNormalization
+
 
 def mnist(widths: tuple[int, ...] = (64, 128, 256), kernel: int = 5, norm: bool = True) -> list[keras.layers.Layer]:
     """Return a stage for each of three convolutions.
@@ -41,6 +43,6 @@ def mnist(widths: tuple[int, ...] = (64, 128, 256), kernel: int = 5, norm: bool 
             ),
         ]
         if norm:
-            layers.append(keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name="norm"))
+            layers.append(BatchNormalization(unbiased=False, momentum=0.9, epsilon=1e-5, name="norm"))
         stages.append(keras.Sequential([*layers, keras.layers.ReLU(name="relu")], name=f"backbone_{i}"))
     return stages

@@ -100,10 +100,9 @@ def convolution(name: str, width: int, size: int, stride: int, unbiased: bool) -
         width: channels of the output.
         size: side of the kernel.
         stride: its stride.
-        unbiased: True for `layers.BatchNormalization`.
+        unbiased: True for moving variances as PyTorch counts them.
     """
     pad = stride > 1 and size > 1  # at stride 1 Keras's "same" is PyTorch's padding
-    norm = BatchNormalization if unbiased else keras.layers.BatchNormalization
     return [
         *([keras.layers.ZeroPadding2D(size // 2, name=f"pad{name}")] if pad else []),
         keras.layers.Conv2D(
@@ -115,7 +114,7 @@ def convolution(name: str, width: int, size: int, stride: int, unbiased: bool) -
             kernel_initializer=keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal"),
             name=f"conv{name}",
         ),
-        norm(momentum=0.9, epsilon=1e-5, name=f"bn{name}"),
+        BatchNormalization(unbiased=unbiased, momentum=0.9, epsilon=1e-5, name=f"bn{name}"),
     ]
 
 
@@ -127,7 +126,7 @@ class Residual(keras.layers.Layer):
         width: channels in between.
         stride: of the first 3 × 3 convolution.
         expansion: 1 for a basic block, 4 for a bottleneck.
-        unbiased: True for `layers.BatchNormalization`.
+        unbiased: True for moving variances as PyTorch counts them.
     """
 
     def __init__(self, channels: int, width: int, stride: int, expansion: int, unbiased: bool = False, **options):

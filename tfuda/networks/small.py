@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import keras
 
+from tfuda.networks.layers import BatchNormalization
+
 
 def small(
     widths: tuple[int, ...] = (16, 32, 64),
@@ -59,5 +61,5 @@ def convolution(name: str, width: int, stride: int, norm: bool, activation: str)
     ]
     if norm:
         # PyTorch's momentum .1 and epsilon; Keras's own .99 lags behind a run of some hundred steps
-        layers.append(keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"norm_{name}"))
+        layers.append(BatchNormalization(unbiased=False, momentum=0.9, epsilon=1e-5, name=f"norm_{name}"))
     return [*layers, keras.layers.Activation(activation, name=f"activation_{name}")]
