@@ -1,4 +1,4 @@
-# make setup | demo | claims | docs | test | test-slow | test-wheel | test-lowest | soak | lint | browser | addons | torch | bench-torch; each does all set-up that it needs.
+# make setup | demo | claims | docs | test | test-slow | test-wheel | test-lowest | soak | lint | browser | addons | torch | bench-torch | bench-gpu; each does all set-up that it needs.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -qq
 DEMO := demo
 
-.PHONY: setup demo claims docs test test-slow test-wheel test-lowest soak lint browser addons torch bench-torch clean
+.PHONY: setup demo claims docs test test-slow test-wheel test-lowest soak lint browser addons torch bench-torch bench-gpu clean
 
 setup: $(READY)
 
@@ -123,6 +123,10 @@ TORCH_ENV := .venv-torch
 torch: $(READY) $(TORCH_ENV)/.built
 	@$(TORCH_ENV)/bin/python tests/pytorch/compute.py $(TORCH_ENV)/out
 	@$(BIN)/python -m pytest -m torch -n 0 -rP tests/networks/test_torch.py
+
+# Steps on a GPU with and without XLA, mixed precision and the fused batch norm; under 8 minutes.
+bench-gpu: $(READY)
+	@$(BIN)/python run/bench.py --what=gpu --methods=dann --network=resnet50 --size=224 --batch=32 --rounds=10
 
 # A training step beside PyTorch's, in turns.
 bench-torch: $(READY) $(TORCH_ENV)/.built

@@ -222,6 +222,12 @@ def test_bench_gives_ratios_to_supervised_training():
     assert found["supervised"] == 1.0 and found["dannp"] > 0.3
 
 
+def test_bench_of_a_gpu_says_that_there_is_none():
+    done = command("bench", "--what=gpu", "--methods=dann", *SMALL)
+    assert done.returncode == 2
+    assert done.stderr.endswith("--what=gpu needs a GPU, and TensorFlow sees none on this machine\n")
+
+
 def test_images_writes_a_domain_as_class_folders(tmp_path):
     done = command("images", "--config=configs/digits.py", "--domain=H", "--count=20", f"--out={tmp_path}")
     assert (done.returncode, done.stderr) == (0, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -30,7 +31,7 @@ def block(
     start = initializer(initial)
     found: list[keras.layers.Layer] = [keras.layers.Dense(units, kernel_initializer=start, dtype=kind, name=name)]
     if norm:
-        options = {"momentum": 0.9, "epsilon": 1e-5, "synchronized": True}  # PyTorch's
+        options: dict[str, Any] = {"momentum": 0.9, "epsilon": 1e-5, "synchronized": True}  # PyTorch's
         found.append(BatchNormalization(**options, dtype=kind, name=f"{name}_norm"))
     found.append(keras.layers.ReLU(dtype=kind, name=f"{name}_relu"))
     if dropout:

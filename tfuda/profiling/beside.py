@@ -6,6 +6,7 @@ import contextlib
 import shlex
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import IO, cast
 
 from ml_collections import ConfigDict
 
@@ -34,14 +35,16 @@ def steps_of(command: str, words: Sequence[object]) -> Iterator[Callable[[], Non
     except OSError as error:
         raise ValueError(f"--beside={command}: the program cannot be started: {error}") from None
 
+    questions, answers = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
+
     def answer() -> None:
-        if not process.stdout.readline():
+        if not answers.readline():
             raise ValueError(f"--beside: the program ended, exit code {process.wait()}: {shlex.join(whole)}")
 
     def step() -> None:
         with contextlib.suppress(BrokenPipeError):
-            process.stdin.write("step\n")
-            process.stdin.flush()
+            questions.write("step\n")
+            questions.flush()
         answer()
 
     try:

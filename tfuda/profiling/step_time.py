@@ -11,11 +11,13 @@ import statistics
 import time
 from collections.abc import Callable, Iterable
 
+import keras
 import tensorflow as tf
 from ml_collections import ConfigDict
 
 from tfuda.experiment import build, prerequisites
 from tfuda.names import near
+from tfuda.networks.layers import unfused
 
 SUPERVISED = "supervised"  # source-only, on as many images as an adaptation step has in source and target
 VARIANTS = {  # CELL~WORD: the same cell with one setting changed
@@ -24,17 +26,26 @@ VARIANTS = {  # CELL~WORD: the same cell with one setting changed
     "float16": ("precision", "float16"),
     "skip": ("on_nan", "skip"),
 }
+UNFUSED = "unfused"  # one more word: batch norm by Keras's operations
+ON_GPU = (  # what `versions` sets beside the cell as it is
+    *("unfused", "jit", "bfloat16", "float16"),
+    *("bfloat16~unfused", "float16~unfused", "bfloat16~jit", "float16~jit"),
+)
 FORWARD = "forward"  # in place of a cell: one pass of a frozen network over as many images
 
 
-def one_step(config: ConfigDict, batch: int) -> Callable[[], None]:
+def one_step(
+    config: ConfigDict, batch: int, change: Callable[[keras.Model], keras.Model] | None = None
+) -> Callable[[], None]:
     """Return a compiled training step on one fixed batch, with `batch` images in each stream.
 
-    A method that divides one batch among its streams gets 2 `batch` images in all.
+    A method that divides one batch among its streams gets 2 `batch` images in all. `change` acts on the network.
     """
     config.batch = 2 * batch if build.kind(config).shares else batch
     task, teacher = prerequisites.untaught(config, build.task(config))
     method = build.method(config, task, teacher)
+    if change:
+        change(method.network)
     data = build.streams(config, task).load(0)
     step = tf.function(method.train_step, autograph=False, jit_compile=config.jit)
 
@@ -96,7 +107,9 @@ def ratios(times: dict[str, list[float]], base: str = SUPERVISED) -> list[dict]:
 
 def entry(name: str, config: ConfigDict, batch: int) -> Callable[[], None]:
     """Return the function that a row of the table repeats: a pass for FORWARD, else a step of a cell."""
-    return (forward if name == FORWARD else one_step)(config, batch)
+    if name == FORWARD:
+        return forward(config, batch)
+    return one_step(config, batch, unfused if UNFUSED in name.split("~")[1:] else None)
 
 
 def peak(name: str, config: dict, batch: int) -> float:
@@ -137,14 +150,15 @@ def add_peaks(rows: list[dict], configs: dict[str, tuple[ConfigDict, int]]) -> N
 
 
 def variant(configured: Callable[[str], ConfigDict], name: str) -> ConfigDict:
-    """Return the config of a cell, or of CELL~WORD with one of VARIANTS."""
-    cell, mark, word = name.partition("~")
+    """Return the config of a cell, or of CELL~WORD, CELL~WORD~WORD with some of VARIANTS, or UNFUSED."""
+    cell, *words = name.split("~")
     config = configured(cell)
-    if mark:
-        if word not in VARIANTS:
-            raise ValueError(f"--methods={name}: {word!r} is no variant{near(word, VARIANTS)}")
-        key, value = VARIANTS[word]
-        config[key] = value
+    for word in words:
+        if word not in (*VARIANTS, UNFUSED):
+            raise ValueError(f"--methods={name}: {word!r} is no variant{near(word, (*VARIANTS, UNFUSED))}")
+        key, value = VARIANTS.get(word, ("", None))
+        if key:
+            config[key] = value
     return config
 
 
@@ -168,6 +182,23 @@ def steps(
     if memory:
         add_peaks(rows, entries)
     return rows
+
+
+def versions(
+    configured: Callable[[str], ConfigDict], cell: str, batch: int, rounds: int, words: Iterable[str] = ON_GPU
+) -> list[dict]:
+    """Return rows of a cell as it is and with `words`, with ratios to the first.
+
+    Args:
+        configured: function that returns a cell's config.
+        cell: name of the cell.
+        batch: images of each stream.
+        rounds: rounds of timing.
+        words: variants, as in "CELL~WORD".
+    """
+    names = [cell, *(f"{cell}~{word}" for word in words)]
+    made = {name: entry(name, variant(configured, name), batch) for name in names}
+    return ratios(measure(made, rounds), cell)
 
 
 def table(rows: list[dict], what: str) -> str:

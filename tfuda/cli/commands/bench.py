@@ -15,11 +15,13 @@ frozen: a step on what frozen stages made of pictures (config.views), beside one
 input: the time from JPEG files to batches, beside a loader as PyTorch users write it
 bank: the discriminators of GSDA and TADA, computed together and in a loop
 serving: a SavedModel (--model, or exported from --workdir) under load; every answer is checked
+gpu: a step of the first of --methods on a GPU, with and without XLA, mixed precision and the fused batch norm
 beside: a step of the first of --methods beside that of --beside, a program in another framework: `make bench-torch`
 """
 
 import json
 
+import tensorflow as tf
 from absl import flags
 
 from tfuda.cli import launch
@@ -29,7 +31,9 @@ from tfuda.profiling import banks, beside, frozen, input_speed, serving_load, st
 CONFIG = launch.config_flag("digits")
 CELLS = "dann,dann+toalign,dannp,dannp+toalign,cdan,cdane,cdane+toalign,hda,hda+toalign,gvb"
 METHODS = flags.DEFINE_list("methods", CELLS, "cells, also with a changed setting: dann~jit, dann~bfloat16, ...")
-WHAT = flags.DEFINE_enum("what", "step", ["step", "frozen", "input", "bank", "serving", "beside"], "what to measure")
+WHAT = flags.DEFINE_enum(
+    "what", "step", ["step", "frozen", "input", "bank", "serving", "gpu", "beside"], "what to measure"
+)
 NETWORK = flags.DEFINE_string("network", "", "network in place of the config's, as resnet50")
 SIZE = flags.DEFINE_integer("size", 0, "image size in place of the config's, as 224")
 BATCH = flags.DEFINE_integer("batch", 32, "images of each stream")
@@ -57,7 +61,12 @@ def main(words):
         rows, what = serving_load.measure(MODEL.value, WORKDIR.value, ROUNDS.value)
     else:
         with devices.chosen():
-            if WHAT.value == "step":
+            if WHAT.value == "gpu":
+                if not tf.config.list_physical_devices("GPU"):
+                    raise ValueError("--what=gpu needs a GPU, and TensorFlow sees none on this machine")
+                rows = step_time.versions(configured, METHODS.value[0], BATCH.value, ROUNDS.value)
+                what = f"{BATCH.value} + {BATCH.value} images on a GPU, {ROUNDS.value} rounds"
+            elif WHAT.value == "step":
                 rows = step_time.steps(configured, METHODS.value, BATCH.value, ROUNDS.value, MEMORY.value)
                 what = f"{BATCH.value} + {BATCH.value} images, {ROUNDS.value} rounds"
             elif WHAT.value == "frozen":
