@@ -63,7 +63,11 @@ def stored_task(config: ConfigDict, task: Task, method: Method, say: Say = build
     domains = [domain for part in (task.streams, task.tests, task.trains) for domain in part.values()]
     images = {id(domain.images): domain.images for domain in domains}
     names = {key: picture_names(found) for key, found in images.items()}
-    made: dict[int, Any] = work.stored(images, names, say)
+    return with_images(task, work.stored(images, names, say))
+
+
+def with_images(task: Task, made: Mapping[int, Any]) -> Task:
+    """Return a task whose domains have other images: {id of the images: what stands in their place}."""
 
     def replaced(part: dict[str, Domain]) -> dict[str, Domain]:
         return {name: dataclasses.replace(domain, images=made[id(domain.images)]) for name, domain in part.items()}
@@ -146,12 +150,8 @@ class Work:
     def _make_room(self, need: int) -> None:
         """Delete what was unused for longest, until `need` more bytes are allowed; refuse more than the disk has."""
         room, home = self.config.views_room * 1e9, self.folder.parent
-        held = {folder: sum(file.stat().st_size for file in folder.iterdir()) for folder in home.iterdir()}
-        if need + held[self.folder] > room:
-            raise ValueError(
-                f"--config.views={self.count}: the results of the frozen stages take {amount(need)}, more than "
-                f"config.views_room={self.config.views_room:g} allows: raise it, or take fewer views"
-            )
+        held = {folder: size_of(folder) for folder in home.iterdir()}
+        self.refuse_more_than_allowed(need)
         others = sorted((last_use(folder), folder) for folder in held if folder != self.folder)
         for _, folder in others:
             if sum(held.values()) + need <= room:
@@ -163,6 +163,14 @@ class Work:
             raise ValueError(
                 f"--config.views={self.count}: the results of the frozen stages take {amount(need)}, and the disk of "
                 f"{home} has {amount(free)}: make room, set TFUDA_CACHE to another disk, or take fewer views"
+            )
+
+    def refuse_more_than_allowed(self, need: int) -> None:
+        """Raise a ValueError if `need` more bytes are more than config.views_room allows."""
+        if need + size_of(self.folder) > self.config.views_room * 1e9:
+            raise ValueError(
+                f"--config.views={self.count}: the results of the frozen stages take {amount(need)}, more than "
+                f"config.views_room={self.config.views_room:g} allows: raise it, or take fewer views"
             )
 
     def _told(self, progress: Progress, images, names, rows: Sequence[int]) -> Iterator[np.ndarray]:
@@ -224,6 +232,11 @@ class Progress:
                 left = (time.monotonic() - self.start) * (self.total - self.done) / self.done
                 self.say(f"frozen stages: {self.done} of {self.total} pictures, {left:.0f} s left")
             yield part
+
+
+def size_of(folder: pathlib.Path) -> int:
+    """Return the bytes of the files in a folder."""
+    return sum(file.stat().st_size for file in folder.iterdir())
 
 
 def last_use(folder: pathlib.Path) -> float:
