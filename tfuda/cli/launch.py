@@ -96,8 +96,10 @@ def launch(
 
 def by_xla() -> bool:
     """Return whether XLA compiles anything; XLA has no deterministic max pooling, and lacks others."""
-    config, cells = (flags.FLAGS[name].value if name in flags.FLAGS else None for name in ("config", "methods"))
-    return bool(config and config.get("jit")) or any(cell.endswith("~jit") for cell in cells or ())
+    names = ("config", "methods", "what")
+    config, cells, what = (flags.FLAGS[name].value if name in flags.FLAGS else None for name in names)
+    named = any("jit" in cell.split("~") for cell in cells or ())
+    return bool(config and config.get("jit")) or named or what == "gpu"
 
 
 def leave(number, frame) -> None:
