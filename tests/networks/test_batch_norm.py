@@ -119,3 +119,18 @@ def test_unbiased_statistics_under_half_precision_and_on_two_replicas(two_replic
         own = strategy.run(tf.function(step)).values
     for rows, found in zip((x[:4], x[4:]), own):
         np.testing.assert_allclose(found, 0.9 + 0.1 * np.var(rows, (0, 1, 2), ddof=1), rtol=1e-5)
+
+
+def test_fused_batch_norm_reads_and_differentiates_the_values_of_a_stateless_scope():
+    x = tf.constant(np.random.default_rng(7).normal(size=(4, 3, 3, 2)), tf.float32)
+    layer = BatchNormalization(unbiased=False)
+    layer.build(x.shape)
+    scale = tf.constant([2.0, 3.0])
+    with tf.GradientTape() as tape:
+        tape.watch(scale)
+        with keras.StatelessScope([(layer.gamma, scale)]) as scope:
+            y = layer(x, training=True)
+        loss = tf.reduce_sum(y * x)
+    np.testing.assert_allclose(np.std(y, (0, 1, 2)), [2, 3], rtol=1e-2)
+    np.testing.assert_allclose(tape.gradient(loss, scale), np.sum(y / scale * x, (0, 1, 2)), rtol=1e-4)
+    assert np.all(layer.moving_mean.numpy() == 0) and np.any(scope.get_current_value(layer.moving_mean) != 0)
