@@ -152,7 +152,8 @@ def choice_lines() -> list[str]:
 def confidence_lines() -> list[str]:
     """Return the calibration errors of the emoji's runs, as Markdown."""
     return [
-        "Expected calibration error on target labels, in points, mean over runs, before and after each temperature:",
+        "Expected calibration error on target labels, in points, mean over runs, before and after each temperature. "
+        "`tfuda adapt` takes the last one:",
         "",
         *(RESULTS / "ece.md").read_text("utf-8").splitlines(),
     ]

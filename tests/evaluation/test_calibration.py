@@ -96,6 +96,22 @@ def test_the_calibration_error_of_known_answers():
     assert after < 0.02 < 0.1 < before
 
 
+@pytest.mark.parametrize("accuracy", [0.35, 0.6, 0.9])
+def test_a_matched_temperature_makes_the_mean_confidence_the_accuracy(accuracy):
+    logits = 5 * np.random.default_rng(3).normal(size=[500, 7])
+    t = calibration.matched_temperature(logits, accuracy)
+    p = np.exp(logits / t)
+    assert (p.max(1) / p.sum(1)).mean() == pytest.approx(accuracy, abs=1e-5)
+
+
+def test_ends_of_a_matched_temperature():
+    logits = np.random.default_rng(3).normal(size=[50, 7])
+    assert calibration.matched_temperature(logits, 0.01) == pytest.approx(20, rel=1e-5)  # below 1 / 7
+    assert calibration.matched_temperature(logits, 1.0) == pytest.approx(1 / 20, rel=1e-5)
+    assert np.isnan(calibration.matched_temperature(logits, np.nan))
+    assert np.isnan(calibration.matched_temperature(logits * np.inf, 0.5))
+
+
 def test_no_function_takes_weights_or_labels_of_the_target():
     functions = [
         f for f in vars(calibration).values() if inspect.isfunction(f) and f.__module__ == calibration.__name__

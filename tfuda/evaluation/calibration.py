@@ -17,6 +17,10 @@ Expected calibration error (Naeini et al., AAAI 2015), over bins of equal width 
 
     ECE = sum_b N_b / N |accuracy_b - confidence_b|
 
+Matched, for a target without labels whose accuracy a was estimated (`tfuda/evaluation/combined_estimate.py`): T is such
+that the mean confidence, max_k p_k, over the target's images is a. On the emoji it errs least, above all for methods
+that reward sure predictions: held-out source images do not show how sure they are of the target (docs/adapt.md).
+
 T leaves every predicted class as it is. T is fitted in [1/20, 20]: a held-out source without errors would ask for 0.
 """
 
@@ -67,6 +71,28 @@ def temperature(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray | No
     while high - low > TOLERANCE:
         middle = (low + high) / 2
         if _slope(logits, labels, middle, weights) > 0:
+            low = middle
+        else:
+            high = middle
+    return math.exp((low + high) / 2)
+
+
+def matched_temperature(logits: np.ndarray, accuracy: float) -> float:
+    """Return the T with which the mean confidence of images equals their estimated accuracy, by bisection.
+
+    Args:
+        logits: float [N, K], of unlabelled images.
+        accuracy: the estimate, in 0..1.
+
+    Returns:
+        T in [1/20, 20]; NaN where an input is not finite.
+    """
+    if not (np.isfinite(logits).all() and math.isfinite(accuracy)):
+        return math.nan
+    low, high, wide = -LIMIT, LIMIT, logits.astype(np.float64)  # of log T: confidence falls with T
+    while high - low > TOLERANCE:
+        middle = (low + high) / 2
+        if softmax(wide / math.exp(middle)).max(1).mean() > accuracy:
             low = middle
         else:
             high = middle

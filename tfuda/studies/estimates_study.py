@@ -147,8 +147,10 @@ def write_report(folders: Sequence[str], out: str, say: Callable[[str], None]) -
     groups = complete(runs)
     found = study(groups)
     keys = [(key, cell) for key, group in groups.items() for cell in group]
-    chosen = choices_study.choices(groups, dict(zip(keys, held(found), strict=True)))
-    confidences = calibration_study.table(runs)
+    estimates = held(found)
+    chosen = choices_study.choices(groups, dict(zip(keys, estimates, strict=True)))
+    estimated_runs = zip((groups[key][cell] for key, cell in keys), estimates, strict=True)
+    confidences = calibration_study.table((run, estimate.value) for run, estimate in estimated_runs)
     home.mkdir(parents=True, exist_ok=True)
     texts = {
         "estimates.csv": as_csv(found),

@@ -66,7 +66,7 @@ def deliver(asked: Request, trained: Trained, found: Choice) -> dict:
     weights = importance.ratio_of_logits(candidate.source_logits, candidate.target_logits)
     said = [stopped + "."] * bool(stopped) + [SHIFTED] * found.shifted
     warnings = [*said, *signs(task, candidate, seen, estimates, weights)]
-    method.network.temperature = heat = temperature(candidate, weights)
+    method.network.temperature = heat = temperature(candidate, estimates[chosen])
     model, images = asked.folder / "export", task.streams["target"].images
     card = card_facts.model_card(of, task, method, workdir, estimates[chosen], warnings)
     export.export_network(method.network, task.classes, model, images[:64], card=card)
@@ -111,9 +111,9 @@ def outputs(config, task: Task, method) -> dict[str, evaluate.Seen]:
     }
 
 
-def temperature(candidate: Candidate, weights: np.ndarray) -> float:
-    """Return the temperature for served probabilities, from held-out source images that resemble the target."""
-    found = calibration.temperature(candidate.source_logits, candidate.source_labels, weights)
+def temperature(candidate: Candidate, estimate: Estimate) -> float:
+    """Return the temperature for served probabilities: their mean confidence is the estimated accuracy."""
+    found = calibration.matched_temperature(candidate.target_logits, estimate.value)
     return found if math.isfinite(found) else 1.0
 
 
