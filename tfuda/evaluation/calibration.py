@@ -17,9 +17,9 @@ Expected calibration error (Naeini et al., AAAI 2015), over bins of equal width 
 
     ECE = sum_b N_b / N |accuracy_b - confidence_b|
 
-Matched, for a target without labels whose accuracy a was estimated (`tfuda/evaluation/combined_estimate.py`): T is such
+Matched, for a target without labels whose accuracy a was estimated (tfuda/evaluation/combined_estimate.py). T is such
 that the mean confidence, max_k p_k, over the target's images is a. On the emoji it errs least, above all for methods
-that reward sure predictions: held-out source images do not show how sure they are of the target (docs/adapt.md).
+that reward sure predictions. Held-out source images do not show how sure those are of the target (docs/adapt.md).
 
 T leaves every predicted class as it is. T is fitted in [1/20, 20]: a held-out source without errors would ask for 0.
 """
