@@ -240,7 +240,7 @@ def test_help_shows_an_example_and_every_main_is_short(name):
     assert done.returncode == 0 and done.stderr == ""
     assert f"python run/{name}.py" in done.stdout and "--debug" in done.stdout
     assert len((ROOT / "run" / f"{name}.py").read_text().splitlines()) <= 10
-    assert len((ROOT / "tfuda" / "cli" / "commands" / f"{name}.py").read_text().splitlines()) <= 70
+    assert len((ROOT / "tfuda" / "cli" / "commands" / f"{name}.py").read_text().splitlines()) <= 100
 
 
 @pytest.mark.slow
