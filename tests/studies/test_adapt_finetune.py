@@ -1,17 +1,16 @@
-"""Fine-tuning the chosen candidate of `tfuda adapt`, and what is said of two folders first."""
+"""Fine-tuning the chosen candidate of `tfuda adapt`, and the page."""
 
 import json
 
 import numpy as np
 import pytest
 import two_folders
-from PIL import Image
-from two_folders import picture, request
+from two_folders import request
 
 from tfuda.experiment import build, callbacks, start_weights, training
 from tfuda.experiment.workdir import Workdir
 from tfuda.reports.pages import adaptation
-from tfuda.studies.adaptation import adapt, briefing, choice, finetune
+from tfuda.studies.adaptation import adapt, choice, finetune
 
 pytestmark = pytest.mark.usefixtures("cache")
 
@@ -119,30 +118,3 @@ def test_the_page_says_what_was_chosen(finished):
     name, _, text = adaptation.part({**result, "warnings": ["Few <target> pictures."]})
     assert name == "adaptation" and "<strong>" + result["chosen"] in text and "Few &lt;target&gt; pictures." in text
     assert all(cell in text for cell in result["scores"]) and json.dumps(result)
-
-
-def test_the_briefing_names_what_is_wrong(tmp_path):
-    rng = np.random.default_rng(0)
-    for colour in ("red", "green"):
-        for i in range(3):
-            picture(tmp_path / "a" / colour / f"{i}.png", colour, rng)
-    (tmp_path / "a" / "blue").mkdir()
-    (tmp_path / "b").mkdir()
-    (tmp_path / "b" / "same.png").write_bytes((tmp_path / "a" / "red" / "0.png").read_bytes())
-    (tmp_path / "b" / "broken.png").write_bytes(b"\x89PNG")
-    said = briefing.briefing(str(tmp_path / "a"), str(tmp_path / "b"))
-    assert "holds 6 pictures of 3 classes, 0 to 3 each, mostly 24 x 24." in said and "b holds 2 pictures" in said
-    assert (
-        "1 x class folder without a picture" in said and "x damaged file, left out" in said and "broken.png" in said
-    )
-    assert "the same file in source and target" in said and "\n" not in said
-
-
-def test_the_briefing_knows_folders_of_other_classes(tmp_path):
-    for folder, colours in (("a", ("red", "green")), ("b", ("red", "violet"))):
-        for number, colour in enumerate(colours):
-            place = tmp_path / folder / colour / "0.png"
-            place.parent.mkdir(parents=True)
-            Image.new("RGB", (9, 9), (number, len(folder), 90 if folder == "a" else 7)).save(place)
-    said = briefing.briefing(str(tmp_path / "a"), str(tmp_path / "b"))
-    assert "violet are none of the source" in said and said.endswith("Nothing is wrong with the files.")

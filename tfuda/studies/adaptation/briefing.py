@@ -42,15 +42,17 @@ def briefing(source: str, target: str) -> str:
     said = [held(part, size) for part, size in zip(parts, report.sizes, strict=True)]
     said += strange_classes(parts[0], target)
     bad = [one for one in report.findings if one.severity != "note"]
-    for kind, group in itertools.groupby(bad, lambda one: one.kind):
-        said.append(counted(kind, [os.path.relpath(one.file) for one in group]))
+    for words, group in itertools.groupby(bad, lambda one: WORDS.get(one.kind, one.kind.replace("_", " "))):
+        files = [verify.shown(one.file) for one in group]
+        said.append(f"{len(files)} x {words}: {listed(files, NAMED)}.")
     return " ".join([*said, *([] if bad else ["Nothing is wrong with the files."])])
 
 
 def held(part: scan.Part, size: tuple[int, int]) -> str:
     """Return a sentence on what a folder holds."""
     counts = part.counts()
-    classes = f" of {len(counts)} classes, {counts.min()} to {counts.max()} each" if len(counts) else ""
+    word = "class" if len(counts) == 1 else f"classes, {counts.min()} to {counts.max()} each" if len(counts) else ""
+    classes = f" of {len(counts)} {word}" if word else ""
     shape = f", mostly {size[0]} x {size[1]}" if all(size) else ""
     return f"{part.place} holds {len(part.files)} pictures{classes}{shape}."
 
@@ -65,9 +67,3 @@ def strange_classes(source: scan.Part, target: str) -> list[str]:
         f"Folders of the target are named like classes, but {listed(other)} are none of the source: "
         "their pictures get a class of the source all the same."
     ]
-
-
-def counted(kind: str, files: list[str]) -> str:
-    """Return a sentence on files of one kind of finding."""
-    named = listed([verify.shown(name) for name in files], NAMED)
-    return f"{len(files)} x {WORDS.get(kind, kind.replace('_', ' '))}: {named}."
