@@ -63,7 +63,7 @@ def test_an_empty_class_folder_is_one_sentence(folders, tmp_path):
 def test_many_pictures_get_fewer_views(folders, tmp_path):
     config = adapt.configured(request(folders, tmp_path, change=lambda config: None), "dann")
     task = adapt.found_task(config, lambda line: None)
-    for times, views in ((1, 4), (200, 1), (1000, 0)):
+    for times, views in ((1, 4), (300, 1), (1000, 0)):
         rows = np.tile(np.arange(len(task.streams["target"])), times)
         many = task._replace(streams={**task.streams, "target": task.streams["target"].rows(rows)})
         config.views = 4
