@@ -248,6 +248,7 @@ def configured(asked: Request, cell: str) -> ConfigDict:
     config = shipped_configs.get_config(f"folders:{cell}")
     config.source, config.target, config.labels = asked.source, asked.target, asked.labels
     config.deliver, config.seed, config.on_bad_image = False, asked.seed, "skip"
+    config.select = "last"  # what the choice is about, what is delivered, and what the page shows
     if asked.labelled:
         config.labelled, config.shots = asked.labelled, 1
     asked.change(config)
