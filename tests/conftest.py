@@ -1,21 +1,26 @@
 """Two logical CPUs for replicas, and a quiet TensorFlow, before anything touches a device."""
 
 import argparse
+import functools
 import gc
 import os
 
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+os.environ["TF_NUM_INTRAOP_THREADS"] = "1"  # small networks: threads of one op cost more than they bring
 os.environ["TFUDA_TRUST"] = "pictures,test_plots_daaa"  # whose runs name loaders of their own
 
 import tfuda  # noqa: F401  before TensorFlow, which it imports quietly
 import keras
 import minis
+import numpy as np
 import pytest
 import tensorflow as tf
 import tiny
 from commands import command, train_words
 
 from tfuda.core import tensorflow_private
+
+from tfuda.data.readers import digits, emoji
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
@@ -109,10 +114,37 @@ def trained(tmp_path_factory):
     return workdir, command("train", *train_words(workdir))
 
 
-@pytest.fixture
-def cache(tmp_path_factory, monkeypatch):
-    """One for all tests: what was looked at is remembered."""
-    monkeypatch.setenv("TFUDA_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """One cache folder for both workers of the session, and not the user's: nothing is drawn or looked at twice."""
+    base = tmp_path_factory.getbasetemp()
+    home = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TFUDA_CACHE", str(home))
+        yield home
+
+
+@pytest.fixture(scope="module")
+def few_digits():
+    """The digits with 200 pictures of each domain and split: evaluating 1400 takes as long as two steps."""
+    load = digits.load_domain
+
+    @functools.wraps(load)
+    def few(*words, **options):
+        return load(*words, **options).rows(np.arange(200))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(digits, "load_domain", few)
+        yield
+
+
+@pytest.fixture(scope="module")
+def few_emoji():
+    """The emoji benchmark with two things of each class: 58 in place of 702 pictures of a domain are drawn."""
+    listed = emoji.listed()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(emoji, "listed", lambda: {label: texts[:2] for label, texts in listed.items()})
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,11 @@ TARGETS = sorted({one.text for one in shown() if one.text.startswith("make ")})
 def quick(one: Command) -> bool:
     """Is it about a run, its export and pictures, and cheap?"""
     cheap = re.search(r"run/(train|evaluate|export|images|predict|verify)\.py", one.text)
-    return bool(cheap) and not {*filter(None, [one.makes, *one.takes])} - QUICK and "tflite" not in one.text
+    return (
+        bool(cheap)
+        and not {*filter(None, [one.makes, *one.takes])} - QUICK
+        and not re.search("tflite|emoji", one.text)
+    )
 
 
 def maker(place: str) -> Command | None:
@@ -79,7 +83,6 @@ def around(home: pathlib.Path) -> dict[str, str]:
     return {
         **os.environ,
         "PYTHONPATH": str(ROOT),
-        "TFUDA_CACHE": str(home / "cache"),
         "TFUDA_DATA": str(home / "data"),
     }
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ import tensorflow as tf
 
 from configs import digits
 from tfuda.core import schedules
+from tfuda.data import image_headers
 from tfuda.experiment import build, prerequisites
 from tfuda.experiment.workdir import restore
 
@@ -36,12 +38,23 @@ def config(cell: str = "dannp+toalign", smooth: bool = False, **changes):
 
 @contextlib.contextmanager
 def eagerly():
-    """Train without tracing, which takes as long as eight steps."""
+    """Train without tracing, which takes as long as eight steps.
+
+    Reading pictures is traced all the same, since tf.data is: its longest function once and not once a dataset.
+    """
+    other = image_headers.other
+    image_headers.other = headers()
     tf.config.run_functions_eagerly(True)
     try:
         yield
     finally:
         tf.config.run_functions_eagerly(False)
+        image_headers.other = other
+
+
+@functools.cache
+def headers():
+    return image_headers.other.get_concrete_function()
 
 
 def prepared(made, task=None):

@@ -37,6 +37,12 @@ def small(config):
     config.optimizer.rate = 0.05
 
 
+def brief(config):
+    """The same for two steps."""
+    small(config)
+    config.steps = config.segment = 2
+
+
 def request(folders, workdir, **more):
     asked = {"cells": ("dann",), "change": small, **more}
     return adapt.Request(str(folders / "photos"), str(folders / "scans"), str(workdir), **asked)

@@ -16,6 +16,7 @@ from tfuda.distributed import devices
 from tfuda.experiment import training
 from tfuda.experiment.workdir import Workdir
 
+RUNS = {"short": (6, 2), "run": (60, 20)}  # steps and segment of a run as run/train.py makes it
 WEIGHED = ("gsda", "mstn+biwaa+metaalign")  # by PADA, in cells that have no other weights of classes
 
 
@@ -28,10 +29,10 @@ def config(cell):
     return made
 
 
-def command(cell="dann"):
-    """The config of `commands.train_words`."""
-    made = digits.get_config(cell)
-    made.steps, made.segment, made.seed, made.batch, made.options.hidden = 60, 20, 1, 8, 8
+def command(steps, segment):
+    """The config of `commands.train_words` for a run of dann."""
+    made = digits.get_config("dann")
+    made.steps, made.segment, made.seed, made.batch, made.options.hidden = steps, segment, 1, 8, 8
     made.network_options.update(widths=(4, 6, 8), convolutions=1)
     return made
 
@@ -46,8 +47,10 @@ if __name__ == "__main__":
     tf.config.experimental.enable_op_determinism()
     with devices.strategy(hosts=True) as writes:
         name = "first" if writes else "second"
-        result = training.train_run(command(), Workdir(folder / "run")) if "command" in cells else {}
+        result = {}
+        for run in RUNS.keys() & cells:
+            result = training.train_run(command(*RUNS[run]), Workdir(folder / run))
         double()
-        for cell in filter(lambda cell: cell != "command", cells):
+        for cell in (cell for cell in cells if cell not in RUNS):
             np.savez(folder / f"{cell.replace('/', '_')}.{name}.npz", **tiny.state(tiny.train(config(cell))))
     print(result)

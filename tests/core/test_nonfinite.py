@@ -15,6 +15,8 @@ from tfuda.experiment.callbacks import Journal
 from tfuda.experiment.workdir import Workdir
 from tfuda.networks.small import small
 
+pytestmark = pytest.mark.usefixtures("few_digits")
+
 
 class Fragile(keras.layers.Layer):
     """The picture itself [B, H, W, 3]; no number where it is all white."""

@@ -94,7 +94,7 @@ def test_an_estimate_that_other_tasks_lack_is_not_used():
     assert estimate({"good": 0.6, "high": 0.9}, short) == estimate({"good": 0.6}, rows)
 
 
-@pytest.mark.parametrize(("tasks", "level"), [(12, 0.9), (30, 0.9), (12, 0.5)])
+@pytest.mark.parametrize(("tasks", "level"), [(12, 0.9), pytest.param(30, 0.9, marks=pytest.mark.slow), (12, 0.5)])
 def test_the_interval_holds_the_truth_as_often_as_it_says(tasks, level):
     """Of new tasks, whose rows err together; an interval of rows instead of tasks would hold it less often."""
     held, widths = [], []

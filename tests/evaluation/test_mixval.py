@@ -15,6 +15,8 @@ from tfuda.experiment import training
 from tfuda.experiment.workdir import Workdir
 from tfuda.networks.base import Outputs
 
+pytestmark = pytest.mark.usefixtures("few_digits", "untraced")
+
 RNG = np.random.default_rng(0)
 CLASSES = np.array([0, 1, 1, 2, 1, 0, 2, 2, 2, 3])
 
@@ -97,7 +99,7 @@ def test_a_network_of_separated_classes_is_right_between_neighbours_and_one_clas
     assert mixval(one[:1], np.zeros([0, 0])) == 0
 
 
-def test_maps_of_frozen_stages_are_mixed_in_place_of_pictures(cache, tmp_path):
+def test_maps_of_frozen_stages_are_mixed_in_place_of_pictures(tmp_path):
     made = tiny.config("dann", steps=2, segment=2, validators="mixval,transfer_score", select="mixval")
     made.network.frozen, made.views, made.views_precision = "2", 2, "float32"
     result = training.train_run(made, Workdir(tmp_path / "run"))

@@ -14,7 +14,7 @@ from tfuda.evaluation.validators import Evidence
 from tfuda.experiment import callbacks, checkpoint_choice, training, validation
 from tfuda.experiment.workdir import CHECKPOINTS, SELECTED, Workdir
 
-pytestmark = pytest.mark.usefixtures("untraced")
+pytestmark = pytest.mark.usefixtures("few_digits", "untraced")
 
 RNG = np.random.default_rng(0)
 LOGITS = 3 * RNG.normal(size=[7, 3])

@@ -15,6 +15,8 @@ from tfuda.experiment import build, diagnostics, training
 from tfuda.experiment.workdir import Workdir
 from tfuda.profiling import step_time
 
+pytestmark = pytest.mark.usefixtures("few_digits")
+
 rng = np.random.default_rng(0)
 
 

@@ -23,6 +23,8 @@ from tfuda.reports import plots
 from tfuda.studies import grid, rounds, tune
 from tfuda.translation import pair_store
 
+pytestmark = pytest.mark.usefixtures("few_digits")
+
 SENTENCE = "a file is larger than its disk or ulimit -f allows: {} could not be written; make room and run the same"
 
 

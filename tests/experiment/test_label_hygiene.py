@@ -1,7 +1,7 @@
 """Other labels of the target, once the protocol has built its domains, change accuracies and nothing else.
 
-Every config with every cell, the search and the rounds; a config's own shots are its labelled target, and cells and
-loaders that are named oracle are upper lines on purpose.
+Every config with every seam and every method with every seam, the search and the rounds; a config's own shots are its
+labelled target, and cells and loaders that are named oracle are upper lines on purpose.
 """
 
 import runpy
@@ -18,11 +18,21 @@ from tfuda.experiment import build, training
 from tfuda.experiment.workdir import Workdir
 from tfuda.studies import rounds, tune
 
-CELLS = sorted({case.cell for case in pairwise.product() if "oracle" not in case.cell})
-QUICK = {("digits", "hda+toalign")}
+FILES = {file.stem: file for file in minis.CONFIGS}
+QUICK = ("digits", "hda+toalign")
+
+
+def covering() -> list[tuple[str, str]]:
+    """(config, cell): every config and every method with every weigher and combiner, and each config with many methods."""
+    rows = [(name, *row) for name in FILES for row in pairwise.seams() if "oracle" not in row]
+    return [
+        (name, "+".join(filter(None, row))) for name, *row in pairwise.cover(rows, pairwise.without((0, 1), (1, 4)))
+    ]
+
+
 JUDGED = {"target_accuracy", "target_mean_class", "last", "selected", "oracle", "labels"}  # on the target's labels
 
-pytestmark = pytest.mark.usefixtures("cache", "untraced")
+pytestmark = pytest.mark.usefixtures("few_digits", "few_emoji", "untraced")
 
 
 def blind(found):
@@ -37,29 +47,19 @@ def left(folder):
     return {place: blind(held) for place, held in killing.content(folder).items()}
 
 
-def pytest_generate_tests(metafunc):
-    """Every config with every cell; thousands of which nothing but `-m slow` runs are not collected without it."""
-    if "file" not in metafunc.fixturenames:
-        return
-    quick = "not slow" in metafunc.config.option.markexpr
-    parameters = [
-        pytest.param(
-            file, cell, marks=() if (file.stem, cell) in QUICK else pytest.mark.slow, id=f"{file.stem} {cell}"
-        )
-        for file in minis.CONFIGS
-        for cell in CELLS
-        if not quick or (file.stem, cell) in QUICK
-    ]
-    metafunc.parametrize("file, cell", parameters)
+def test_the_cover_holds_every_config_and_every_method():
+    files, cells = map(set, zip(*covering()))
+    assert {cell.partition("+")[0] for cell in cells} == {*names.modules("methods")} and files == {*FILES}
+    assert files >= {"digits", "mnist", "folders", "domainnet126"}
 
 
-def test_the_product_holds_every_config_and_every_method():
-    assert {cell.partition("+")[0] for cell in CELLS} == {*names.modules("methods")}
-    assert {file.stem for file in minis.CONFIGS} >= {"digits", "mnist", "folders", "domainnet126"}
-
-
-def test_no_config_trains_or_selects_by_target_labels(file, cell, miniature, tmp_path):
-    made = minis.small(file, miniature, cell)
+@pytest.mark.parametrize(
+    "name, cell",
+    [QUICK, *(pytest.param(*row, marks=pytest.mark.slow) for row in covering() if row != QUICK)],
+    ids="-".join,
+)
+def test_no_config_trains_or_selects_by_target_labels(name, cell, miniature, tmp_path):
+    made = minis.small(FILES[name], miniature, cell)
     made.validators, made.select = "all", sorted(validators.ALL)[len(cell) % len(validators.ALL)]
     made.steps, made.segment, made.steps_per_execution, made.source_test = 2, 1, 1, 20
     made.pairs.update(steps=1, segment=1, batch=2, width=4, blocks=1, pool=2, size=0)
@@ -70,8 +70,8 @@ def test_no_config_trains_or_selects_by_target_labels(file, cell, miniature, tmp
     task = build.task(made)
     assert task.streams["target"].labels is None
     results = []
-    for name, seen in (("plain", task), ("strange", tiny.permuted(task))):
-        folder = Workdir(tmp_path / name)
+    for place, seen in (("plain", task), ("strange", tiny.permuted(task))):
+        folder = Workdir(tmp_path / place)
         results.append(blind(training.train_run(made.copy_and_resolve_references(), folder, task=seen)))
     assert "selected_step" in results[0] and results[0].pop("seconds") >= 0 and results[1].pop("seconds") >= 0
     assert results[0] == results[1]

@@ -14,7 +14,7 @@ from tfuda.data.tasks import Domain
 from tfuda.experiment import build, prerequisites, training
 from tfuda.experiment.workdir import Workdir
 
-pytestmark = pytest.mark.usefixtures("untraced")
+pytestmark = pytest.mark.usefixtures("few_digits", "untraced")
 
 STREAMS = ("source", "source_as_target", "target", "target_as_source")
 

@@ -10,7 +10,7 @@ from tfuda.experiment import build, callbacks, prerequisites, training
 from tfuda.experiment.workdir import Workdir
 from tfuda.methods.dann import DANN
 
-pytestmark = pytest.mark.usefixtures("untraced")
+pytestmark = pytest.mark.usefixtures("few_digits", "untraced")
 
 
 def ready(cell="adda", **changes):

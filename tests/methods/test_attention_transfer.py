@@ -12,6 +12,8 @@ from tfuda.networks.base import Network
 from tfuda.reports.plots import attention
 from tfuda.weighers.biwaa import BIWAA
 
+pytestmark = pytest.mark.usefixtures("few_digits")
+
 
 def stages() -> list[keras.layers.Layer]:
     """[B, 24, 32, 3] -> [B, 6, 8, 4] -> [B, 4, 6, 6], of either sign."""

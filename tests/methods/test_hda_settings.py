@@ -8,6 +8,8 @@ import tiny
 from tfuda.experiment import build, training
 from tfuda.experiment.workdir import Workdir
 
+pytestmark = pytest.mark.usefixtures("few_digits")
+
 SETTINGS = {
     "uda": {"task": "M-S"},
     "msda": {"task": "H+M-S"},

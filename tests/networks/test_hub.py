@@ -17,7 +17,7 @@ from tfuda.networks.base import SHOWN, Network
 from tfuda.networks.hub import grid, hub
 from tfuda.networks.layers import freeze
 
-pytestmark = pytest.mark.usefixtures("untraced")
+pytestmark = pytest.mark.usefixtures("few_digits", "untraced")
 
 
 def test_hub_says_what_to_install(monkeypatch):
@@ -163,7 +163,7 @@ def config(folder, cell="dann", **options):
     return made
 
 
-@pytest.mark.parametrize("pooled", ["mean", "token"])
+@pytest.mark.parametrize("pooled", ["mean", pytest.param("token", marks=pytest.mark.slow)])
 def test_a_run_with_a_vit_trains_and_is_read_again(pooled, presets, tmp_path):
     made = config(presets("vit")[0], "dannp+toalign", pooled=pooled)
     said = []

@@ -25,6 +25,8 @@ from tfuda.networks import resnet
 from tfuda.networks.applications import applications
 from tfuda.networks.weights import pretrained, torch_file
 
+pytestmark = pytest.mark.usefixtures("few_digits")
+
 CONTENT = bytes(range(256)) * 4000
 
 
@@ -193,7 +195,7 @@ def as_published(model, path):
     return path
 
 
-@pytest.mark.parametrize("model", ["EfficientNetB0", "MobileNetV3Small"])
+@pytest.mark.parametrize("model", [pytest.param("EfficientNetB0", marks=pytest.mark.slow), "MobileNetV3Small"])
 def test_an_application_is_the_one_that_keras_makes_of_the_file(model, served, tmp_path, monkeypatch):
     keras.utils.set_random_seed(1)
     origin = getattr(keras.applications, model)(include_top=False, weights=None)

@@ -17,7 +17,7 @@ from tfuda.experiment.workdir import Workdir
 from tfuda.reports import plots
 from tfuda.reports.plots import embedding, history, matrix, sheet
 
-pytestmark = pytest.mark.usefixtures("untraced")
+pytestmark = pytest.mark.usefixtures("few_digits", "untraced")
 
 
 def tiny(cell: str, **changes):
@@ -32,12 +32,10 @@ def tiny(cell: str, **changes):
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """A folder with a run of source_only and one of dannp+toalign."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TFUDA_CACHE", str(tmp_path_factory.mktemp("cache")))
-        folder = tmp_path_factory.mktemp("runs")
-        for cell in ("source_only", "dannp+toalign"):
-            training.train_run(tiny(cell), Workdir(folder / cell))
-        yield folder
+    folder = tmp_path_factory.mktemp("runs")
+    for cell in ("source_only", "dannp+toalign"):
+        training.train_run(tiny(cell), Workdir(folder / cell))
+    return folder
 
 
 def made(folder: pathlib.Path, rows: list[dict], **changes) -> str:

@@ -10,6 +10,8 @@ from tfuda.experiment.workdir import Workdir
 from tfuda.reports import plots
 from tfuda.reports.plots.changed import picked
 
+pytestmark = pytest.mark.usefixtures("few_digits", "untraced")
+
 
 def test_pictures_are_picked_by_their_places_alone():
     assert picked(np.arange(100) % 2 == 0, 3).tolist() == [0, 48, 98]

@@ -13,6 +13,8 @@ from tfuda.reports import plots
 from tfuda.reports.plots import attention, compared
 from tfuda.reports.plots.bars import shares
 
+pytestmark = pytest.mark.usefixtures("few_digits", "untraced")
+
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):

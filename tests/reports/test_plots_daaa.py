@@ -16,7 +16,7 @@ from tfuda.reports import plots
 from tfuda.reports.plots import attention, networks, oracle
 from tfuda.reports.plots.pairs import find, verdict, whereabouts
 
-pytestmark = pytest.mark.usefixtures("untraced")
+pytestmark = pytest.mark.usefixtures("few_digits", "untraced")
 
 figures = pytest.fixture(drawn)
 

@@ -18,7 +18,7 @@ from tfuda.reports import plots
 from tfuda.reports.plots import attention, embedding
 from tfuda.reports.plots.regions import blocks, weights
 
-pytestmark = pytest.mark.usefixtures("untraced")
+pytestmark = pytest.mark.usefixtures("few_digits", "untraced")
 
 figures = pytest.fixture(drawn)
 

@@ -16,6 +16,8 @@ from tfuda.serving import export, model_card
 from tfuda.serving.model_card import JSON, README, Card
 from tfuda.startup import VERSION
 
+pytestmark = pytest.mark.usefixtures("few_digits")
+
 ROW = {"format": "savedmodel", "MB": "0.10", "largest_difference": "1.0e-07", "equal_labels": "100.0 %"}
 
 

@@ -11,9 +11,8 @@ import tensorflow as tf
 import tiny
 from commands import command
 from PIL import Image
-from test_serving_formats import NETWORKS, parts
+from test_serving_formats import KINDS, NETWORKS
 
-from tfuda import names
 from tfuda.serving import export, onnx_file, predict
 
 
@@ -43,7 +42,7 @@ def check(cell, out, **options):
     assert float(row["largest_difference"]) < 1e-4 and row["equal_labels"] == "100.0 %"
 
 
-@pytest.mark.parametrize("name", {parts(name): name for name in names.modules("methods")}.values())
+@pytest.mark.parametrize("name", KINDS)
 def test_every_kind_of_network_that_a_method_brings_is_exported(onnx, name, tmp_path):
     check(name, tmp_path / "model.onnx", bottleneck=5)
 

@@ -51,7 +51,10 @@ def parts(name: str) -> tuple:
     return tuple(map(type, (kind.head(3, options), kind.neck(5, options), kind.attention(options))))
 
 
-@pytest.mark.parametrize("name", {parts(name): name for name in names.modules("methods")}.values())
+KINDS = {parts(name): name for name in names.modules("methods")}.values()
+
+
+@pytest.mark.parametrize("name", KINDS)
 def test_every_kind_of_network_that_a_method_brings_is_exported(name, tmp_path):
     made = tiny.config(name)
     made.network.bottleneck = 5
@@ -63,7 +66,7 @@ def test_every_kind_of_network_that_a_method_brings_is_exported(name, tmp_path):
 
 
 FORMS = [form for form in export.FORMATS if form != "onnx"]  # test_onnx_file.py
-NETWORKS = [(name, "small") for name in names.modules("methods")]
+NETWORKS = [(name, "small") for name in KINDS]
 NETWORKS += [
     ("dannp", name) for name in ("lenet", "mnist", "resnet18", "resnet50", "efficientnet_lite0", "applications")
 ]

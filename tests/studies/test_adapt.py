@@ -7,13 +7,12 @@ import math
 import numpy as np
 import pytest
 import two_folders
-from two_folders import CLASSES, picture, request
+from two_folders import CLASSES, brief, picture, request
 
 from tfuda.experiment import callbacks, training
 from tfuda.serving.export import Model
 from tfuda.studies.adaptation import adapt, choice, outcome
 
-pytestmark = pytest.mark.usefixtures("cache")
 
 
 @pytest.fixture(scope="module")
@@ -70,26 +69,27 @@ def test_the_same_command_trains_nothing_again(finished, folders):
         adapt.adapt(asked._replace(seed=1), lines.append)
 
 
-def test_a_stop_delivers_the_best_so_far_and_the_same_command_resumes(folders, tmp_path, monkeypatch):
+@pytest.mark.parametrize("again", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_stop_delivers_the_best_so_far_and_the_same_command_resumes(folders, tmp_path, monkeypatch, eager, again):
     plain = training.train_run
 
     def stops(config, workdir, **options):
         if config.method == "dann":
-            raise callbacks.Stopped("stopped at step 1 of 30; the same command resumes")
+            raise callbacks.Stopped("stopped at step 1 of 2; the same command resumes")
         return plain(config, workdir, **options)
 
     monkeypatch.setattr(training, "train_run", stops)
-    asked = request(folders, tmp_path / "w")
+    asked = request(folders, tmp_path / "w", change=brief)
     result = adapt.adapt(asked, lambda line: None)
     assert result["chosen"] == "source_only" and not result["finished"]
     assert result["warnings"][0] == "stopped in dann; the same command resumes."
     assert (tmp_path / "w" / "predictions.csv").is_file() and "measured" not in result
     monkeypatch.setattr(training, "train_run", plain)
-    assert adapt.adapt(asked, lambda line: None)["finished"]
+    assert not again or adapt.adapt(asked, lambda line: None)["finished"]
 
 
-def test_a_budget_that_is_used_up_leaves_candidates_out(folders, tmp_path):
-    result = adapt.adapt(request(folders, tmp_path / "w", minutes=1e-6), lambda line: None)
+def test_a_budget_that_is_used_up_leaves_candidates_out(folders, tmp_path, eager):
+    result = adapt.adapt(request(folders, tmp_path / "w", minutes=1e-6, change=brief), lambda line: None)
     assert result["scores"].keys() == {"source_only"}
     assert "left no time for dann" in result["warnings"][0]
 

@@ -12,7 +12,6 @@ from tfuda.experiment.workdir import Workdir
 from tfuda.reports.pages import adaptation
 from tfuda.studies.adaptation import adapt, choice, finetune
 
-pytestmark = pytest.mark.usefixtures("cache")
 
 
 @pytest.fixture(scope="module")

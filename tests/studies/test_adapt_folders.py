@@ -12,7 +12,6 @@ from two_folders import picture, request
 
 from tfuda.studies.adaptation import adapt, briefing
 
-pytestmark = pytest.mark.usefixtures("cache")
 
 
 @pytest.fixture(scope="module")

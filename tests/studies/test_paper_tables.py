@@ -10,6 +10,8 @@ from tfuda.experiment import build, validation
 from tfuda.experiment.workdir import Workdir
 from tfuda.studies import grid, paper_tables, published_numbers, tables
 
+pytestmark = pytest.mark.usefixtures("few_digits", "untraced")
+
 PAPERS = {"toalign": 7, "biwaa": 5, "gsda": 4, "tada": 2, "daaa": 4}
 TRAINS = ("optimizer", "view", "steps", "segment", "batch", "batches", "passes", "network", "network_options")
 EVERY = paper_tables.every()
@@ -112,8 +114,8 @@ def test_the_table_brings_its_config_where_the_command_names_none():
 
 def test_a_row_in_rounds_is_measured_in_its_last_round_and_read_again_from_the_folder(tmp_path):
     lines = [
-        grid.Line("mstn+biwaa~rounds=2", lambda: tiny.config("biwaa"), 2),
-        grid.Line("", lambda: tiny.config("biwaa")),
+        grid.Line("mstn+biwaa~rounds=2", lambda: tiny.config("biwaa", steps=2, segment=2), 2),
+        grid.Line("", lambda: tiny.config("biwaa", steps=2, segment=2)),
     ]
     runs = grid.lay_out(lines, ["R-S"], [0], tmp_path)
     rows, diverged = grid.perform_runs(runs, lambda line: None)

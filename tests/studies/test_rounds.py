@@ -23,6 +23,8 @@ from tfuda.experiment import build
 from tfuda.experiment.workdir import Workdir
 from tfuda.studies import rounds
 
+pytestmark = pytest.mark.usefixtures("few_digits")
+
 
 def config(**changes):
     return tiny.config("biwaa", **{"steps": 2, "segment": 1, "imbalance": "target", "tail": 0.3, **changes})

@@ -15,7 +15,7 @@ from tfuda.experiment import callbacks, training
 from tfuda.experiment.workdir import Workdir
 from tfuda.studies import tune, tuner_oracles
 
-pytestmark = pytest.mark.usefixtures("untraced")
+pytestmark = pytest.mark.usefixtures("few_digits", "untraced")
 
 
 def searched(folder, kind="random", trials=3, objective="im", **changes):
@@ -151,7 +151,7 @@ def test_lower_is_better_where_it_is(tmp_path):
     assert "select" in (tmp_path / "best.py").read_text()
 
 
-@pytest.mark.parametrize("objective", ["im", "entropy"])
+@pytest.mark.parametrize("objective", [pytest.param("im", marks=pytest.mark.slow), "entropy"])
 def test_a_setting_that_diverges_is_the_worst(objective, tmp_path, monkeypatch):
     train = training.train_run
 
@@ -161,7 +161,7 @@ def test_a_setting_that_diverges_is_the_worst(objective, tmp_path, monkeypatch):
         return train(config, workdir, **options)
 
     monkeypatch.setattr(training, "train_run", diverges)
-    rows, said = searched(tmp_path, objective=objective, steps=1)
+    rows, said = searched(tmp_path, trials=2, objective=objective, steps=1)
     assert rows[-1]["trial"] == 0 and np.isfinite(rows[-1][objective])
     assert said[0].startswith("trial 0: training diverged: on purpose  optimizer.")
 
