@@ -60,7 +60,7 @@ $(LOWEST_ENV)/.built: tests/lowest/requirements.txt pyproject.toml
 	@rm -rf $(LOWEST_ENV)
 	@$(LOWEST_PYTHON) -m venv $(LOWEST_ENV)
 	@$(LOWEST_ENV)/bin/python -m pip install -qq --disable-pip-version-check -r $< -e '.[tune]' \
-	  'pytest>=8' 'pytest-xdist>=3' 'hypothesis>=6'
+	  'pytest>=8' 'pytest-xdist>=3.8' 'hypothesis>=6'
 	@touch $@
 
 soak: $(READY)

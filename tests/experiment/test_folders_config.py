@@ -34,10 +34,10 @@ def picture(rng, kind, shade):
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """3 classes × 40 pictures, PNG and JPEG, labelled; as many without labels; a few labelled to test on."""
+    """3 classes × 16 pictures, PNG and JPEG, labelled; as many without labels; a few labelled to test on."""
     root, rng = tmp_path_factory.mktemp("own pictures ü"), np.random.default_rng(0)
     for kind, name in enumerate(CLASSES):
-        for i in range(40):
+        for i in range(16):
             ending = "png" if i % 2 else "jpg"
             for place, shade in ((f"photos/{name}", 40), (f"scans/day {i % 3}", 90), (f"test/{name}", 90)):
                 folder = root / place
@@ -72,7 +72,7 @@ def test_one_command_leads_to_a_model_and_predictions(folders, run):
     assert "target accuracy" in done.stdout and f"predictions: {workdir / 'predictions.csv'}" in done.stdout
     with open(workdir / "predictions.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 120 and {row["label"] for row in rows} <= set(CLASSES)
+    assert len(rows) == 48 and {row["label"] for row in rows} <= set(CLASSES)
     assert all(os.path.isfile(row["file"]) and 1 / 3 <= float(row["confidence"]) <= 1 for row in rows)
 
 
@@ -109,8 +109,8 @@ def test_the_default_trains_on_what_a_pretrained_network_made_of_the_pictures(fo
         env={**os.environ, "TFUDA_CACHE": str(folders / "cache")},
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert "frozen stages: 240 pictures in 2 views each" in done.stdout and "from scratch" not in done.stdout
-    assert len((tmp_path / "predictions.csv").read_text("utf-8").splitlines()) == 121
+    assert "frozen stages: 96 pictures in 2 views each" in done.stdout and "from scratch" not in done.stdout
+    assert len((tmp_path / "predictions.csv").read_text("utf-8").splitlines()) == 49
 
 
 @pytest.mark.slow

@@ -51,7 +51,7 @@ def test_nine_stages_give_nine_maps():
     assert [shape[2] for shape in shapes] == [32, 16, 24, 40, 80, 112, 192, 320, 1280]
 
 
-@pytest.mark.parametrize("frozen, count", [(0, 0), (6, 6), ("3", 3), ("all", 9)])
+@pytest.mark.parametrize("frozen, count", [(0, 0), pytest.param(6, 6, marks=pytest.mark.slow), ("3", 3), ("all", 9)])
 def test_frozen_stages_keep_their_weights_and_statistics(frozen, count):
     made = Network(freeze(efficientnet(), frozen), 3, (32, 32))
     before = [[v.numpy() for v in stage.variables] for stage in made.stages]

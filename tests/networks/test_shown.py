@@ -22,13 +22,14 @@ NETWORKS = {
     "lenet": (lambda: lenet(hidden=20), (3, 3, 3)),
     "mnist": (lambda: mnist((4, 6, 8)), (3, 3, 3)),
 }
-RESIDUAL = [name for name in NETWORKS if name.startswith("resnet")]
-PLAIN = [name for name in NETWORKS if name not in (*RESIDUAL, "lite0")]  # whose stages are blocks, too
+DEAR = pytest.param("resnet50", marks=pytest.mark.slow)
+RESIDUAL = ["resnet18", DEAR]
+PLAIN = [name for name in NETWORKS if not name.startswith(("resnet", "lite"))]  # whose stages are blocks, too
 RNG = np.random.default_rng(0)
 IMAGES = tf.constant(RNG.integers(0, 256, [2, 32, 32, 3]), "uint8")
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+@pytest.fixture(scope="module", params=[DEAR, *(name for name in NETWORKS if name != "resnet50")])
 def shown(request):
     """(name, network, {mode: (outputs of training, all variables after it, outputs of evaluation)})."""
     keras.utils.set_random_seed(0)
