@@ -17,7 +17,7 @@ from tfuda.experiment import training
 from tfuda.experiment.workdir import Workdir
 
 RUNS = {"short": (6, 2), "run": (60, 20)}  # steps and segment of a run as run/train.py makes it
-WEIGHED = ("gsda", "mstn+biwaa+metaalign")  # by PADA, in cells that have no other weights of classes
+WEIGHED = ("gsda", "mstn+biwaa", "mstn+biwaa+metaalign")  # by PADA, in cells that have no other weights of classes
 
 
 def config(cell):

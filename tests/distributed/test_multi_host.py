@@ -18,8 +18,8 @@ from tfuda.experiment import build
 
 NORM = "source_only/norm"
 QUICK, SLOW = (
-    ["mstn+biwaa+metaalign"],
-    ["dannp+toalign", "gsda", "hda+toalign", "tada", "daaa", "mme", "adda+bsp"],
+    ["mstn+biwaa"],
+    ["mstn+biwaa+metaalign", "dannp+toalign", "gsda", "hda+toalign", "tada", "daaa", "mme", "adda+bsp"],
 )
 
 

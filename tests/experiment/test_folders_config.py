@@ -95,6 +95,7 @@ def test_the_same_command_again_trains_nothing_and_delivers_again(folders, run):
     assert done.returncode == 0 and "finished run" in done.stdout and (run[0] / "predictions.csv").is_file()
 
 
+@pytest.mark.slow
 def test_the_default_trains_on_what_a_pretrained_network_made_of_the_pictures(folders, tmp_path):
     done = command(
         "train",

@@ -55,7 +55,6 @@ def test_the_cover_holds_every_config_and_every_method():
 @pytest.mark.parametrize(
     "name, cell",
     [QUICK, *(pytest.param(*row, marks=pytest.mark.slow) for row in covering() if row != QUICK)],
-    ids="-".join,
 )
 def test_no_config_trains_or_selects_by_target_labels(name, cell, miniature, tmp_path):
     made = minis.small(FILES[name], miniature, cell)

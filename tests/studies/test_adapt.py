@@ -14,7 +14,6 @@ from tfuda.serving.export import Model
 from tfuda.studies.adaptation import adapt, choice, outcome
 
 
-
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     return two_folders.make(tmp_path_factory.mktemp("folders"))

@@ -13,7 +13,6 @@ from tfuda.reports.pages import adaptation
 from tfuda.studies.adaptation import adapt, choice, finetune
 
 
-
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     return two_folders.make(tmp_path_factory.mktemp("folders"))

@@ -13,7 +13,6 @@ from two_folders import picture, request
 from tfuda.studies.adaptation import adapt, briefing
 
 
-
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     return two_folders.make(tmp_path_factory.mktemp("folders"))
