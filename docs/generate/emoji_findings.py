@@ -146,8 +146,8 @@ def goals(found: Sequence[choices_study.Choice]) -> list[str]:
         "",
         *lines,
         "",
-        f"Where classes are missing, source-only was kept in {kept} of {len(lacking)} runs. Where they are missing or "
-        f"rare, `{best}` is most often the best of the five. The criterion was fixed before, and does not know that.",
+        f"Where classes are missing, source-only was kept in {kept} of {len(lacking)} runs. Where they are missing "
+        f"or rare, `{best}` is most often the best of the five. The criterion was fixed before, and does not know it.",
     ]
 
 
