@@ -147,7 +147,7 @@ def goals(found: Sequence[choices_study.Choice]) -> list[str]:
         *lines,
         "",
         f"Where classes are missing, source-only was kept in {kept} of {len(lacking)} runs. Where they are missing "
-        f"or rare, `{best}` is most often the best of the five. The criterion was fixed before, and does not know it.",
+        f"or rare, `{best}` is the best of the five most often. The criterion was fixed before this was known.",
     ]
 
 
