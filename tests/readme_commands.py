@@ -54,6 +54,7 @@ HOW: dict[str, list[str] | None] = {
         *PRETRAINED,
         "--config.views=0",
     ],  # of `make claims`
+    r"python run/verify\.py --config=configs/folders": PRETRAINED,
     r"python run/(evaluate|export|images|plot|predict|report|verify|convert)\.py ": [],
     r"python run/bench\.py .*(--network=resnet50|--what=(serving|input|bank))": ["--rounds=1"],
     r"python run/bench\.py.*daaa": [*BENCH, "--batch=20"],
