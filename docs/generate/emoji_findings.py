@@ -140,14 +140,14 @@ def goals(found: Sequence[choices_study.Choice]) -> list[str]:
         lines.append(f"- {name}, {len(own)} runs: the first is {met[0]}, the second {met[1]}.")
     lacking = [one for one in found if one.variant == "partial"]
     kept = sum(one.chosen == BASE for one in lacking)
-    best = statistics.mode(one.best for one in found if one.variant != "plain")
+    often = statistics.mode(one.best for one in found if one.variant != "plain")
     return [
         "Two goals were set before: 95 % of the runs at most one point below source-only, and 70 % of the best gain.",
         "",
         *lines,
         "",
         f"Where classes are missing, source-only was kept in {kept} of {len(lacking)} runs. Where they are missing "
-        f"or rare, `{best}` is the best of the five most often. The criterion was fixed before this was known.",
+        f"or rare, `{often}` is the best of the five most often. The criterion was fixed before this was known.",
     ]
 
 

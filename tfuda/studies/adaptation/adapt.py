@@ -135,8 +135,7 @@ class Trained:
         fit_to(config, self.task)
         workdir = self.workdir(cell)
         try:
-            with self.clock.timed():
-                training.train_run(config, workdir, task=self.task, say=self.say)
+            result = training.train_run(config, workdir, task=self.task, say=self.say)
         except callbacks.Stopped as stop:
             if not self.done:
                 raise
@@ -145,6 +144,7 @@ class Trained:
         except callbacks.Diverged as error:
             self.say(f"{cell} is left out: {error}")
         else:
+            self.clock.took(result["seconds"])
             self.done[cell] = config, choice.read_outputs(cell, workdir.path / OUTPUTS)
 
     def tune(self, found: Choice) -> Choice:
@@ -177,7 +177,6 @@ class Clock:
     def __init__(self, minutes: float):
         self.end = time.monotonic() + 60 * minutes if minutes else 0.0
         self.last = 0.0  # seconds of the longest training so far
-        self.begun = 0.0
         self.any = False
 
     def allows(self) -> bool:
@@ -188,15 +187,9 @@ class Clock:
         """Return the time up to the end; infinity without a limit."""
         return max(self.end - time.monotonic(), 0) if self.end else math.inf
 
-    def timed(self) -> Clock:
-        """Return a context whose time counts as a candidate's."""
-        return self
-
-    def __enter__(self):
-        self.begun = time.monotonic()
-
-    def __exit__(self, *error):
-        self.last, self.any = max(self.last, time.monotonic() - self.begun), True
+    def took(self, seconds: float) -> None:
+        """Note how long a candidate trained, without what is computed once for all of them."""
+        self.last, self.any = max(self.last, seconds), True
 
     def left(self, candidates: int) -> str:
         """Return words for the time that so many candidates may take."""
