@@ -18,9 +18,18 @@ FILES = minis.CONFIGS
 pytestmark = pytest.mark.usefixtures("few_emoji", "untraced")
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+ALIKE = ("office_home", "visda", "domainnet40")  # as office31: by a recipe to compare with below, or among the slow
+EVERY = [(file, cell) for file in FILES for cell in ("", "cdane", "hda+toalign")]
+
+
 @pytest.mark.parametrize(
-    "cell", ["", *(pytest.param(cell, marks=pytest.mark.slow) for cell in ("cdane", "hda+toalign"))]
+    "file, cell",
+    [
+        pytest.param(
+            file, cell, id=f"{file.stem} {cell}", marks=pytest.mark.slow if cell or file.stem in ALIKE else ()
+        )
+        for file, cell in EVERY
+    ],
 )
 def test_a_config_builds_and_steps(file, cell, miniature):
     config = minis.small(file, miniature, cell)

@@ -15,6 +15,7 @@ from tfuda.evaluation import evaluate
 from tfuda.experiment import build, frozen_stages, prerequisites, training
 from tfuda.experiment.workdir import Workdir
 
+pytestmark = pytest.mark.usefixtures("untraced")
 CELLS = ("dannp+toalign", "adda")
 ALL = [name for name in names.modules("methods") if name not in ("daaa", *CELLS)]
 

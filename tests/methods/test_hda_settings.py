@@ -49,7 +49,8 @@ def test_the_task_decides_the_row_of_the_table(setting):
 @pytest.mark.parametrize(
     ("cell", "setting"),
     [("hda+toalign", setting) for setting in SETTINGS]
-    + [(cell, "both") for cell in ("hda", "dannp+toalign", "dann", "cdane", "source_only")],
+    + [("hda", "both"), ("dannp+toalign", "both")]
+    + [pytest.param(cell, "both", marks=pytest.mark.slow) for cell in ("dann", "cdane", "source_only")],
 )
 def test_the_first_loss_in_every_setting_is_that_of_a_straight_line(cell, setting, eager):
     made = config(cell, setting, steps=1, segment=1)

@@ -101,14 +101,15 @@ def test_verify_says_what_a_run_of_the_config_costs():
     assert "A run of this config would end at once: Unknown domain 'Q'" in wrong.stdout and wrong.returncode == 1
 
 
+@pytest.mark.slow
 def test_verify_takes_the_folders_of_a_config(tmp_path):
     for domain in "HM":
         command(
-            "images", "--config=configs/digits.py", f"--domain={domain}", "--count=60", f"--out={tmp_path / domain}"
+            "images", "--config=configs/digits.py", f"--domain={domain}", "--count=20", f"--out={tmp_path / domain}"
         )
     words = ["--config=configs/folders.py:dannp@small", f"--config.source={tmp_path / 'H'}"]
     words += [f"--config.target={tmp_path / 'M'}", "--config.batch=8"]
     done = command("verify", *words)
-    assert "120 pictures" in done.stdout and "A run takes about" in done.stdout and "1000 steps of" in done.stdout
+    assert "40 pictures" in done.stdout and "A run takes about" in done.stdout and "1000 steps of" in done.stdout
     wrong = command("verify", *words, "scans")
     assert wrong.returncode == 2 and "leave out scans" in wrong.stderr

@@ -67,6 +67,7 @@ def test_a_tuned_candidate_is_no_witness_of_the_one_it_came_from():
     assert [one.name for one in finetune.beside(every[1], every)] == ["source_only", "dannp"]
 
 
+@pytest.mark.slow
 def test_a_stop_while_tuning_delivers_the_chosen_one(finished, folders, monkeypatch, tmp_path):
     plain = training.train_run
 
@@ -82,6 +83,7 @@ def test_a_stop_while_tuning_delivers_the_chosen_one(finished, folders, monkeypa
     assert (tmp_path / "w" / "export" / "saved_model.pb").is_file()
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_into_the_budget_is_said_in_a_line(folders, tmp_path, monkeypatch):
     monkeypatch.setattr(adapt.Clock, "allows", lambda clock: True)
     lines = []

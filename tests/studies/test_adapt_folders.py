@@ -35,6 +35,7 @@ def test_two_target_pictures_are_enough_for_a_result_with_a_warning(folders, tmp
     assert any("The target has 2 pictures" in line for line in result["warnings"])
 
 
+@pytest.mark.slow
 def test_a_target_that_is_a_copy_of_the_source_is_said_to_be_one(folders, tmp_path):
     shutil.copytree(folders / "photos", tmp_path / "copy")
     result, lines, rows = adapted(folders, tmp_path / "w", tmp_path / "copy")
