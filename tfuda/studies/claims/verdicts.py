@@ -214,6 +214,7 @@ def markdown(
         count=", ".join(f"{number} {name}" for name, number in count.items()),
         least=f"{significance.smallest(9):.3f}",
         ran=len(holm),
+        bound=f"{min(1.0, significance.smallest(9) * max(len(holm), 1)):.3f}",
         lines="\n".join("| " + " | ".join(line) + " |" for line in table),
     )
 
@@ -229,8 +230,8 @@ claim holds where every step gains with p < 0.05, and does not hold where one lo
 tell here" where even the printed gap would not show with so many tasks: n is what it needs, by the spread over tasks
 and not by the gain that was found. It is unclear else.
 
-Nine tasks give no p below {least}, so that after Holm's correction for the {ran} claims that were run none can pass.
-Read the column of p as it stands, and expect one of forty empty claims to hold by chance. The papers' numbers are
+Nine tasks give no p below {least}, and none below {bound} after Holm's correction for the {ran} claims that were run.
+Verdicts read the p as it stands: expect one of forty empty claims to hold by chance. The papers' numbers are
 averages over Office-31, Office-Home or DomainNet, and MNIST → MNIST-M. Rounds are judged by the network of the third
 round. A cost holds within 15 %.
 
