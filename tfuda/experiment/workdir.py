@@ -164,12 +164,8 @@ class Workdir:
         """Write config.json after the whole config could be built; keep a config.json that is there."""
         if not multi_host.is_first() or (self.path / "config.json").exists():
             return
-        about = {
-            "config": config.to_dict(),
-            "command": sys.argv,
-            "commit": git_commit(),
-            "versions": {"python": sys.version.split()[0], "tensorflow": tf.__version__, "keras": keras.__version__},
-        }
+        versions = {"python": sys.version.split()[0], "tensorflow": tf.__version__, "keras": keras.__version__}
+        about = {"config": config.to_dict(), "command": sys.argv, "commit": git_commit(), "versions": versions}
         write_whole(self.path / "config.json", json.dumps(about, indent=1) + "\n")
 
     def _compare(self, config: dict) -> None:
