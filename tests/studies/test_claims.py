@@ -148,8 +148,9 @@ def test_a_setting_has_the_rows_of_its_claims_and_kept_results_are_read(tmp_path
     kept_results.write_about(some, rows, tmp_path / "kept")
     known = measurements.sources(tmp_path / "kept", "single")
     assert measurements.sources(tmp_path / "kept", "shots") == []
-    assert measurements.values(made["single"], known) == {run.cell: {(run.task, 0): 50.0} for run in some}
-    assert measurements.commits(made["single"], known) == {"c0ffee"}
+    ended = measurements.ended(made["single"], known)
+    assert measurements.values(ended) == {run.cell: {(run.task, 0): 50.0} for run in some}
+    assert {row["commit"] for row in ended} == {"c0ffee"}
 
 
 @pytest.mark.slow

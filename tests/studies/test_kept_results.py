@@ -32,7 +32,7 @@ def kept(tmp_path):
 
 
 def test_rows_are_read_as_they_were_written(kept):
-    found = kept_results.known_rows(kept, runs(kept))
+    found = kept_results.known_rows([kept], runs(kept))
     assert found["dann", "R-S", 0] == a_row("dann", "R-S", 0, 0.625)
     assert [*found] == [("source_only", "R-S", 0), ("dann", "R-S", 0), ("dann", "M-H", 0)]
     about = json.loads((kept / "results.json").read_text())
@@ -41,10 +41,10 @@ def test_rows_are_read_as_they_were_written(kept):
 
 def test_other_settings_are_refused(kept):
     with pytest.raises(ValueError, match="has results of source_only with other settings: leave out --known"):
-        kept_results.known_rows(kept, runs(kept, batch=4))
+        kept_results.known_rows([kept], runs(kept, batch=4))
     (kept / "results.json").write_text("{}")
     with pytest.raises(ValueError, match=r"results\.json is damaged"):
-        kept_results.known_rows(kept, runs(kept))
+        kept_results.known_rows([kept], runs(kept))
 
 
 def test_only_what_is_missing_is_trained(kept, tmp_path, monkeypatch):

@@ -102,6 +102,11 @@ def kind(config: ConfigDict) -> type[step.Method]:
     return resolve(config.method, "methods")
 
 
+def starts_from_run(config: ConfigDict) -> bool:
+    """Return whether config.weights names a run's folder (start_weights.py), not pretrained weights."""
+    return bool(config.weights) and os.path.isdir(config.weights)
+
+
 @precision.in_precision
 def network(config: ConfigDict, of: tasks.Task) -> Network:
     """Return an untrained network (images -> Outputs) for the classes of a task.
@@ -112,7 +117,7 @@ def network(config: ConfigDict, of: tasks.Task) -> Network:
     name, said = named(chosen.name)
     backbone, method = resolve(name, "networks"), kind(config)
     options = {**config.network_options.to_dict(), **said}
-    if config.weights and not os.path.isdir(config.weights):  # a folder is a run's: start_weights.py
+    if config.weights and not starts_from_run(config):
         options |= {"weights": config.weights}
     known = defaults(backbone)
     for key in [key for key in options if key not in known]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,6 +11,7 @@ from tfuda.atomic_files import read_json
 from tfuda.core.segmented_model import Segmented
 from tfuda.data.tasks import Task
 from tfuda.evaluation.combined_estimate import Estimate
+from tfuda.experiment import build
 from tfuda.experiment.workdir import PATHS, PATHS_OF_PAIRS, Workdir, flat
 from tfuda.networks.weights import pretrained
 from tfuda.serving.model_card import Card
@@ -69,7 +69,7 @@ def starting_weights(config: ConfigDict) -> tuple[str, str]:
     """Return what the backbone started from in words, and its license; "" for one that is not known."""
     if not config.weights:
         return "random weights", "none is needed, because training started from random weights"
-    if os.path.isdir(config.weights):  # another run's, which had a start of its own
+    if build.starts_from_run(config):  # another run's, which had a start of its own
         return starting_weights(Workdir(config.weights).config())
     if config.weights != pretrained.IMAGENET:
         return "a file of the user", ""

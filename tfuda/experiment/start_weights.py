@@ -7,8 +7,6 @@ network (network.frozen), rates, steps and the view may differ.
 
 from __future__ import annotations
 
-import os
-
 from ml_collections import ConfigDict
 
 from tfuda.core.method import Method
@@ -16,11 +14,6 @@ from tfuda.data.tasks import Task
 from tfuda.distributed import multi_host
 from tfuda.experiment import build
 from tfuda.experiment.workdir import Workdir, restore
-
-
-def names_run(config: ConfigDict) -> bool:
-    """Return whether config.weights names a run's folder, not a file of pretrained weights."""
-    return bool(config.weights) and os.path.isdir(config.weights)
 
 
 def start(config: ConfigDict, method: Method, task: Task) -> None:

@@ -68,7 +68,7 @@ def _train(config, workdir, verbose, task, say, until) -> dict:
     beneath = functools.partial(train_run, verbose=verbose, say=say)
     made = prerequisites.prepare(config, workdir.path, task, verbose, say, beneath)
     method = build.method(config, made.task, made.teacher)
-    if start_weights.names_run(config):
+    if build.starts_from_run(config):
         start_weights.start(config, method, made.task)
     seen = frozen_stages.stored_task(config, made.task, method, say)
     streams = build.streams(config, seen)

@@ -55,14 +55,18 @@ class Missing(NamedTuple):
     folder: str
 
 
-def estimate(config: ConfigDict) -> Cost:
+def estimate(config: ConfigDict, task: Task | None = None) -> Cost:
     """Return what the run of a config costs on this machine.
+
+    Args:
+        config: the config.
+        task: its task; None to make it.
 
     Raises:
         ValueError: the run itself would refuse the config.
     """
     before = build.kind(config).stages if prerequisites.needed(config) else ()
-    task, teacher = prerequisites.untaught(config, build.task(config, lambda line: None))
+    task, teacher = prerequisites.untaught(config, task or build.task(config, lambda line: None))
     method = build.method(config, task, teacher)
     with contextlib.ExitStack() as held:
         seen, missing = task, Missing(0, 0, 0.0, 0, "")

@@ -75,7 +75,7 @@ def perform(
         by: trains the runs, as in grid.perform_runs.
         known: folders of results of the same settings, whose rows need no training.
     """
-    kept = {place: row for one in known for place, row in kept_results.known_rows(one, job.runs).items()}
+    kept = kept_results.known_rows(known, job.runs)
     places = [(run.cell, run.task, run.seed) for run in job.runs]
     if job.title:
         say(job.title)

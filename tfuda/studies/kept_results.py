@@ -3,7 +3,7 @@
     results.csv    a row of each run, with the commit that trained it
     results.json   versions, and {cell: digest of its settings}
 
-`known_rows` gives the rows of a folder whose settings are those of the grid in question: they need no training.
+`known_rows` gives the rows of folders whose settings are those of the grid in question: they need no training.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import csv
 import hashlib
 import json
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -42,20 +42,23 @@ def write_about(runs: Iterable[Run], rows: Iterable[Mapping[str, Any]], folder: 
     write_whole(folder / NAME, json.dumps(about, indent=1) + "\n")
 
 
-def known_rows(folder: pathlib.Path, runs: Iterable[Run]) -> dict[tuple[str, str, int], dict[str, Any]]:
-    """Return {(cell, task, seed): row} of a folder's results whose settings are those of the runs.
+def known_rows(folders: Iterable[pathlib.Path], runs: Sequence[Run]) -> dict[tuple[str, str, int], dict[str, Any]]:
+    """Return {(cell, task, seed): row} of some folders' results whose settings are those of the runs.
 
     Raises:
         ValueError: if a file is damaged, or a cell was run with other settings.
     """
-    about = read_json(folder / NAME, "settings")["settings"]
+    found: dict[tuple[str, str, int], dict[str, Any]] = {}
     wanted = {run.cell: digest(run.config) for run in runs}
-    for cell, own in wanted.items():
-        if about.get(cell, own) != own:
-            raise ValueError(f"{folder} has results of {cell} with other settings: leave out --known={folder}")
-    with open(folder / "results.csv", encoding="utf-8", newline="") as file:
-        lines = [line for line in csv.DictReader(file) if line["cell"] in wanted]
-    return {(line["cell"], line["task"], int(line["seed"])): _typed(line) for line in lines}
+    for folder in folders:
+        about = read_json(folder / NAME, "settings")["settings"]
+        for cell, own in wanted.items():
+            if about.get(cell, own) != own:
+                raise ValueError(f"{folder} has results of {cell} with other settings: leave out --known={folder}")
+        with open(folder / "results.csv", encoding="utf-8", newline="") as file:
+            lines = [line for line in csv.DictReader(file) if line["cell"] in wanted]
+        found |= {(line["cell"], line["task"], int(line["seed"])): _typed(line) for line in lines}
+    return found
 
 
 def _typed(line: Mapping[str, str]) -> dict[str, Any]:

@@ -60,12 +60,12 @@ def main(words):
 
     def report():
         made = jobs(SEEDS.value)
-        found = {name: measurements.values(job, measurements.sources(known, name)) for name, job in made.items()}
-        commits = {
-            one for name, job in made.items() for one in measurements.commits(job, measurements.sources(known, name))
-        }
+        rows = {name: measurements.ended(job, measurements.sources(known, name)) for name, job in made.items()}
+        every = [row for some in rows.values() for row in some]
+        found = {name: measurements.values(some) for name, some in rows.items()}
         times = measurements.timed(folder) or (measurements.timed(known) if known else {})
-        counts = measurements.counted(made.values(), found.values())
+        counts = len(every), sum(len(job.runs) for job in made.values())
+        commits = {row["commit"][:10] for row in every} - {""}
         out.parent.mkdir(parents=True, exist_ok=True)
         write_whole(out, verdicts.markdown(claims, found, times, counts, commits))
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import pathlib
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from ml_collections import ConfigDict
 
 from tfuda.atomic_files import read_json, write_whole
 from tfuda.profiling import step_time
-from tfuda.studies import benchmark, kept_results, paper_tables
+from tfuda.studies import benchmark, kept_results, paper_tables, tables
 from tfuda.studies.claims.catalogue import COSTS, SETTINGS, STEADY, Claim
 
 Values = dict[str, dict[tuple[str, int], float]]  # {row: {(task, seed): percent}}
@@ -73,23 +74,24 @@ def sources(known: pathlib.Path | None, setting: str) -> list[pathlib.Path]:
     return [place for place in places if (place / kept_results.NAME).is_file()]
 
 
-def values(job: benchmark.Job, known: Sequence[pathlib.Path]) -> Values:
-    """Return the accuracies of a grid's runs that have ended or are kept."""
-    found: Values = {}
-    kept = {place: row for one in known for place, row in kept_results.known_rows(one, job.runs).items()}
+def ended(job: benchmark.Job, known: Sequence[pathlib.Path]) -> list[dict[str, Any]]:
+    """Return the rows of a grid's runs that are kept in some folders, or have ended."""
+    kept, found = kept_results.known_rows(known, job.runs), []
     for run in job.runs:
-        row = kept.get((run.cell, run.task, run.seed)) or run.workdir.finished()
-        if row and "last" in row:
-            found.setdefault(run.cell, {})[run.task, run.seed] = 100 * row["last"]
+        place = run.cell, run.task, run.seed
+        if place in kept:
+            found.append(kept[place])
+        elif "last" in (result := run.workdir.finished() or {}):
+            found.append(tables.row(*place, result, run.workdir.commit()))
     return found
 
 
-def commits(job: benchmark.Job, known: Sequence[pathlib.Path]) -> set[str]:
-    """Return the commits of the code that made the runs."""
-    kept = {place: row for one in known for place, row in kept_results.known_rows(one, job.runs).items()}
-    made = {row["commit"] for row in kept.values()}
-    made |= {run.workdir.commit() for run in job.runs if run.workdir.finished()}
-    return {commit[:10] for commit in made if commit}
+def values(rows: Iterable[Mapping[str, Any]]) -> Values:
+    """Return the accuracies of rows."""
+    found: Values = {}
+    for row in rows:
+        found.setdefault(row["cell"], {})[row["task"], row["seed"]] = 100 * row["last"]
+    return found
 
 
 def by_task(found: Values, one: str, other: str) -> dict[str, float]:
@@ -132,9 +134,3 @@ def costs(folder: pathlib.Path, get_config: Callable[[str], ConfigDict], turns: 
         found[cost.cell] = ratios[cost.cell]
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / COST_FILE, json.dumps(found, indent=1) + "\n")
-
-
-def counted(made: Iterable[benchmark.Job], found: Iterable[Values]) -> tuple[int, int]:
-    """Return how many runs have ended, and how many are planned."""
-    ended = sum(len(own) for each in found for own in each.values())
-    return ended, sum(len(job.runs) for job in made)
