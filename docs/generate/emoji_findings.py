@@ -21,7 +21,7 @@ PAGE, ADAPT, CHOOSING = DOCS / "emoji-findings.md", DOCS / "adapt.md", DOCS / "c
 README = DOCS.parent / "README.md"
 START, END = "<!-- emoji table: written by docs/generate/emoji_findings.py -->", "<!-- end of the emoji table -->"
 BASE = "source_only"
-HEAD = "| method | average of 9 | of 7 | gain over source-only | p | p, Holm |"
+HEAD = "| method | seeds | average of 9 | of 7 | gain over source-only | p | p, Holm |"
 PAIRS = (  # what papers claim, or what stands on what
     ("dannp", "dann"),
     ("dannp+toalign", "dannp"),
@@ -38,18 +38,28 @@ def rows(folder: str = "") -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def by_task(found: Sequence[dict[str, str]], column: str = "last") -> dict[str, dict[str, float]]:
-    """Return {cell: {task: mean over seeds, %}} of the cells that have every untuned task."""
-    cells = list(dict.fromkeys(row["cell"] for row in found))
-    values: dict[str, dict[str, float]] = {}
-    for cell in cells:
-        own = [row for row in found if row["cell"] == cell]
-        tasks = {
-            task: [100 * float(row[column]) for row in own if row["task"] == task] for task in emoji.TASKS["all"]
-        }
-        if all(tasks[task] for task in emoji.TASKS["untuned"]):
-            values[cell] = {task: statistics.fmean(each) for task, each in tasks.items() if each}
-    return values
+Values = dict[str, dict[str, dict[str, float]]]  # {cell: {task: {seed: %}}}
+
+
+def accuracies(found: Sequence[dict[str, str]], column: str = "last") -> Values:
+    """Return the values of a column of the cells that have every untuned task."""
+    values: Values = {}
+    for row in found:
+        if row["task"] in emoji.TASKS["all"]:
+            own = values.setdefault(row["cell"], {}).setdefault(row["task"], {})
+            own[row["seed"]] = 100 * float(row[column])
+    return {cell: own for cell, own in values.items() if {*emoji.TASKS["untuned"]} <= {*own}}
+
+
+def averages(own: dict[str, dict[str, float]]) -> dict[str, float]:
+    """Return {task: mean over seeds, %} of a cell."""
+    return {task: statistics.fmean(seeds.values()) for task, seeds in own.items()}
+
+
+def differences(values: Values, one: str, other: str) -> list[float]:
+    """Return by how much a cell is better than another on each untuned task: means over the seeds that both have."""
+    pairs = [(values[one][task], values[other][task]) for task in emoji.TASKS["untuned"]]
+    return [statistics.fmean(a[seed] - b[seed] for seed in a.keys() & b.keys()) for a, b in pairs]
 
 
 def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
@@ -58,64 +68,68 @@ def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
     return statistics.fmean(values), error
 
 
-def tested(values: dict[str, dict[str, float]]) -> dict[str, tuple[float, float, float, float]]:
+def tested(values: Values) -> dict[str, tuple[float, float, float, float]]:
     """Return {cell: (mean gain over source_only, its standard error, p, p by Holm)}, a pair for each untuned task."""
-    untuned = emoji.TASKS["untuned"]
-    gains = {c: [own[t] - values[BASE][t] for t in untuned] for c, own in values.items() if c != BASE}
+    gains = {cell: differences(values, cell, BASE) for cell in values if cell != BASE}
     ps = [significance.sign_flip(each) for each in gains.values()]
     holm = significance.holm(ps)
     return {c: (*mean_and_error(g), p, h) for (c, g), p, h in zip(gains.items(), ps, holm, strict=True)}
 
 
-def short_table(values: dict[str, dict[str, float]]) -> list[str]:
+def counted(own: dict[str, dict[str, float]]) -> int:
+    """Return how many seeds a cell has on every untuned task."""
+    return min(len(own[task]) for task in emoji.TASKS["untuned"])
+
+
+def short_table(values: Values) -> list[str]:
     """Return the table of averages: a line for each cell."""
     gains, untuned = tested(values), emoji.TASKS["untuned"]
     seven = [task for task in untuned if task not in ALIKE]
-    lines = [
-        "| method | average of 9 | of 7 | gain over source-only | p | p, Holm |",
-        "|---|---:|---:|---:|---:|---:|",
-    ]
+    lines = [HEAD, "|---|---:|---:|---:|---:|---:|---:|"]
     for cell, own in values.items():
-        nine, less = (statistics.fmean(own[task] for task in tasks) for tasks in (untuned, seven))
-        line = [f"`{cell}`", f"{nine:.1f}", f"{less:.1f}"]
+        means = averages(own)
+        nine, less = (statistics.fmean(means[task] for task in tasks) for tasks in (untuned, seven))
+        line = [f"`{cell}`", str(counted(own)), f"{nine:.1f}", f"{less:.1f}"]
         if cell in gains:
             gain, error, p, holm = gains[cell]
             line += [f"{gain:+.1f} ± {error:.1f}", f"{p:.3f}", f"{holm:.3f}"]
-        lines.append(f"| {' | '.join(line + [''] * (6 - len(line)))} |")
+        lines.append(f"| {' | '.join(line + [''] * (7 - len(line)))} |")
     return lines
 
 
-def long_table(values: dict[str, dict[str, float]]) -> list[str]:
+def long_table(values: Values) -> list[str]:
     """Return the table of tasks: a line for each cell, the tuned tasks last."""
     tasks = [*emoji.TASKS["untuned"], *emoji.TUNED]
     names = [f"{task} (tuned)" if task in emoji.TUNED else task for task in tasks]
     lines = [f"| method | {' | '.join(names)} |", "|---|" + "---:|" * len(tasks)]
     for cell, own in values.items():
-        lines.append(f"| `{cell}` | {' | '.join(f'{own[t]:.1f}' if t in own else '' for t in tasks)} |")
+        means = averages(own)
+        lines.append(f"| `{cell}` | {' | '.join(f'{means[t]:.1f}' if t in means else '' for t in tasks)} |")
     return lines
 
 
-def caption(found: Sequence[dict[str, str]], values: dict[str, dict[str, float]]) -> str:
-    """Return what the numbers are: seeds, n, commit, command."""
+def caption(found: Sequence[dict[str, str]], values: Values) -> str:
+    """Return what the numbers are: seeds, n, commits, commands."""
     about = json.loads((RESULTS / "results.json").read_text("utf-8"))
-    counts: dict[tuple[str, str], set[str]] = {}
-    for row in found:
-        if row["cell"] in values and row["task"] in emoji.TASKS["untuned"]:
-            counts.setdefault((row["cell"], row["task"]), set()).add(row["seed"])
     commits = sorted({row["commit"][:10] for row in found if row["cell"] in values})
-    few, many = min(map(len, counts.values())), max(map(len, counts.values()))
-    seeds = f"{few} seed" + "s" * (few > 1) if few == many else f"{few} to {many} seeds"
-    command = "python run/benchmark.py --config=configs/emoji.py --tasks=all"
+    command = "python run/benchmark.py --config=configs/emoji.py --tasks=untuned"
+    counts = sorted({counted(own) for own in values.values()}, reverse=True)
+    cells = [",".join(cell for cell, own in values.items() if counted(own) == count) for count in counts]
+    commands = [f"    {command} --seeds={n} --methods={c}" for n, c in zip(counts, cells, strict=True)]
+    several = (
+        " A gain is of the seeds that a method and source_only share, so averages of methods with unlike numbers of "
+        "seeds are not to be compared."
+    )
     return (
-        f"Target accuracy at the end of training in %, {seeds}, n = 9 untuned tasks. ± is the standard error over "
-        f"tasks, and p is of a sign-flip test over tasks. Commit {', '.join(commits)}, TensorFlow "
-        f"{about['versions']['tensorflow']}:\n\n    {command} --seeds={many} --methods={','.join(values)}\n"
+        "Target accuracy at the end of training in %, means over seeds, n = 9 untuned tasks. ± is the standard error "
+        f"over tasks, and p is of a sign-flip test over tasks.{several * (len(counts) > 1)} "
+        f"Commit {', '.join(commits)}, TensorFlow {about['versions']['tensorflow']}:\n\n" + "\n".join(commands) + "\n"
     )
 
 
-def compared(values: dict[str, dict[str, float]], one: str, other: str) -> str:
-    """Return a sentence that compares two cells over the untuned tasks, by differences of the same task."""
-    gains = [values[one][task] - values[other][task] for task in emoji.TASKS["untuned"]]
+def compared(values: Values, one: str, other: str) -> str:
+    """Return a sentence that compares two cells over the untuned tasks, by differences of the same task and seed."""
+    gains = differences(values, one, other)
     gain, error = mean_and_error(gains)
     p, seen = significance.sign_flip(gains), REACH * error
     verdict = (
@@ -189,7 +203,7 @@ def confidence_lines() -> list[str]:
 def section() -> str:
     """Return what stands in README."""
     found = rows()
-    values = by_task(found)
+    values = accuracies(found)
     return "\n".join([START, "", caption(found, values), *short_table(values), "", END])
 
 
@@ -202,7 +216,7 @@ def replaced(text: str, new: str) -> str:
 def page(text: str) -> str:
     """Return docs/emoji-findings.md with its tables written anew."""
     found = rows()
-    values = by_task(found)
+    values = accuracies(found)
     pairs = [compared(values, *pair) for pair in PAIRS if {*pair} <= {*values}]
     both = [START, "", caption(found, values), *short_table(values), "", *long_table(values), "", *pairs, "", END]
     return replaced(text, "\n".join(both))

@@ -24,16 +24,18 @@ VARIANTS = {  # title: folder below docs/results/emoji, base
 }
 
 
-def accuracies(folder: str) -> dict[str, dict[str, float]]:
-    """Return {cell: {task: %}} of a folder of results; {} where it is not there."""
-    return findings.by_task(findings.rows(folder)) if (findings.RESULTS / folder / "results.csv").is_file() else {}
+def accuracies(folder: str) -> findings.Values:
+    """Return the accuracies of a folder of results; none where it is not there."""
+    return findings.accuracies(findings.rows(folder)) if (findings.RESULTS / folder / "results.csv").is_file() else {}
 
 
 def gains(folder: str, base: str) -> dict[str, tuple[float, float]]:
-    """Return {task: (% of the base, % with ToAlign)} of the untuned tasks; {} where they were not run."""
+    """Return {task: (% of the base, gain by ToAlign)} of the untuned tasks; {} where they were not run."""
     found = accuracies(folder)
-    low, high = found.get(base, {}), found.get(f"{base}+toalign", {})
-    return {task: (low[task], high[task]) for task in emoji.TASKS["untuned"] if task in low and task in high}
+    if not {base, f"{base}+toalign"} <= {*found}:
+        return {}
+    each = findings.differences(found, f"{base}+toalign", base)
+    return {t: (findings.averages(found[base])[t], g) for t, g in zip(emoji.TASKS["untuned"], each, strict=True)}
 
 
 def table() -> list[str]:
@@ -42,8 +44,9 @@ def table() -> list[str]:
     for title, place in VARIANTS.items():
         if not (found := gains(*place)):
             continue
-        each = [high - low for low, high in found.values()]
-        low, high = (statistics.fmean(column) for column in zip(*found.values(), strict=True))
+        each = [gain for _, gain in found.values()]
+        low = statistics.fmean(low for low, _ in found.values())
+        high = low + statistics.fmean(each)
         gain, error = findings.mean_and_error(each)
         p = significance.sign_flip(each)
         lines.append(f"| {title} | {low:.1f} | {high:.1f} | {gain:+.1f} ± {error:.1f} | {p:.3f} | {min(each):+.1f} |")
@@ -52,13 +55,13 @@ def table() -> list[str]:
 
 def draw() -> None:
     """Draw the gain of every task above source-only's accuracy there."""
-    plain = accuracies("")[findings.BASE]
+    plain = findings.averages(accuracies("")[findings.BASE])
     with figure_style.page(PICTURE, 5.6, 3.2) as figure:
         axes = figure.subplots()
         axes.axhline(0, color="#999999", linewidth=0.8)
         for (title, place), colour, mark in zip(VARIANTS.items(), figure_style.PALETTE, "osD^", strict=False):
             if found := gains(*place):
-                x, y = [plain[task] for task in found], [high - low for low, high in found.values()]
+                x, y = [plain[task] for task in found], [gain for _, gain in found.values()]
                 axes.plot(x, y, mark, color=colour, label=title, markersize=5)
         axes.set_xlabel("source-only's target accuracy, %")
         axes.set_ylabel("gain by ToAlign, points")
