@@ -117,12 +117,17 @@ def covering() -> tuple[Case, ...]:
 
 @functools.cache
 def quick() -> tuple[Case, ...]:
-    """One case for each method: the one that brings the most pairs of seams and settings that no case had before."""
-    chosen, met = [], set()
+    """One case for each method: the one that brings the most pairs of seams and settings that no case had before.
+
+    A combiner doubles what is traced, so it is in one case alone.
+    """
+    chosen, met, used = [], set(), set()
     for method in names.modules("methods"):
         rows = [case for case in product() if case.method == method and case.property == PROPERTIES[0]]
+        rows = [case for case in rows if case.combiner not in used]
         best = max(rows, key=lambda row: len({*pairs(row[1:-1])} - met))
         met |= {*pairs(best[1:-1])}
+        used |= {best.combiner} - {""}
         chosen.append(best)
     return tuple(chosen)
 

@@ -3,6 +3,8 @@
 import json
 import pathlib
 
+import pytest
+
 NOTEBOOK = pathlib.Path(__file__).parent.parent / "docs" / "quickstart.ipynb"
 STEPS = "config.steps, config.segment = 200, 100"
 
@@ -13,6 +15,7 @@ def cells(kind: str) -> list[str]:
     return ["".join(cell["source"]) for cell in found if cell["cell_type"] == kind]
 
 
+@pytest.mark.slow
 def test_the_cells_run_in_order(capsys):
     code = cells("code")
     assert sum(STEPS in cell for cell in code) == 1

@@ -92,6 +92,7 @@ def forked(programs):
     zygote.process.wait()
 
 
+@pytest.mark.slow
 def test_the_wheel_trains_exports_and_predicts_from_an_empty_folder(forked, tmp_path):
     trains_exports_and_predicts(functools.partial(forked, cwd=tmp_path))
 

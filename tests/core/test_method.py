@@ -27,6 +27,7 @@ def test_a_run_resumed_in_mid_segment_equals_an_undisturbed_one_to_the_bit(case,
     assert tiny.differing(tiny.state(whole), tiny.state(rest)) == []
 
 
+@pytest.mark.slow
 def test_a_run_resumes_between_two_segments_too(eager, tmp_path):
     made, folder = tiny.config(steps=4, segment=2), Workdir(tmp_path)
     folder.checkpoints(tiny.train(made, callbacks=[tiny.StopAt(2)])).save()

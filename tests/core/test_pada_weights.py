@@ -66,6 +66,7 @@ def test_a_class_of_weight_zero_takes_no_part_in_task_and_game(cell):
         assert not np.any(gradient.numpy()[gone]) and np.abs(rest).max() > 0
 
 
+@pytest.mark.slow
 def test_weights_follow_the_target_between_segments_and_favour_its_classes():
     made = tiny.config("dann", task="M-H", target_classes=5, steps=120, segment=60, batch=32)
     made.options.pada = True

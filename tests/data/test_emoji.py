@@ -245,6 +245,7 @@ def test_verify_counts_the_pictures_and_finds_those_that_are_there_twice(few, mo
     }
 
 
+@pytest.mark.slow
 def test_the_command_verifies_what_is_drawn():
     done = command("verify", "--config=digits", "--domains=H,S")
     assert done.returncode == 0 and done.stdout.splitlines()[1].split()[:2] == ["H_train", "600"]

@@ -49,7 +49,8 @@ def tied(config, tmp_path):
     return build.streams(config, made), task
 
 
-@pytest.mark.parametrize("train", [pytest.param("crop", marks=pytest.mark.slow), "resized_crop"])
+@pytest.mark.slow
+@pytest.mark.parametrize("train", ["crop", "resized_crop"])
 def test_both_of_a_pair_in_files_have_the_same_crop_mirror_and_shift(train, tmp_path, monkeypatch):
     monkeypatch.setenv("TFUDA_CACHE", str(tmp_path / "cache"))
     config = photographs(tmp_path)

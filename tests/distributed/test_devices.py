@@ -61,7 +61,8 @@ def test_multiworker_needs_a_cluster(monkeypatch):
 # ---- batch norm
 
 
-@pytest.mark.parametrize("unbiased", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("unbiased", [False, True])
 def test_synchronised_batch_norm_is_that_of_one_device(unbiased, two_replicas, double):
     made = tiny.config("dannp", smooth=True, steps=3)
     made.network_options.norm = True
@@ -142,6 +143,7 @@ def test_gathered_batches_make_the_step_of_one_large_batch(name, eager, double):
     assert int(small.step.numpy()) == 6
 
 
+@pytest.mark.slow
 def test_a_run_that_gathers_resumes_to_the_bit(eager, tmp_path):
     made, folder = gathered(steps=7), Workdir(tmp_path)
     whole = tiny.train(made)

@@ -149,7 +149,7 @@ def test_any_error_of_the_first_worker_reaches_the_others(tmp_path):
 # ---- a worker's rows
 
 
-@pytest.mark.parametrize("kind", ["arrays", "pictures"])
+@pytest.mark.parametrize("kind", ["arrays", pytest.param("pictures", marks=pytest.mark.slow)])
 def test_workers_and_their_devices_share_a_batch_in_order(kind):
     made = tiny.config(batch=8)
     domains = build.task(made).streams

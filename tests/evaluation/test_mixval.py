@@ -99,6 +99,7 @@ def test_a_network_of_separated_classes_is_right_between_neighbours_and_one_clas
     assert mixval(one[:1], np.zeros([0, 0])) == 0
 
 
+@pytest.mark.slow
 def test_maps_of_frozen_stages_are_mixed_in_place_of_pictures(tmp_path):
     made = tiny.config("dann", steps=2, segment=2, validators="mixval,transfer_score", select="mixval")
     made.network.frozen, made.views, made.views_precision = "2", 2, "float32"

@@ -147,6 +147,7 @@ def test_networks_by_name_and_options_that_belong_to_another(miniature):
         build.network(config, build.task(config))
 
 
+@pytest.mark.slow
 def test_a_cached_copy_gives_the_same_pictures(miniature, tmp_path):
     config = minis.small(FILES[0].with_name("office31.py"), miniature, "cdan")
     plain = build.streams(config).load(3)

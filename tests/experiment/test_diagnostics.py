@@ -131,6 +131,7 @@ def test_health_costs_little(monkeypatch):
     assert row["ratio"] < 1.1 and share < 0.05
 
 
+@pytest.mark.slow
 def test_the_result_of_a_sick_run_says_so(eager, tmp_path):
     said = []
     made = tiny.config("source_only", steps=8, segment=1)

@@ -101,6 +101,7 @@ def started(made, task, folder, until):
     method.fit(build.streams(made, task), callbacks=[journal, tiny.StopAt(until)], verbose=0)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_finds_no_room_leaves_the_one_before_and_the_run_goes_on_from_it(tmp_path):
     made, folder = tiny.config("source_only"), Workdir(tmp_path / "run")
     made.select, made.network_options.widths = "last", (8, 12, 16)  # larger than all other files

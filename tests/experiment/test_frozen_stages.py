@@ -200,6 +200,7 @@ def test_little_room_and_damage_are_sentences(tmp_path, monkeypatch):
         said(task, made, method)
 
 
+@pytest.mark.slow
 def test_what_was_unused_for_longest_makes_room(tmp_path, monkeypatch):
     monkeypatch.setenv("TFUDA_CACHE", str(tmp_path))
     folders = []

@@ -84,7 +84,8 @@ def twice(work, monkeypatch, tmp_path):
 
 
 SEARCHES = [
-    ("dannp+toalign", "random", "snd"),
+    ("dann", "random", "snd"),
+    pytest.param("dannp+toalign", "random", "snd", marks=pytest.mark.slow),
     pytest.param("dannp+toalign", "hyperband", "im", marks=pytest.mark.slow),
     pytest.param("dannp+toalign", "bayesian", "dev", marks=pytest.mark.slow),
     pytest.param("dannp+toalign", "random", "agreement", marks=pytest.mark.slow),

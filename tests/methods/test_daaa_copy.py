@@ -1,6 +1,7 @@
 """DAAA's lagging copy of the network, which is asked about the crop of training."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 import tiny
 
@@ -26,6 +27,7 @@ def test_a_lagging_copy_is_asked_about_the_crop_of_training_as_em_a_asks_the_net
     np.testing.assert_allclose(tf.concat(method.asked(batch, names), 0), now, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_copy_is_the_same_on_two_replicas_and_after_resuming(tmp_path, two_replicas, double):
     made, folder = tiny.config("daaa[same_crop=True;threshold=0]", smooth=True, steps=4, segment=2), Workdir(tmp_path)
     with tiny.eagerly():

@@ -214,7 +214,8 @@ def test_the_sampler_takes_confident_images_only(eager):
         assert (classes < 0).all() == expected and (classes < 0).any() == expected
 
 
-@pytest.mark.parametrize("cell", ["gsda", pytest.param("tada[dropout=0]", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", ["gsda", "tada[dropout=0]"])
 def test_xla_compiles_the_bank(cell):
     made = tiny.config(cell, smooth=True, steps=3, segment=3)
     made.network_options.widths = (4, 6)

@@ -134,6 +134,7 @@ def test_shared_regions_are_one_discriminator():
     )
 
 
+@pytest.mark.slow
 def test_attention_is_part_of_evaluation_export_and_checkpoints(tmp_path):
     made = tiny.config("tada")
     task = build.task(made)

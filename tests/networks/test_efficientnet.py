@@ -69,6 +69,7 @@ def test_frozen_stages_that_do_not_exist_are_a_sentence():
             freeze(efficientnet(), wrong, "an EfficientNet")
 
 
+@pytest.mark.slow
 def test_momentum_is_that_of_every_batch_norm():
     for momentum in (0.9, 0.5):
         keras.utils.set_random_seed(0)
@@ -143,6 +144,7 @@ def pth(tmp_path, monkeypatch):
     return write
 
 
+@pytest.mark.slow
 def test_weights_of_every_variant_come_from_a_file(pth):
     origin = efficientnet("lite2")
     for ours, theirs in zip(efficientnet("lite2", weights=pth(origin)), origin, strict=True):

@@ -163,7 +163,8 @@ def config(folder, cell="dann", **options):
     return made
 
 
-@pytest.mark.parametrize("pooled", ["mean", pytest.param("token", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("pooled", ["mean", "token"])
 def test_a_run_with_a_vit_trains_and_is_read_again(pooled, presets, tmp_path):
     made = config(presets("vit")[0], "dannp+toalign", pooled=pooled)
     said = []

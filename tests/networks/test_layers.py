@@ -84,7 +84,8 @@ def test_how_streams_share_a_pass_is_forgotten_after_it(two_replicas):
     np.testing.assert_array_equal(np.concatenate(halves_of(two_replicas, after)), alone)
 
 
-@pytest.mark.parametrize("cell", ["afn", pytest.param("mcd", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", ["afn", "mcd"])
 def test_two_replicas_with_dropout_behind_the_pool_end_where_one_device_ends(cell, two_replicas, double):
     """Where both streams share a pass."""
     made = tiny.config(cell, smooth=True, steps=3, passes="joint")

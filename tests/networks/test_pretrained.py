@@ -177,6 +177,7 @@ def served(site, monkeypatch):
     return serve
 
 
+@pytest.mark.slow
 def test_a_resnet_learns_on_from_torchvisions_file(served, tmp_path, monkeypatch):
     keras.utils.set_random_seed(1)
     origin = [v for stage in resnet.resnet(18) for v in stage.variables]
@@ -268,6 +269,7 @@ def test_the_word_is_no_path():
     assert made.weights == os.path.abspath("imagenet.pth")
 
 
+@pytest.mark.slow
 def test_a_run_is_read_without_the_file(eager, tmp_path, monkeypatch):
     made = tiny.config("source_only", steps=2, segment=2)
     made.network.name, made.network.frozen, made.weights = "efficientnet_lite0", "all", "imagenet"

@@ -43,8 +43,13 @@ def origin():
 
 # ---- what it is
 
+DEEP = {34: 21_284_672, 101: 42_500_160}
 
-@pytest.mark.parametrize("depth, count", {18: 11_176_512, 34: 21_284_672, 50: 23_508_032, 101: 42_500_160}.items())
+
+@pytest.mark.parametrize(
+    "depth, count",
+    [(18, 11_176_512), (50, 23_508_032), *(pytest.param(*deep, marks=pytest.mark.slow) for deep in DEEP.items())],
+)
 def test_as_many_parameters_as_torchvision_without_its_classifier(depth, count):
     stages = built(depth)
     assert sum(int(np.prod(v.shape)) for stage in stages for v in stage.trainable_variables) == count
@@ -170,7 +175,7 @@ def test_float_images_give_what_uint8_images_give(origin):
 # ---- frozen stages
 
 
-@pytest.mark.parametrize("unbiased", [False, True])
+@pytest.mark.parametrize("unbiased", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_frozen_stages_keep_their_statistics_and_learn_nothing(unbiased):
     network = Network(freeze(resnet.resnet(18, unbiased=unbiased), 2), 3, (64, 64))
     before = {v.path: v.numpy() for v in network.variables}

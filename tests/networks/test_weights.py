@@ -85,6 +85,7 @@ def refused(kind, path, *words, depth=18):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_weights_of_another_depth_are_called_so(pth, tmp_path):
     refused(ValueError, pth(), "these are the weights of a ResNet-18, not of a ResNet-34", depth=34)
     resnet.save_weights(resnet.resnet(34), str(tmp_path / "a.weights.h5"))

@@ -45,6 +45,7 @@ def test_the_views_that_are_missing_are_counted_and_timed():
     assert len(ours.store.missing(names)) == found.pictures, "an estimate stores nothing"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("cache")
 def test_views_that_are_there_cost_nothing():
     made = config()
@@ -69,6 +70,7 @@ def test_steps_and_evaluations_are_those_of_the_config():
     assert "7 steps of" in cost.sentence(found) and "2 evaluations of" in cost.sentence(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["daaa", "adda"])
 def test_stages_before_a_run_are_named_and_not_timed(cell):
     made = tiny.config(cell)

@@ -18,6 +18,7 @@ def configured(cell, network="", size=0):
     return made
 
 
+@pytest.mark.slow
 def test_versions_are_measured_beside_the_cell_as_it_is(monkeypatch):
     kernels, plain = [], BatchNormalization._in_one
     monkeypatch.setattr(BatchNormalization, "_in_one", lambda layer, x: kernels.append(x.dtype) or plain(layer, x))

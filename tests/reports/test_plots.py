@@ -204,6 +204,7 @@ def test_domains_are_the_modules_or_else_the_tasks():
 # ---- of real runs
 
 
+@pytest.mark.slow
 def test_every_picture_of_a_run_has_its_size_and_is_the_same_again(runs, tmp_path, monkeypatch):
     monkeypatch.setattr(embedding, "POINTS", 80)
     run = str(runs / "dannp+toalign")

@@ -25,6 +25,7 @@ def runs(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_rows_are_the_first_pictures_of_evenly_spread_classes_whatever_a_network_says(runs):
     _, task, _ = training.load_run(runs / "dann")
     domain = task.tests["target"]

@@ -268,6 +268,7 @@ def test_networks_that_cannot_be_compared_are_refused(runs, tmp_path, monkeypatc
     assert sentence.startswith("--oracle=x reads pictures of 24 × 20 only")
 
 
+@pytest.mark.slow
 def test_the_command_draws_and_prints_what_the_oracle_says(runs, tmp_path):
     run, judged, out = f"--workdir={runs['daaa']}", f"--oracle={runs['oracle']}", tmp_path / "attention.png"
     first, second = plot("--what=pairs", run, judged).splitlines()

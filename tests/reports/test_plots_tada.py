@@ -191,6 +191,7 @@ def test_sync_of_a_trained_run_draws_its_metrics(runs, tmp_path, figures):
     assert_picture(tmp_path / "x.png")
 
 
+@pytest.mark.slow
 def test_the_command_takes_several_folders_for_sync_and_tsne_and_one_for_attention(runs, tmp_path):
     both, tsne = f"--workdir={runs['tada']},{runs['gsda']}", tmp_path / "tsne.png"
     attention = f"{runs['tada']}/plots/attention.png"

@@ -57,7 +57,14 @@ def test_the_card_holds_no_path_and_no_number_from_target_labels(run):
     assert not {key for key in json.loads(found[JSON])["settings"] if key in ("root", "source", "target", "lists")}
 
 
-@pytest.mark.parametrize("form", ["savedmodel", "savedmodel-float16", "tflite", "tflite-float16"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "savedmodel",
+        "tflite",
+        *(pytest.param(f"{form}-float16", marks=pytest.mark.slow) for form in ("savedmodel", "tflite")),
+    ],
+)
 def test_every_format_carries_its_card_and_predicts(run, form, tmp_path):
     _, (_, task, method) = run
     images = task.streams["target"].images[:4]

@@ -42,9 +42,7 @@ def check(cell, out, **options):
     assert float(row["largest_difference"]) < 1e-4 and row["equal_labels"] == "100.0 %"
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(k, marks=() if k in ("hda", "tada") else pytest.mark.slow) for k in KINDS]
-)
+@pytest.mark.parametrize("name", [pytest.param(k, marks=() if k == "hda" else pytest.mark.slow) for k in KINDS])
 def test_every_kind_of_network_that_a_method_brings_is_exported(onnx, name, tmp_path):
     check(name, tmp_path / "model.onnx", bottleneck=5)
 

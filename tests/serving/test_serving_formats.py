@@ -54,7 +54,9 @@ def parts(name: str) -> tuple:
 KINDS = {parts(name): name for name in names.modules("methods")}.values()
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(k, marks=() if k in ("hda", "tada", "mdd") else pytest.mark.slow) for k in KINDS]
+)
 def test_every_kind_of_network_that_a_method_brings_is_exported(name, tmp_path):
     made = tiny.config(name)
     made.network.bottleneck = 5

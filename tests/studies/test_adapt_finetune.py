@@ -92,6 +92,7 @@ def test_what_does_not_fit_into_the_budget_is_said_in_a_line(folders, tmp_path, 
     assert result["chosen"] == "source_only" and result["finished"]
 
 
+@pytest.mark.slow
 def test_the_time_is_estimated_from_steps_that_are_timed(folders, tmp_path):
     config = adapt.configured(request(folders, tmp_path), "dann")
     task = adapt.found_task(config, lambda line: None)

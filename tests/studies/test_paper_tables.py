@@ -117,6 +117,7 @@ def test_the_table_brings_its_config_where_the_command_names_none():
         assert paper_tables.config_named(words) == words
 
 
+@pytest.mark.slow
 def test_a_row_in_rounds_is_measured_in_its_last_round_and_read_again_from_the_folder(tmp_path):
     lines = [
         grid.Line("mstn+biwaa~rounds=2", lambda: tiny.config("biwaa", steps=2, segment=2), 2),

@@ -53,6 +53,7 @@ def hyperband(tmp_path_factory, untraced):
     return folder, *searched(folder, "hyperband", 1)
 
 
+@pytest.mark.slow
 def test_hyperband_stops_settings_early_and_goes_on_with_the_best(hyperband):
     folder, rows, said = hyperband
     steps = {int(path.name[5:]): int(Workdir(path).rows()[-1]["step"]) for path in folder.glob("trial?")}
@@ -66,6 +67,7 @@ def test_hyperband_stops_settings_early_and_goes_on_with_the_best(hyperband):
     assert any(f"trial {went_on[0]} to step 3" in line for line in said)
 
 
+@pytest.mark.slow
 def test_a_setting_that_goes_on_is_the_run_that_nothing_stopped(hyperband, tmp_path):
     folder, rows, _ = hyperband
     went_on = next(row["trial"] for row in rows if row["step"] == 3 and row["trial"] < 3)
@@ -144,6 +146,7 @@ def test_the_best_file_is_the_config_of_the_best_trial(hyperband):
         found["get_config"]("dann")
 
 
+@pytest.mark.slow
 def test_lower_is_better_where_it_is(tmp_path):
     rows, _ = searched(tmp_path, objective="entropy", select="entropy", steps=1)
     values = [row["entropy"] for row in rows]
@@ -177,6 +180,7 @@ def test_an_objective_that_is_none_is_refused(tmp_path):
     assert tune.aim(tiny.config(select="snd"), "") == "snd"
 
 
+@pytest.mark.slow
 def test_a_dear_objective_is_logged(tmp_path):
     rows, _ = searched(tmp_path, objective="dev", steps=1, trials=1)
     assert rows[0]["dev"] == Workdir(tmp_path / "trial0").rows()[-1]["val_dev"]

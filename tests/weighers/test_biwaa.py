@@ -204,7 +204,9 @@ def test_a_weigher_alone_stands_on_the_method_of_its_paper(word, method, weigher
     assert cells.parse_cell("biwaa[factor=16]").weigher_options.factor == 16.0
 
 
-@pytest.mark.parametrize("method", ["dann", "mstn", "afn"])
+@pytest.mark.parametrize(
+    "method", ["mstn", *(pytest.param(name, marks=pytest.mark.slow) for name in ("dann", "afn"))]
+)
 def test_no_pass_through_the_backbone_is_added(method):
     plain = convolutions(method)
     assert plain and convolutions(f"{method}+biwaa") == plain

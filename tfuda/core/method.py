@@ -295,5 +295,5 @@ class Method(Segmented):
     def posterior(self, batches: Iterable[tf.Tensor]) -> tf.Tensor:
         """Return softmax [N, K] of batches of images, in evaluation mode."""
         if self._look is None:
-            self._look = tf.function(lambda images: tf.nn.softmax(self.network(images, training=False).logits))
+            self._look = tf.function(lambda x: tf.nn.softmax(self.network(x, training=False).logits), autograph=False)
         return tf.concat([self._look(images) for images in batches], 0)

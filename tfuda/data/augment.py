@@ -1,4 +1,7 @@
-"""Augment whole batches by pure functions of (images, seed), so that resuming and replicas need no state."""
+"""Augment whole batches by pure functions of (images, seed), so that resuming and replicas need no state.
+
+They consist of TensorFlow operations; one with a Python `if` on a tensor needs @tf.function above it.
+"""
 
 from __future__ import annotations
 

@@ -33,6 +33,9 @@ from tfuda.data.tasks import Domain
 
 Batch = dict[str, tf.Tensor]
 Pictures = np.ndarray | Files | StoredViews
+plain = (
+    tf.autograph.experimental.do_not_convert
+)  # no Python `if` on a tensor here, and converting takes half a second
 SEEN = ("image", "pair")  # keys that crops and augmentations change, in the same way for both
 AUGMENT = 64  # added to a key, so that augmentations draw other numbers than crops and the choice of sources
 
@@ -116,7 +119,9 @@ class Streams:
         parts = {name: self._stream(name, steps, (labels or {}).get(name), place, count) for name in self.domains}
         data = tf.data.Dataset.zip(parts)
         if devices > 1:
-            data = data.map(lambda batch: tf.nest.map_structure(lambda x: tf.stack(tf.split(x, devices)), batch))
+            data = data.map(
+                plain(lambda batch: tf.nest.map_structure(lambda x: tf.stack(tf.split(x, devices)), batch))
+            )
             data = data.unbatch()
         return data.prefetch(2).apply(tf.data.experimental.assert_cardinality((stop - start) * devices))
 
@@ -152,11 +157,11 @@ class Streams:
             return {**found, "index": tf.cast(found["index"], tf.int32)}
 
         if (stored := stored_views(self.domains[name])) is not None:
-            return steps.map(functools.partial(_taken, stored, mine))
+            return steps.map(plain(functools.partial(_taken, stored, mine)))
         if not self.view.size:
-            return steps.map(lambda step: finish(whole(step), step))
-        data = steps.map(mine).unbatch().map(one, num_parallel_calls=cores(), deterministic=True)
-        return tf.data.Dataset.zip(data.batch(size, drop_remainder=True), steps).map(finish)
+            return steps.map(plain(lambda step: finish(whole(step), step)))
+        data = steps.map(plain(mine)).unbatch().map(plain(one), num_parallel_calls=cores(), deterministic=True)
+        return tf.data.Dataset.zip(data.batch(size, drop_remainder=True), steps).map(plain(finish))
 
     def _key(self, name: str, step: tf.Tensor) -> tf.Tensor:
         """Return the seed of all draws for a stream in a step: int64 [2]."""
@@ -169,7 +174,7 @@ class Streams:
         Stored views are the maps of frozen stages: float32 [<= 256, h, w, C].
         """
         middle = dataclasses.replace(self.view, test="center")
-        return pictures(self.domains[name].images, middle).map(lambda seen: seen[:, 0])
+        return pictures(self.domains[name].images, middle).map(plain(lambda seen: seen[:, 0]))
 
 
 def _sampler(kind: Callable, domain: Domain, batch: int, seed, labels: np.ndarray | None):
@@ -238,7 +243,9 @@ def pictures(images: Pictures, view: views.View, batch: int = 256) -> tf.data.Da
         source = tf.constant(images.paths if isinstance(images, Files) else images)
     rows = tf.data.Dataset.range(len(images))
     seen = rows.map(
-        lambda row: views.example_views(fetch(source, row), view), num_parallel_calls=cores(), deterministic=True
+        plain(lambda row: views.example_views(fetch(source, row), view)),
+        num_parallel_calls=cores(),
+        deterministic=True,
     )
     return seen.batch(max(1, batch // len(views.tests(view)))).prefetch(2)
 

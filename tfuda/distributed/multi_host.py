@@ -33,7 +33,7 @@ def steps_at_once(steps: int) -> int:
     return 1 if are_several() else steps
 
 
-@tf.function(reduce_retracing=True)
+@tf.function(reduce_retracing=True, autograph=False)
 def _given(values: tf.Tensor) -> tf.Tensor:
     """Return the first worker's values [n] on every worker; n is equal on all workers."""
 

@@ -64,7 +64,7 @@ class Observer:
         kind = (*images.shape[2:], images.dtype)
         if kind not in self.runs:
             signature = tf.TensorSpec([None, None, *images.shape[2:]], images.dtype)
-            self.runs[kind] = tf.function(self.work, input_signature=[signature])
+            self.runs[kind] = tf.function(self.work, input_signature=[signature], autograph=False)
         return self.runs[kind](images)
 
     def batches(self, images: pipeline.Pictures) -> Iterator:

@@ -106,7 +106,7 @@ class Work:
         self.config, self.network, self.view = config, network, network.view
         self.augment = build.augmentation(config)
         self.count = config.views
-        self.run = tf.function(self._through)
+        self.run = tf.function(self._through, autograph=False)
         blank = network.blank()
         found = network.through_frozen(blank)
         self.pictures = network.frozen == 0  # then the views themselves are kept
@@ -186,7 +186,7 @@ class Work:
         seeds = np.array([int(names[row][:12], 16) for row in rows], np.int64)
         data = tf.data.Dataset.from_tensor_slices((np.asarray(rows, np.int64), seeds))
         seen = data.map(
-            lambda row, seed: self._views(pipeline.fetch(source, row), seed),
+            pipeline.plain(lambda row, seed: self._views(pipeline.fetch(source, row), seed)),
             num_parallel_calls=cores(),
             deterministic=True,
         )

@@ -32,6 +32,7 @@ class FixedSize:
         self.fit = tf.function(
             lambda picture: fit_size(picture, view, size),
             input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)],
+            autograph=False,
         )
 
     def run(self, ready: Sequence[np.ndarray]) -> np.ndarray:

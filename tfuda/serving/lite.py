@@ -48,7 +48,7 @@ def write_model(network: Network, classes: tuple[str, ...], out: pathlib.Path, h
     weights = [variable.numpy() for variable in network.variables]  # constants: the converter would drop variables
     images = tf.TensorSpec([None, *network.size], tf.uint8, name="images")
     answer = probabilities(network, weights)
-    served = tf.function(lambda images: {"probabilities": answer(images)}, input_signature=[images])
+    served = tf.function(lambda images: {"probabilities": answer(images)}, input_signature=[images], autograph=False)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([served.get_concrete_function()], tf.Module())
     if half:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]

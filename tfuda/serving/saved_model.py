@@ -109,7 +109,7 @@ class Served(tf.Module):
         """Apply `work` to n pictures one after another: uint8 [n, *size]."""
         return tf.map_fn(work, items, fn_output_signature=tf.TensorSpec(self.size, tf.uint8))
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")])
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")], autograph=False)
     def serve(self, images):
         """Answer images, uint8 [n, h, w, 3]."""
         tf.debugging.assert_positive(tf.shape(images), "no images, or images without rows or columns")
@@ -117,7 +117,7 @@ class Served(tf.Module):
         ready = tf.cond(same, lambda: images, lambda: self.each(self.fit, images))
         return self.answer(tf.ensure_shape(ready, [None, *self.size]))
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="encoded")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="encoded")], autograph=False)
     def serve_bytes(self, encoded):
         """Answer encoded pictures, string [n]."""
         tf.debugging.assert_positive(tf.size(encoded), "no images")

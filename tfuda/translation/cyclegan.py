@@ -191,5 +191,5 @@ class CycleGAN(Segmented):
         """Return a compiled function of a direction: uint8 [B, H, W, 3] -> uint8 in the style of the other domain."""
         if direction not in self.translators:
             made = {"source_as_target": self.to_target, "target_as_source": self.to_source}[direction]
-            self.translators[direction] = tf.function(lambda images: to_bytes(made(to_unit(images))))
+            self.translators[direction] = tf.function(lambda images: to_bytes(made(to_unit(images))), autograph=False)
         return self.translators[direction]
