@@ -26,6 +26,7 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
 tf.get_logger().setLevel("ERROR")
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # dearer than running small graphs
 
 
 DEAREST = (  # files that begin first, so that the workers end together

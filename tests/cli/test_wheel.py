@@ -97,6 +97,7 @@ def test_the_wheel_trains_exports_and_predicts_from_an_empty_folder(forked, tmp_
     trains_exports_and_predicts(functools.partial(forked, cwd=tmp_path))
 
 
+@pytest.mark.slow
 def test_help_lists_every_command_in_the_words_of_the_installed_program(programs, forked, tmp_path):
     listed = run([programs / "tfuda", "--help"], tmp_path)
     assert {path.stem for path in (ROOT / "run").glob("*.py")} == {

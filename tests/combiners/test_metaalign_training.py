@@ -54,6 +54,7 @@ def test_left_over_discriminators_on_two_replicas_equal_one_device(two_replicas)
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_two_looks_at_every_stream():
     """And one more of the labelled streams for each where the task is looked at alone."""
     made = tiny.config("dannp")

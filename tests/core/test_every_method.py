@@ -11,17 +11,17 @@ from tfuda.experiment.workdir import Workdir
 
 @pytest.mark.parametrize("case", pairwise.quick(), ids=lambda case: f"{case.cell} {case.setting}")
 def test_one_run_shows_labels_resuming_and_replicas(case, two_replicas, double, tmp_path):
-    """A run, and two that see other labels of the target: one resumes, one has two replicas and a graph."""
+    """A run, and two that see other labels of the target: one resumes, one has two replicas."""
     made, folder = case.config(smooth=True, steps=3, segment=2), Workdir(tmp_path)
     made.network_options.widths = (4, 6)
     strange = tiny.permuted(build.task(made))
     with tiny.eagerly():
         whole = tiny.train(made, callbacks=[tiny.SaveAt(1, folder.checkpoints)])
         rest = tiny.train(made, task=strange, checkpoint=folder.checkpoints)
+        with two_replicas():
+            both = tiny.train(made, task=strange)
     assert all(np.isfinite(np.asarray(value, "f8")).all() for value in tiny.state(whole).values())
     assert tiny.differing(tiny.state(whole), tiny.state(rest)) == []
-    with two_replicas():
-        both = tiny.train(made, task=strange)
     assert int(rest.step.numpy()) == int(both.step.numpy()) == made.steps
     kink = case.method == "mcd"  # whose |p1 - p2| lets rounding grow to 1e-8
     assert tiny.largest(whole, both) < (1e-7 if kink else 1e-9)

@@ -65,7 +65,11 @@ def of_fragile(**changes):
 
 
 @pytest.mark.parametrize(
-    "kind, blamed", [("Nan", "term that is not finite is odd"), ("Steep", "gradient that is not finite is that of")]
+    "kind, blamed",
+    [
+        ("Nan", "term that is not finite is odd"),
+        pytest.param("Steep", "gradient that is not finite is that of", marks=pytest.mark.slow),
+    ],
 )
 def test_a_run_stops_in_the_very_step_and_names_what_is_no_number(kind, blamed):
     made = tiny.config(f"test_nonfinite:{kind}", steps_per_execution=4)

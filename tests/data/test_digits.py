@@ -113,6 +113,7 @@ def test_drawing_everything_takes_less_than_15_seconds(made):
 # Seeds
 
 
+@pytest.mark.slow
 def test_same_seed_gives_same_bits_in_another_process(made, tmp_path):
     code = (
         "import hashlib; from tfuda.data.readers import digits\n"

@@ -1,6 +1,7 @@
 """What config.seed varies, and what config.data_seed."""
 
 import numpy as np
+import pytest
 import tiny
 
 from tfuda.experiment import build
@@ -17,6 +18,7 @@ def test_the_benchmark_s_data_are_those_of_any_seed():
     assert all(np.array_equal(one[name], two[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_a_data_seed_draws_another_benchmark():
     one, two = images(), images(data_seed=1)
     assert not any(np.array_equal(one[name], two[name]) for name in one)

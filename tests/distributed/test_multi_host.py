@@ -38,12 +38,12 @@ def trained(folder, cells):
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
     """Folder of what both workers held at the end, and of a run as run/train.py makes it."""
-    return trained(tmp_path_factory.mktemp("both"), [*QUICK, NORM, "short"])
+    return trained(tmp_path_factory.mktemp("both"), [*QUICK, "short"])
 
 
 @pytest.fixture(scope="module")
 def more(tmp_path_factory):
-    return trained(tmp_path_factory.mktemp("more"), [*SLOW, "run"])
+    return trained(tmp_path_factory.mktemp("more"), [*SLOW, NORM, "run"])
 
 
 @pytest.fixture(params=[*QUICK, *(pytest.param(cell, marks=pytest.mark.slow) for cell in SLOW)])
@@ -66,8 +66,9 @@ def test_both_workers_hold_the_same_to_the_bit(held):
     assert tiny.differing(first, second) == []
 
 
-def test_both_workers_evaluate_by_the_statistics_of_the_first_device(both):
-    first, second = (dict(np.load(both / f"source_only_norm.{name}.npz")) for name in ("first", "second"))
+@pytest.mark.slow
+def test_both_workers_evaluate_by_the_statistics_of_the_first_device(more):
+    first, second = (dict(np.load(more / f"source_only_norm.{name}.npz")) for name in ("first", "second"))
     moving = [name for name in first if "moving_" in name]
     assert len(moving) == 6 and tiny.differing(first, second) == []
 

@@ -64,7 +64,7 @@ def assert_same_training(cell, frozen):
     assert tiny.largest(maps, before) > 1e-5
 
 
-@pytest.mark.parametrize("cell, frozen", [*zip(CELLS, ("all", "1"))])
+@pytest.mark.parametrize("cell, frozen", [(CELLS[0], "all"), pytest.param(CELLS[1], "1", marks=pytest.mark.slow)])
 def test_steps_on_stored_maps_are_steps_through_the_whole_network(cell, frozen):
     assert_same_training(cell, frozen)
 
@@ -170,6 +170,7 @@ def test_a_run_resumes_and_is_measured_on_the_whole_network(tmp_path):
     assert evaluate.evaluate_domain(method.network, task.tests["target"]).accuracy == result["last"]
 
 
+@pytest.mark.slow
 def test_two_replicas_train_alike(two_replicas, double):
     made = config(frozen="1", smooth=True)
     one = trained(made, True)

@@ -121,6 +121,7 @@ def test_an_overlay_is_of_the_images_size_and_brightest_where_the_map_is():
     assert np.isfinite(attention.overlay(np.zeros([16, 16, 3], "uint8"), 0 * view, 0.0)).all()
 
 
+@pytest.mark.slow
 def test_cam_of_a_biwaa_run_shows_the_weighted_map_in_the_place_of_toaligns(eager, tmp_path, monkeypatch):
     training.train_run(config("dann+biwaa"), Workdir(tmp_path / "run"))
     loaded = training.load_run(tmp_path / "run")

@@ -94,6 +94,7 @@ def test_a_stopped_and_resumed_run_equals_an_undisturbed_one_to_the_bit(tmp_path
     assert tiny.differing(tiny.state(tiny.train(made)), tiny.state(rest)) == []
 
 
+@pytest.mark.slow
 def test_a_run_is_loaded_with_its_own_head_and_weigher(eager, tmp_path):
     result = training.train_run(config(WEIGHED_TOO, "ssda", steps=2, segment=2), Workdir(tmp_path))
     assert (result["method"], result["weigher"]) == ("hda", "toalign")

@@ -135,6 +135,7 @@ def test_without_a_target_there_is_no_entropy():
 # ---- PADA
 
 
+@pytest.mark.slow
 def test_pada_is_dann_with_class_weights(eager):
     cells, short = ("pada", "dann[pada=True;epsilon=0]"), {"target_classes": 5, "steps": 3, "segment": 2}
     one, other = (tiny.train(tiny.config(cell, **short)) for cell in cells)

@@ -76,6 +76,7 @@ def test_names_say_backbone_and_are_the_same_again(make):
 # ---- keras.applications
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model, preprocess, width",
     [

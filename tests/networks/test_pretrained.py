@@ -196,7 +196,8 @@ def as_published(model, path):
     return path
 
 
-@pytest.mark.parametrize("model", [pytest.param("EfficientNetB0", marks=pytest.mark.slow), "MobileNetV3Small"])
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["EfficientNetB0", "MobileNetV3Small"])
 def test_an_application_is_the_one_that_keras_makes_of_the_file(model, served, tmp_path, monkeypatch):
     keras.utils.set_random_seed(1)
     origin = getattr(keras.applications, model)(include_top=False, weights=None)

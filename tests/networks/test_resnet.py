@@ -80,7 +80,7 @@ def test_kernels_start_as_in_pytorch_and_each_one_by_itself():
     assert not np.array_equal(wide, kernels["backbone_4/block_1/body/conv1/kernel"])
 
 
-@pytest.mark.parametrize("depth", resnet.BLOCKS)
+@pytest.mark.parametrize("depth", [18, *(pytest.param(d, marks=pytest.mark.slow) for d in resnet.BLOCKS if d > 18)])
 def test_the_depth_is_seen_from_the_keys_of_either_file(depth):
     for key in (resnet.torch_name, resnet.own_name):
         assert resnet.depth_of([key(variable) for variable in variables(built(depth))]) == depth

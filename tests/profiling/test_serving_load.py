@@ -23,6 +23,7 @@ def served(tmp_path_factory):
     return export.Model(path), serving_load.answers(serving_load.by_keras(method.network), pictures)
 
 
+@pytest.mark.slow
 def test_threads_get_their_own_answers_and_broken_pictures_hurt_nobody_else(served):
     rows, memory = serving_load.stress(*served, rounds=1, batches=(1, 5), seconds=0.2, threads=32)
     assert [(row["signature"], row["batch"]) for row in rows] == [

@@ -36,6 +36,7 @@ def test_a_variant_has_to_be_known():
         step_time.variant(configured, "dann~jit~unfuse")
 
 
+@pytest.mark.slow
 def test_our_steps_take_turns_with_those_of_another_program():
     command = f"{sys.executable} -c {shlex.quote(ANSWERS)}"
     rows = beside.measure(configured, "dann", command, [("small", 8, 2)], 2)

@@ -13,7 +13,7 @@ from tfuda.reports import plots
 from tfuda.reports.plots import attention, compared
 from tfuda.reports.plots.bars import shares
 
-pytestmark = pytest.mark.usefixtures("few_digits", "untraced")
+pytestmark = [pytest.mark.usefixtures("few_digits", "untraced"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,6 @@ def runs(tmp_path_factory):
     return folder
 
 
-@pytest.mark.slow
 def test_rows_are_the_first_pictures_of_evenly_spread_classes_whatever_a_network_says(runs):
     _, task, _ = training.load_run(runs / "dann")
     domain = task.tests["target"]

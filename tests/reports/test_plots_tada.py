@@ -101,6 +101,7 @@ def coloured(scatter) -> set:
     return {tuple(colour) for colour in scatter.get_edgecolors()}
 
 
+@pytest.mark.slow
 def test_several_runs_stand_side_by_side_with_the_same_images(runs, tmp_path, figures, monkeypatch):
     seen, embed = [], embedding.embed
     monkeypatch.setattr(embedding, "embed", lambda features: seen.append(features) or embed(features))

@@ -26,6 +26,7 @@ def adapted(folders, workdir, target):
         return result, lines, [*csv.DictReader(file)]
 
 
+@pytest.mark.slow
 def test_two_target_pictures_are_enough_for_a_result_with_a_warning(folders, tmp_path):
     for name in ("0_red", "0_blue"):
         (tmp_path / "two").mkdir(exist_ok=True)

@@ -38,6 +38,7 @@ def falling(seen):
     return -seen.target_logits.max()
 
 
+@pytest.mark.slow
 def test_the_objective_may_be_a_validator_of_one_s_own(tmp_path):
     name = f"{__name__}:falling"
     rows, _ = searched(tmp_path, trials=2, objective=name, steps=1, select="last")
