@@ -25,6 +25,7 @@ VARIANTS = {  # CELL~WORD: the same cell with one setting changed
     "bfloat16": ("precision", "bfloat16"),
     "float16": ("precision", "float16"),
     "skip": ("on_nan", "skip"),
+    "joint": ("passes", "joint"),
 }
 UNFUSED = "unfused"  # one more word: batch norm by Keras's operations
 ON_GPU = (  # what `versions` sets beside the cell as it is
