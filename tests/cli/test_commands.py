@@ -120,7 +120,7 @@ def test_evaluate_prints_a_table_by_class_and_draws_the_confusion(trained):
     done = command("evaluate", f"--workdir={trained[0]}", "--split=test")
     assert (done.returncode, done.stderr) == (0, "")
     result = json.loads((trained[0] / "result.json").read_text())
-    assert f"accuracy            {100 * result['last']:5.1f} %" in done.stdout
+    assert f"accuracy            {100 * result['selected']:5.1f} %" in done.stdout
     assert Image.open(trained[0] / "plots" / "confusion_target_test.png").size[0] > 500
 
 
