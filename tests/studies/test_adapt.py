@@ -103,11 +103,12 @@ def test_served_confidences_have_the_temperature(finished, folders):
     np.testing.assert_allclose(served, expected, atol=5e-3)  # logits are kept in half precision
 
 
-def test_the_same_command_trains_nothing_again(finished, folders):
+def test_the_same_command_trains_nothing_again_wherever_its_folder_was_moved(finished, folders):
     workdir, result, _ = finished
-    lines = []
-    asked = request(folders, workdir, labels=str(folders / "scans_labelled"), finetune=True)
+    lines, there = [], workdir.rename(workdir.with_name("moved"))
+    asked = request(folders, there, labels=str(folders / "scans_labelled"), finetune=True)
     assert adapt.adapt(asked, lines.append) == result
+    asked = asked._replace(workdir=str(there.rename(workdir)))
     assert sum("nothing to train" in line for line in lines) == 3
     with pytest.raises(ValueError, match="was made with --seed=0: choose a new folder"):
         adapt.adapt(asked._replace(seed=1), lines.append)
