@@ -67,10 +67,11 @@ def test_the_chosen_candidate_is_continued_from_its_own_weights(finished):
 
 
 def test_the_tuned_one_is_chosen_only_by_the_margin(finished):
-    _, result, _ = finished
+    _, result, lines = finished
     tuned, scores = origin(result) + "@tuned", result["scores"]
     better = scores[tuned] > scores[origin(result)] + choice.MARGIN
     assert result["chosen"] == (tuned if better else origin(result))
+    assert f"{tuned} {'replaces' if better else 'does not replace'} {origin(result)}" in lines
 
 
 def test_another_networks_run_is_refused(finished, folders):
