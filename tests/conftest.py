@@ -26,7 +26,6 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
 tf.get_logger().setLevel("ERROR")
-tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # dearer than running small graphs
 
 
 DEAREST = (  # files that begin first, so that the workers end together
@@ -45,6 +44,12 @@ DEAREST = (  # files that begin first, so that the workers end together
     "test_validators",
     "test_wheel",
 )
+
+
+def pytest_configure(config):
+    """In quick tests leave graphs as they are: they are small, and optimizing them takes longer than running them."""
+    quick = "not slow" in config.option.markexpr
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": quick})
 
 
 def pytest_addoption(parser):

@@ -119,7 +119,7 @@ def covering() -> tuple[Case, ...]:
 def quick() -> tuple[Case, ...]:
     """One case for each method: the one that brings the most pairs of seams and settings that no case had before.
 
-    A combiner doubles what is traced, so it is in one case alone.
+    A combiner doubles the work of a step, so it is in one case alone.
     """
     chosen, met, used = [], set(), set()
     for method in names.modules("methods"):

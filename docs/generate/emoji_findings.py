@@ -98,12 +98,13 @@ def short_table(values: Values) -> list[str]:
 
 
 def long_table(values: Values) -> list[str]:
-    """Return the table of tasks: a line for each cell, the tuned tasks last."""
-    tasks = [*emoji.TASKS["untuned"], *emoji.TUNED]
-    names = [f"{task} (tuned)" if task in emoji.TUNED else task for task in tasks]
+    """Return the table of tasks: a line for each cell, the tuned tasks that some cell has last, at seed 0."""
+    tuned = [task for task in emoji.TUNED if any("0" in own.get(task, {}) for own in values.values())]
+    tasks = [*emoji.TASKS["untuned"], *tuned]
+    names = [f"{task} (tuned, seed 0)" if task in tuned else task for task in tasks]
     lines = [f"| method | {' | '.join(names)} |", "|---|" + "---:|" * len(tasks)]
     for cell, own in values.items():
-        means = averages(own)
+        means = averages(own) | {task: own[task]["0"] for task in tuned if "0" in own.get(task, {})}
         lines.append(f"| `{cell}` | {' | '.join(f'{means[t]:.1f}' if t in means else '' for t in tasks)} |")
     return lines
 
@@ -123,7 +124,9 @@ def caption(found: Sequence[dict[str, str]], values: Values) -> str:
     return (
         "Target accuracy at the end of training in %, means over seeds, n = 9 untuned tasks. ± is the standard error "
         f"over tasks, and p is of a sign-flip test over tasks.{several * (len(counts) > 1)} "
-        f"Commit {', '.join(commits)}, TensorFlow {about['versions']['tensorflow']}:\n\n" + "\n".join(commands) + "\n"
+        f"Commit{'s' * (len(commits) > 1)} {', '.join(commits)}, TensorFlow {about['versions']['tensorflow']}:\n\n"
+        + "\n".join(commands)
+        + "\n"
     )
 
 

@@ -34,8 +34,9 @@ def gains(folder: str, base: str) -> dict[str, tuple[float, float]]:
     found = accuracies(folder)
     if not {base, f"{base}+toalign"} <= {*found}:
         return {}
-    each = findings.differences(found, f"{base}+toalign", base)
-    return {t: (findings.averages(found[base])[t], g) for t, g in zip(emoji.TASKS["untuned"], each, strict=True)}
+    each = dict(zip(emoji.TASKS["untuned"], findings.differences(found, f"{base}+toalign", base), strict=True))
+    seeds = {task: found[base][task].keys() & found[f"{base}+toalign"][task].keys() for task in each}
+    return {task: (statistics.fmean(found[base][task][seed] for seed in seeds[task]), each[task]) for task in each}
 
 
 def table() -> list[str]:

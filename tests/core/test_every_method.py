@@ -3,9 +3,10 @@
 import numpy as np
 import pairwise
 import pytest
+import tensorflow as tf
 import tiny
 
-from tfuda.experiment import build
+from tfuda.experiment import build, prerequisites
 from tfuda.experiment.workdir import Workdir
 
 
@@ -22,6 +23,8 @@ def test_one_run_shows_labels_resuming_and_replicas(case, two_replicas, double, 
             both = tiny.train(made, task=strange)
     assert all(np.isfinite(np.asarray(value, "f8")).all() for value in tiny.state(whole).values())
     assert tiny.differing(tiny.state(whole), tiny.state(rest)) == []
+    batch = build.streams(made, prerequisites.untaught(made, strange)[0]).load(0)
+    tf.function(whole.train_step, autograph=False).get_concrete_function(batch)  # as `fit` does where it is not eager
     assert int(rest.step.numpy()) == int(both.step.numpy()) == made.steps
     kink = case.method == "mcd"  # whose |p1 - p2| lets rounding grow to 1e-8
     assert tiny.largest(whole, both) < (1e-7 if kink else 1e-9)

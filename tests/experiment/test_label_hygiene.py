@@ -85,14 +85,13 @@ def twice(work, monkeypatch, tmp_path):
 
 SEARCHES = [
     ("dannp+toalign", "random", "snd"),
-    ("dannp+toalign", "hyperband", "im"),
-    ("dannp+toalign", "bayesian", "dev"),
-    ("dannp+toalign", "random", "agreement"),
-    ("daaa", "random", "im"),
+    pytest.param("dannp+toalign", "hyperband", "im", marks=pytest.mark.slow),
+    pytest.param("dannp+toalign", "bayesian", "dev", marks=pytest.mark.slow),
+    pytest.param("dannp+toalign", "random", "agreement", marks=pytest.mark.slow),
+    pytest.param("daaa", "random", "im", marks=pytest.mark.slow),
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("cell, kind, objective", SEARCHES)
 def test_a_search_draws_and_chooses_without_target_labels(cell, kind, objective, monkeypatch, tmp_path):
     sweep = runpy.run_path(str(minis.CONFIGS[0].with_name("digits.py")))["sweep"]

@@ -126,7 +126,6 @@ def stamps(*folders):
     return {path: path.stat().st_mtime_ns for path in files}
 
 
-@pytest.mark.slow
 def test_three_stages_in_their_folders(shared):
     root, config, said = shared
     assert [line for line in said if line.startswith("stage")] == [

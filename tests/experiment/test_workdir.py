@@ -40,6 +40,20 @@ def test_a_preset_s_folder_is_found_from_any_folder(tmp_path, monkeypatch):
     assert config.network_options.preset == str(tmp_path / "backbone")
 
 
+@pytest.mark.parametrize("name, own", [("base", "new"), ("seed0", "seed0")])
+def test_the_run_of_lost_weights_is_a_neighbour_and_never_the_run_itself(name, own, tmp_path):
+    lost = str(tmp_path / "old" / name)
+    for folder in {name, own}:
+        Workdir(tmp_path / folder).path.mkdir()
+        config = defaults.default_config("dann")
+        config.weights = lost
+        Workdir(tmp_path / folder).record(config)
+    found = Workdir(tmp_path / own).config().weights
+    assert found == (str(tmp_path / name) if name != own else lost)
+    (tmp_path / "old" / name).mkdir(parents=True)
+    assert Workdir(tmp_path / own).config().weights == lost
+
+
 def test_a_folder_of_something_else_is_refused_and_left_as_it_is(tmp_path):
     (tmp_path / ".bashrc.original").write_text("mine")
     refused = pytest.raises(ValueError, match=r"neither empty nor the folder of a run .*\.bashrc\.original")

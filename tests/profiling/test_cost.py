@@ -40,8 +40,8 @@ def test_the_views_that_are_missing_are_counted_and_timed():
     ours, names = work(made)
     assert (found.pictures, found.views) == (len(set(names)), 4)
     assert found.bytes == len(set(names)) * ours.store.bytes_each
-    assert min(found.step, found.evaluation, found.storing) > 0
-    assert found.seconds == pytest.approx(found.storing + 7 * found.step + 2 * found.evaluation)
+    assert min(found.first, found.step, found.evaluation, found.storing) > 0
+    assert found.seconds == pytest.approx(found.storing + found.first + 6 * found.step + 2 * found.evaluation)
     assert len(ours.store.missing(names)) == found.pictures, "an estimate stores nothing"
 
 
@@ -87,9 +87,9 @@ def test_a_duration_has_two_digits(seconds, said):
 
 
 def test_a_sentence_names_every_part():
-    found = cost.Cost(600, 0.0162, 6, 0.5, 1404, 4, 40.0, 52_000_000, "/cache")
+    found = cost.Cost(600, 3.0, 0.0162, 6, 0.5, 1404, 4, 40.0, 52_000_000, "/cache")
     assert cost.sentence(found) == (
-        "about 53 s: 40 s for the 4 views of 1404 pictures (52.0 MB in /cache), 600 steps of 0.016 s, "
+        "about 56 s: 40 s for the 4 views of 1404 pictures (52.0 MB in /cache), 600 steps of 0.016 s, "
         "6 evaluations of 0.5 s"
     )
 

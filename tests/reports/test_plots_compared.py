@@ -13,7 +13,7 @@ from tfuda.reports import plots
 from tfuda.reports.plots import attention, compared
 from tfuda.reports.plots.bars import shares
 
-pytestmark = [pytest.mark.usefixtures("few_digits", "untraced"), pytest.mark.slow]
+pytestmark = pytest.mark.usefixtures("few_digits", "untraced")
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +25,7 @@ def runs(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_rows_are_the_first_pictures_of_evenly_spread_classes_whatever_a_network_says(runs):
     _, task, _ = training.load_run(runs / "dann")
     domain = task.tests["target"]
@@ -36,6 +37,7 @@ def test_rows_are_the_first_pictures_of_evenly_spread_classes_whatever_a_network
     assert len(compared.shared_rows(domain, 99)) == 10
 
 
+@pytest.mark.slow
 def test_each_network_shows_what_it_aligns_of_the_same_pictures(runs, tmp_path, monkeypatch):
     drawn, show = [], attention.show
     monkeypatch.setattr(attention, "show", lambda axes, pictures: (drawn.append(pictures), show(axes, pictures)))
@@ -59,6 +61,7 @@ def test_each_network_shows_what_it_aligns_of_the_same_pictures(runs, tmp_path, 
     assert (tmp_path / "again.png").read_bytes() == (tmp_path / "x.png").read_bytes()
 
 
+@pytest.mark.slow
 def test_runs_that_do_not_share_their_pictures_are_refused(runs, tmp_path):
     with pytest.raises(ValueError, match=r"has task='H-M', .*mstn has 'H-R'"):
         plots.cam([str(runs / "dann"), str(runs / "mstn")], tmp_path / "x.png")

@@ -34,7 +34,6 @@ def exported(trained, tmp_path_factory):
     return model, done.stdout
 
 
-@pytest.mark.slow
 def test_every_format_is_written_and_compared_with_the_keras_model(exported):
     model, printed = exported
     table = [line.strip("| ").split(" | ") for line in printed.splitlines()[4:]]

@@ -108,8 +108,11 @@ def test_the_same_command_trains_nothing_again_wherever_its_folder_was_moved(fin
     workdir, result, _ = finished
     lines, there = [], workdir.rename(workdir.with_name("moved"))
     asked = request(folders, there, labels=str(folders / "scans_labelled"), finetune=True)
-    assert adapt.adapt(asked, lines.append) == result
-    asked = asked._replace(workdir=str(there.rename(workdir)))
+    try:
+        assert adapt.adapt(asked, lines.append) == result
+    finally:
+        there.rename(workdir)
+    asked = asked._replace(workdir=str(workdir))
     assert sum("nothing to train" in line for line in lines) == 3
     with pytest.raises(ValueError, match="was made with --seed=0: choose a new folder"):
         adapt.adapt(asked._replace(seed=1), lines.append)

@@ -7,6 +7,7 @@ from two_folders import request
 
 from tfuda.experiment import callbacks, training
 from tfuda.experiment.workdir import Workdir
+from tfuda.profiling import cost
 from tfuda.studies.adaptation import adapt, choice, finetune
 
 
@@ -57,8 +58,8 @@ def test_what_does_not_fit_into_the_budget_is_said_in_a_line(folders, tmp_path, 
     assert result["chosen"] == "source_only" and result["finished"]
 
 
-@pytest.mark.slow
-def test_the_time_is_estimated_from_steps_that_are_timed(folders, tmp_path):
+def test_the_time_is_estimated_from_steps_that_are_timed(folders, tmp_path, monkeypatch):
+    monkeypatch.setattr(cost, "SECONDS", 0.05)
     config = adapt.configured(request(folders, tmp_path), "dann")
     task = adapt.found_task(config, lambda line: None)
     adapt.fit_to(config, task)

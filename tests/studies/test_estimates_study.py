@@ -72,7 +72,6 @@ def table(path):
         return [*csv.DictReader(file)]
 
 
-@pytest.mark.slow
 def test_only_complete_groups_count_and_every_variant_does(report):
     rows = table(report / "estimates.csv")
     assert len(rows) == (5 + 1 + 1) * 5 and {row["variant"] for row in rows} == {*labelled_runs.VARIANTS}

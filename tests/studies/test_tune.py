@@ -54,7 +54,6 @@ def hyperband(tmp_path_factory, untraced):
     return folder, *searched(folder, "hyperband", 1)
 
 
-@pytest.mark.slow
 def test_hyperband_stops_settings_early_and_goes_on_with_the_best(hyperband):
     folder, rows, said = hyperband
     steps = {int(path.name[5:]): int(Workdir(path).rows()[-1]["step"]) for path in folder.glob("trial?")}

@@ -33,9 +33,8 @@ from tfuda.data.tasks import Domain
 
 Batch = dict[str, tf.Tensor]
 Pictures = np.ndarray | Files | StoredViews
-plain = (
-    tf.autograph.experimental.do_not_convert
-)  # no Python `if` on a tensor here, and converting takes half a second
+# No Python `if` on a tensor is in what datasets run, and converting it would take half a second of every start.
+plain = tf.autograph.experimental.do_not_convert
 SEEN = ("image", "pair")  # keys that crops and augmentations change, in the same way for both
 AUGMENT = 64  # added to a key, so that augmentations draw other numbers than crops and the choice of sources
 

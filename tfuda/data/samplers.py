@@ -9,6 +9,8 @@ names the sampler:
     oracle      balanced by the target's true labels: an upper bound, not a result (BIWAA, Figure 5)
     per_domain  one of several sources at random for every image (HDA)
     padded      several sources repeated to the length of the longest, then shuffled together (ToAlign)
+
+The function consists of TensorFlow operations; one with a Python `if` on a tensor needs @tf.function above it.
 """
 
 from __future__ import annotations

@@ -171,7 +171,7 @@ class Workdir:
     def _compare(self, config: dict) -> None:
         old = self._record()["config"]
         if {"prior", "weights"} <= {*old}:
-            old |= {key: self.config()[key] for key in ("prior", "weights")}
+            old |= {key: here[key] for here in [self.config()] for key in ("prior", "weights")}
         new, old = flat(config), flat(old)
         made = {"teacher", "pairs.folder"} if self.finished() else set()  # a run that has ended needs neither
         for key in sorted({*new, *old} - made - {"on_nan"}):  # a diverged run may resume with another on_nan
@@ -195,13 +195,15 @@ class Workdir:
         return self._record().get("commit") or ""
 
     def config(self) -> ConfigDict:
-        """Return the config of the run here; a prior in it, and a run of weights beside it, are found when moved."""
+        """Return the config; a prior in the folder, and a run of weights beside it, are found after a move."""
         self._links()
         config = _restored(self._record()["config"])
         trusted(config.to_dict(), f"{self.path / 'config.json'}")
         for key, home in (("prior", self.path), ("weights", self.path.parent)):
-            if os.path.isabs(named := str(config.get(key))) and (here := home / os.path.basename(named)).exists():
-                config[key] = os.path.abspath(here) if key == "prior" or not os.path.exists(named) else named
+            here = home / os.path.basename(named := str(config.get(key)))
+            lost = not os.path.exists(named) and here != self.path and (here / "config.json").is_file()
+            if os.path.isabs(named) and (here.is_file() if key == "prior" else lost):
+                config[key] = os.path.abspath(here)
         return config
 
     def checkpoints(self, method: Segmented, keep: int = 2, folder: str = CHECKPOINTS) -> tf.train.CheckpointManager:

@@ -29,7 +29,8 @@ class Cost(NamedTuple):
     """Hold what a run costs; times are in seconds."""
 
     steps: int
-    step: float  # time of one
+    first: float  # time of the first, which is traced
+    step: float  # time of any other
     evaluations: int
     evaluation: float  # time of one
     pictures: int = 0  # whose views are not stored yet
@@ -42,7 +43,7 @@ class Cost(NamedTuple):
     @property
     def seconds(self) -> float:
         """Return the time of the whole run."""
-        return self.storing + self.steps * self.step + self.evaluations * self.evaluation
+        return self.storing + self.first + (self.steps - 1) * self.step + self.evaluations * self.evaluation
 
 
 class Missing(NamedTuple):
@@ -72,10 +73,10 @@ def estimate(config: ConfigDict, task: Task | None = None) -> Cost:
         seen, missing = task, Missing(0, 0, 0.0, 0, "")
         if config.views >= 0:
             seen, missing = held.enter_context(sampled(config, task, method))
-        step = step_seconds(config, seen, method)
+        first, step = step_seconds(config, seen, method)
         evaluation = evaluation_seconds(seen, method)
     evaluations = math.ceil(config.steps / config.segment)
-    return Cost(config.steps, step, evaluations, evaluation, *missing, before)
+    return Cost(config.steps, first, step, evaluations, evaluation, *missing, before)
 
 
 @contextlib.contextmanager
@@ -109,10 +110,10 @@ def sampled(config: ConfigDict, task: Task, method: Method) -> Iterator[tuple[Ta
         yield frozen_stages.with_images(task, made), missing
 
 
-def step_seconds(config: ConfigDict, task: Task, method: Method) -> float:
-    """Return the time of one training step with the batch that it waits for, after one that is traced."""
+def step_seconds(config: ConfigDict, task: Task, method: Method) -> tuple[float, float]:
+    """Return the times of the first step, which is traced, and of a later one, with the wait for its batch."""
     step = tf.function(method.train_step, autograph=False, jit_compile=config.jit)
-    start, done = 0.0, 0
+    begun, start, done = time.perf_counter(), 0.0, 0
     for batch in build.streams(config, task).dataset(0, STEPS + 1):
         tf.nest.map_structure(lambda value: value.numpy(), step(batch))
         if not start:
@@ -121,7 +122,7 @@ def step_seconds(config: ConfigDict, task: Task, method: Method) -> float:
         done += 1
         if time.perf_counter() - start > SECONDS:
             break
-    return (time.perf_counter() - start) / done
+    return start - begun, (time.perf_counter() - start) / done
 
 
 def evaluation_seconds(task: Task, method: Method) -> float:

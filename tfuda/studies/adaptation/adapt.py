@@ -168,7 +168,8 @@ class Trained:
         self.train(cell, config)
         scores = choice.scores([one for _, one in self.done.values()])
         better = scores.get(cell, -math.inf) > scores[chosen] + choice.MARGIN
-        self.say(f"{cell} {'replaces' if better else 'does not replace'} {chosen}")
+        if cell in self.done:
+            self.say(f"{cell} {'replaces' if better else 'does not replace'} {chosen}")
         return found._replace(name=cell if better else chosen, scores=scores)
 
 
