@@ -56,8 +56,12 @@ def answer_of_first(ask: Callable[[], Any]) -> Any:
             kind = "" if isinstance(error, ValueError | OSError | tf.errors.OpError) else f"{type(error).__name__}: "
             said, mistake = json.dumps({"mistake": f"{kind}{error}"}), error
     text = np.frombuffer(said.encode(), np.uint8).astype(np.int32)
-    size = int(_given(tf.constant([len(text)]))[0])
-    text = _given(tf.constant(np.resize(text, size))).numpy()
+    try:
+        size = int(_given(tf.constant([len(text)]))[0])
+        text = _given(tf.constant(np.resize(text, size))).numpy()
+    except tf.errors.OpError:
+        if mistake is None:
+            raise  # else another worker heard of the mistake, and has ended
     if mistake is not None:
         raise mistake
     heard = json.loads(text.astype(np.uint8).tobytes())
