@@ -27,6 +27,11 @@ PAIRS = (  # what papers claim, or what stands on what
     ("dannp+toalign", "dannp"),
     ("hda+toalign", "hda"),
     ("hda", "dannp"),
+    ("gvb", "dannp"),
+    ("dann+biwaa", "dann"),
+    ("mstn+biwaa", "mstn"),
+    ("gsda", "dann"),
+    ("gsda", "cdane"),
 )
 REACH = 2.3  # standard errors of a mean over nine tasks that p < 0.05 needs
 ALIKE = ("O-L", "L-O")  # L is O without its fills
