@@ -63,7 +63,8 @@ def content(folder: pathlib.Path) -> dict[str, object]:
         elif path.suffix == ".json":
             found[place] = tree(path, folder)
         else:
-            found[place] = READ[path.suffix](path)
+            held = READ[path.suffix](path)
+            found[place] = held.replace(str(folder), ".") if isinstance(held, str) else held
     return found
 
 
