@@ -170,8 +170,8 @@ class Workdir:
 
     def _compare(self, config: dict) -> None:
         old = self._record()["config"]
-        if {"prior", "weights"} <= {*old}:
-            old |= {key: here[key] for here in [self.config()] for key in ("prior", "weights")}
+        here = self.config()
+        old |= {key: here[key] for key in ("prior", "weights") if key in old}
         new, old = flat(config), flat(old)
         made = {"teacher", "pairs.folder"} if self.finished() else set()  # a run that has ended needs neither
         for key in sorted({*new, *old} - made - {"on_nan"}):  # a diverged run may resume with another on_nan

@@ -53,6 +53,8 @@ def main(words):
     folder, change, say = pathlib.Path(WORKDIR.value), launch.overrides(), functools.partial(print, flush=True)
     file = launch.words_of_config()[0].partition(":")[0]
     known = pathlib.Path(KNOWN.value) if KNOWN.value else None
+    if known and not known.is_dir():
+        raise FileNotFoundError(f"--known={known}: there is no such folder")
     out = pathlib.Path(OUT.value or folder / f"{'-'.join(ONLY.value) or 'claims'}.md")
 
     def jobs(seeds):
