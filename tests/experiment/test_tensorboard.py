@@ -67,7 +67,10 @@ def test_at_the_end_there_are_a_confusion_matrix_and_predictions(run):
 
 
 def test_a_run_that_is_resumed_has_nothing_twice(run, tmp_path):
-    """The row of a checkpoint that a kill prevented is written anew; what was torn is dropped."""
+    """The row of a checkpoint that a kill prevented is written anew; what was torn is dropped.
+
+    The name of each later file sorts before that of the file before it, as it may where both are made in one second.
+    """
     workdir, made = Workdir(tmp_path), pages.config()
     killed = tensorboard.Events(workdir, 0)
     killed.begin(made)
@@ -76,6 +79,7 @@ def test_a_run_that_is_resumed_has_nothing_twice(run, tmp_path):
     killed.writer.close()
     (torn,) = (tmp_path / "events").iterdir()
     torn.write_bytes(torn.read_bytes()[:-5])
+    torn.rename(torn.with_name("events.out.tfevents.9"))
     before = seen(tmp_path).Tensors("loss")
     assert [event.step for event in before] == [1, 2]
     for step, lost in ((1, [2, 3]), (3, [4])):  # resumed twice
@@ -84,6 +88,8 @@ def test_a_run_that_is_resumed_has_nothing_twice(run, tmp_path):
         for later in lost:
             again.row(later, {"loss": 10.0 * later})
         again.writer.close()
+        (new,) = (tmp_path / "events").glob("*.v2")
+        new.rename(new.with_name(f"events.out.tfevents.{8 - step}"))
     found = seen(tmp_path).Tensors("loss")
     shown = [(event.step, tf.make_ndarray(event.tensor_proto).item()) for event in found]
     assert shown == [(1, 1.0), (2, 20.0), (3, 30.0), (4, 40.0)]

@@ -30,6 +30,10 @@ from tfuda.networks.base import Network
 
 RESULT = ("last", "selected", "oracle", "source")
 
+# A resumed run's earlier events. The names of other files begin with the second of their making, and files of one
+# second are in no order; 0 sorts before them all, here and in TensorBoard.
+KEPT = "events.out.tfevents.0000000000.kept"
+
 
 class Events:
     """Write the events of one run; of several workers only the first writes.
@@ -47,7 +51,7 @@ class Events:
             return
         if kept := [event for event in read_events(self.folder) if event.step <= step and not ends(event)]:
             self.started = any(metadata.SESSION_START_INFO_TAG in tags(event) for event in kept)
-            _replace(workdir.path, self.folder, kept)
+            _replace(self.folder, kept)
         self.writer = tf.summary.create_file_writer(str(self.folder))
 
     def begin(self, config: ConfigDict) -> None:
@@ -127,14 +131,15 @@ def read_events(folder: pathlib.Path) -> Iterator:
             continue
 
 
-def _replace(home: pathlib.Path, folder: pathlib.Path, events: list) -> None:
+def _replace(folder: pathlib.Path, events: list) -> None:
     """Replace all files by one with these events; tfuda.experiment.workdir deletes what a kill leaves behind."""
     old = sorted(folder.glob("*tfevents*"))
-    with atomic_files.beside(old[0]) as temporary, tf.io.TFRecordWriter(temporary) as file:
+    with atomic_files.beside(folder / KEPT) as temporary, tf.io.TFRecordWriter(temporary) as file:
         file.write(
             tf.compat.v1.Event(wall_time=events[0].wall_time, file_version="brain.Event:2").SerializeToString()
         )
         for event in events:
             file.write(event.SerializeToString())
-    for path in old[1:]:
-        path.unlink()
+    for path in old:
+        if path.name != KEPT:
+            path.unlink()
