@@ -30,6 +30,9 @@ SETTINGS = {
 }
 
 
+resolve = functools.cache(names.resolve)  # thousands of times the same
+
+
 class Case(NamedTuple):
     """One test of the grid; a seam may be ""."""
 
@@ -53,14 +56,14 @@ class Case(NamedTuple):
 
     @property
     def kind(self) -> type[Method]:
-        return names.resolve(self.method, "methods")
+        return resolve(self.method, "methods")
 
 
 def legal(case: Case) -> bool:
     """Does the library take it?"""
-    if case.weigher and not extension_points.fits(case.kind, names.resolve(case.weigher, "weighers")):
+    if case.weigher and not extension_points.fits(case.kind, resolve(case.weigher, "weighers")):
         return False
-    if case.combiner and not names.resolve(case.combiner, "combiners").fits(case.kind):
+    if case.combiner and not resolve(case.combiner, "combiners").fits(case.kind):
         return False
     return case.setting not in case.kind.refuses
 

@@ -57,10 +57,10 @@ HOW: dict[str, list[str] | None] = {
     r"python run/verify\.py --config=configs/folders": PRETRAINED,
     r"python run/(evaluate|export|images|plot|predict|report|verify|convert)\.py ": [],
     r"python run/bench\.py .*(--network=resnet50|--what=(serving|input|bank))": ["--rounds=1"],
+    r"python run/bench\.py --what=frozen .*configs/emoji": ["--rounds=1", "--batch=4", *SMALL_VIEW],
     r"python run/bench\.py.*daaa": [*BENCH, "--batch=20"],
     r"python run/bench\.py": [*BENCH, "--batch=8"],
 }
-QUICK = {"runs/one", "saved_models/one", "runs/pictures"}  # what is about these alone is not slow
 FINDS = ("verify.py --data=office31",)  # exit code 1: a miniature has too few pictures
 
 

@@ -13,23 +13,13 @@ import numpy as np
 import pytest
 import test_readme
 from commands import ROOT, command, free, on_hosts
-from readme_commands import FINDS, HOW, QUICK, Command, made, shown
+from readme_commands import FINDS, HOW, Command, made, shown
 from torch_writer import Tensor, state_dict, write_zip
 
 from tfuda.networks import resnet
 
 RUN = [one for one in shown() if one.more is not None and re.match(r"python run/", one.text)]
 TARGETS = sorted({one.text for one in shown() if one.text.startswith("make ")})
-
-
-def quick(one: Command) -> bool:
-    """Is it about a run, its export and pictures, and cheap?"""
-    cheap = re.search(r"run/(train|evaluate|export|images|predict|verify)\.py", one.text)
-    return (
-        bool(cheap)
-        and not {*filter(None, [one.makes, *one.takes])} - QUICK
-        and not re.search("tflite|emoji", one.text)
-    )
 
 
 def maker(place: str) -> Command | None:
@@ -112,9 +102,8 @@ def perform(one: Command, home: pathlib.Path, *more: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize(
-    "one", [pytest.param(one, id=one.text, marks=[] if quick(one) else pytest.mark.slow) for one in RUN]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("one", [pytest.param(one, id=one.text) for one in RUN])
 def test_a_command_of_readme_runs(one, home):
     assert perform(one, home)
 

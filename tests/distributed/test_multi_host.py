@@ -17,10 +17,9 @@ from tfuda.data.views import View
 from tfuda.experiment import build
 
 NORM = "source_only/norm"
-QUICK, SLOW = (
-    ["mstn+biwaa"],
-    ["mstn+biwaa+metaalign", "dannp+toalign", "gsda", "hda+toalign", "tada", "daaa", "mme", "adda+bsp"],
-)
+CELLS = [
+    *("mstn+biwaa", "mstn+biwaa+metaalign", "dannp+toalign", "gsda", "hda+toalign", "tada", "daaa", "mme", "adda+bsp")
+]
 
 
 def ended(processes, codes):
@@ -36,23 +35,24 @@ def trained(folder, cells):
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory):
-    """Folder of what both workers held at the end, and of a run as run/train.py makes it."""
-    return trained(tmp_path_factory.mktemp("both"), [*QUICK, "short"])
+def short(tmp_path_factory):
+    """A short run as run/train.py makes it."""
+    return trained(tmp_path_factory.mktemp("short"), ["short"]) / "short"
 
 
 @pytest.fixture(scope="module")
-def more(tmp_path_factory):
-    return trained(tmp_path_factory.mktemp("more"), [*SLOW, NORM, "run"])
+def both(tmp_path_factory):
+    """Folder of what both workers held at the end of each cell, and of a run."""
+    return trained(tmp_path_factory.mktemp("both"), [*CELLS, NORM, "run"])
 
 
-@pytest.fixture(params=[*QUICK, *(pytest.param(cell, marks=pytest.mark.slow) for cell in SLOW)])
-def held(request):
+@pytest.fixture(params=CELLS)
+def held(request, both):
     """A cell, and what each worker held of it."""
-    folder = request.getfixturevalue("both" if request.param in QUICK else "more")
-    return request.param, *(dict(np.load(folder / f"{request.param}.{name}.npz")) for name in ("first", "second"))
+    return request.param, *(dict(np.load(both / f"{request.param}.{name}.npz")) for name in ("first", "second"))
 
 
+@pytest.mark.slow
 def test_two_workers_end_where_one_process_ends(held, double):
     cell, first, _ = held
     alone = tiny.state(tiny.train(worker.config(cell)))
@@ -61,24 +61,25 @@ def test_two_workers_end_where_one_process_ends(held, double):
     assert max(np.abs(alone[name] - first[name]).max() for name in kept) < 1e-9
 
 
+@pytest.mark.slow
 def test_both_workers_hold_the_same_to_the_bit(held):
     _, first, second = held
     assert tiny.differing(first, second) == []
 
 
 @pytest.mark.slow
-def test_both_workers_evaluate_by_the_statistics_of_the_first_device(more):
-    first, second = (dict(np.load(more / f"source_only_norm.{name}.npz")) for name in ("first", "second"))
+def test_both_workers_evaluate_by_the_statistics_of_the_first_device(both):
+    first, second = (dict(np.load(both / f"source_only_norm.{name}.npz")) for name in ("first", "second"))
     moving = [name for name in first if "moving_" in name]
     assert len(moving) == 6 and tiny.differing(first, second) == []
 
 
-def test_one_worker_writes(both):
-    names = {path.name for path in (both / "short").iterdir()}
+def test_one_worker_writes(short):
+    names = {path.name for path in short.iterdir()}
     kept = {"checkpoints", "selected", "predicted.npz", "outputs.npz", "events"}
     assert names == {".lock", "config.json", "metrics.csv", "result.json", *kept}
-    assert len(list((both / "short" / "events").iterdir())) == 1
-    assert [row["step"] for row in rows(both / "short")] == ["2", "4", "6"]
+    assert len(list((short / "events").iterdir())) == 1
+    assert [row["step"] for row in rows(short)] == ["2", "4", "6"]
 
 
 def disturbed(workdir, words, number, whom, checkpoint, codes):
@@ -91,7 +92,7 @@ def disturbed(workdir, words, number, whom, checkpoint, codes):
 
 
 @pytest.mark.slow
-def test_a_job_that_was_stopped_and_killed_ends_where_an_undisturbed_one_ends(more, tmp_path):
+def test_a_job_that_was_stopped_and_killed_ends_where_an_undisturbed_one_ends(both, tmp_path):
     workdir = tmp_path / "run"
     words = train_words(workdir, cell="dann")
     said = disturbed(workdir, words, signal.SIGTERM, 1, 1, [0, 0])
@@ -102,8 +103,8 @@ def test_a_job_that_was_stopped_and_killed_ends_where_an_undisturbed_one_ends(mo
     assert "worker 1 of 2 has lost another one" in said[1] and "Traceback" not in said[1]
     assert not (workdir / "result.json").exists()
     ended(on_hosts(ROOT / "run" / "train.py", *words), [0, 0])
-    assert rows(workdir) == rows(more / "run")
-    assert tiny.differing(*(tiny.state(restored(folder)) for folder in (workdir, more / "run"))) == []
+    assert rows(workdir) == rows(both / "run")
+    assert tiny.differing(*(tiny.state(restored(folder)) for folder in (workdir, both / "run"))) == []
 
 
 @pytest.mark.slow

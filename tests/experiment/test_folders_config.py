@@ -66,6 +66,7 @@ def run(folders):
     return workdir, train(folders, workdir, f"--config.labels={folders / 'test'}")
 
 
+@pytest.mark.slow
 def test_one_command_leads_to_a_model_and_predictions(folders, run):
     workdir, done = run
     assert (done.returncode, done.stderr) == (0, "")
@@ -76,6 +77,7 @@ def test_one_command_leads_to_a_model_and_predictions(folders, run):
     assert all(os.path.isfile(row["file"]) and 1 / 3 <= float(row["confidence"]) <= 1 for row in rows)
 
 
+@pytest.mark.slow
 def test_the_model_sees_what_evaluation_sees(folders, run):
     """Bytes of a picture of any size, through the SavedModel and through evaluation."""
     from tfuda.evaluation import evaluate
@@ -89,6 +91,7 @@ def test_the_model_sees_what_evaluation_sees(folders, run):
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_same_command_again_trains_nothing_and_delivers_again(folders, run):
     (run[0] / "predictions.csv").unlink()
     done = train(folders, run[0], f"--config.labels={folders / 'test'}")

@@ -218,6 +218,7 @@ def test_a_teacher_that_has_seen_shots_is_refused(shared, tmp_path):
         prerequisites.fitting(config, Workdir(tmp_path))
 
 
+@pytest.mark.slow
 def test_pairs_of_other_pictures_are_refused(shared, tmp_path):
     """Another data seed draws other digits."""
     root, _, _ = shared

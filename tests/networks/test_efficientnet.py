@@ -62,11 +62,12 @@ def test_frozen_stages_keep_their_weights_and_statistics(frozen, count):
 
 
 def test_frozen_stages_that_do_not_exist_are_a_sentence():
+    stages = efficientnet()
     for wrong in (10, -1, "none"):
         with pytest.raises(
             ValueError, match=f"^network.frozen={wrong}: an EfficientNet has 9 stages, so 0 to 9 or all of"
         ):
-            freeze(efficientnet(), wrong, "an EfficientNet")
+            freeze(stages, wrong, "an EfficientNet")
 
 
 @pytest.mark.slow

@@ -97,6 +97,7 @@ def test_predict_reads_the_file(exported, tmp_path):
     assert row["label"] in task.classes and row["file"].endswith("a.png")
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_file_and_says_nothing_else(onnx, trained, tmp_path):
     done = command("export", f"--workdir={trained[0]}", f"--out={tmp_path / 'model'}", "--format=onnx")
     assert (done.returncode, done.stderr) == (0, "")

@@ -54,6 +54,7 @@ def hyperband(tmp_path_factory, untraced):
     return folder, *searched(folder, "hyperband", 1)
 
 
+@pytest.mark.slow
 def test_hyperband_stops_settings_early_and_goes_on_with_the_best(hyperband):
     folder, rows, said = hyperband
     steps = {int(path.name[5:]): int(Workdir(path).rows()[-1]["step"]) for path in folder.glob("trial?")}
@@ -76,6 +77,7 @@ def test_a_setting_that_goes_on_is_the_run_that_nothing_stopped(hyperband, tmp_p
     assert killing.content(tmp_path / "whole") == killing.content(workdir.path)
 
 
+@pytest.mark.slow
 def test_a_search_made_anew_takes_what_is_there(hyperband):
     folder, rows, _ = hyperband
     before = killing.content(folder)
@@ -136,6 +138,7 @@ def test_a_gaussian_process_follows_the_values_after_a_third_of_the_trials(tmp_p
     assert drawn(tmp_path, "bayesian", 0.01) == low
 
 
+@pytest.mark.slow
 def test_the_best_file_is_the_config_of_the_best_trial(hyperband):
     folder, rows, _ = hyperband
     found = runpy.run_path(str(folder / "best.py"))
