@@ -19,7 +19,8 @@ def test_two_replicas_end_where_one_device_ends(case, two_replicas, double):
     with two_replicas():
         both = tiny.train(made)
     assert int(both.step.numpy()) == 5
-    assert tiny.largest(alone, both) < 1e-9
+    kink = case.method == "mcd"  # whose |p1 - p2| lets rounding grow
+    assert tiny.largest(alone, both) < (1e-7 if kink else 1e-9)
 
 
 @pytest.mark.slow
