@@ -24,6 +24,7 @@ BENCH = ["--rounds=1", *NARROW[:1]]
 HOW: dict[str, list[str] | None] = {
     r"make [\w-]+$": None,
     r"pytest ": None,
+    r"python docs/generate/": None,
     r"pip install '?\.": None,
     r"source \.venv/bin/activate$": None,
     r"export KERASTUNER_|KERASTUNER_TUNER_ID=": [*FEW, "--trials=2"],
@@ -33,6 +34,9 @@ HOW: dict[str, list[str] | None] = {
     r"python run/train\.py --config=(configs/digits\.py|runs/tune/best\.py)": FEW,
     r"python run/adapt\.py ": [*BRIEF, *SMALL_VIEW, "--config.batch=4", "--config.views=1", "--methods=dann"],
     r"python run/train\.py --config=configs/folders\.py:\w+ ": [*PRETRAINED, "--config.views=1"],
+    r"python run/train\.py --config=configs/folders\.py:\w+@.*weights=imagenet": [
+        *(*PRETRAINED, "--config.weights=resnet50-0676ba61.pth")  # which would be downloaded
+    ],
     r"python run/train\.py --config=configs/folders\.py:\w+@": PRETRAINED,
     r"python run/train\.py .*--devices=gpu:0": [
         *("--devices=cpu:0,cpu:1", "--config.network.name=small", *SMALL_VIEW, "--config.batch=8", *ONE)
@@ -42,6 +46,7 @@ HOW: dict[str, list[str] | None] = {
     r"python run/train\.py --config=configs/emoji\.py": [*PRETRAINED, "--config.views=1"],
     r"python run/benchmark\.py .*=\S*daaa": [*SHORT_PAIRS, "--seeds=1"],
     r"python run/benchmark\.py --config=configs/emoji": [*PRETRAINED, "--config.views=0", "--tasks=T-O", "--seeds=1"],
+    r"python run/benchmark\.py --table=": None,  # tests/cli/test_commands.py runs a part of a table
     r"python run/benchmark\.py ": [*FEW, "--seeds=1"],
     r"python run/tune\.py .*hyperband": ["--config.steps=8", "--config.segment=2", *FEW[2:], "--trials=2"],
     r"python run/tune\.py ": [*FEW, "--trials=1"],

@@ -57,7 +57,7 @@ def pretrained(path: pathlib.Path, depth: int) -> None:
 def brought(one: Command, home: pathlib.Path) -> list[str]:
     """The words of a command, after data and weights were put where it looks for them."""
     words = [*one.words, *(one.more or [])]
-    named = re.search(r"weights=(resnet(\d+)\S*\.pth)", one.text)
+    named = re.search(r"weights=(resnet(\d+)\S*\.pth)", " ".join(words))
     if named and not (home / named[1]).exists():
         pretrained(home / named[1], int(named[2]))
     if data := re.search(r"(?:configs/|--data=)(office31|office_home|domainnet126)\b", one.text):

@@ -183,7 +183,7 @@ def choice_lines() -> list[str]:
         "",
         *goals([one for one in found if one.task not in emoji.TUNED]),
         "",
-        "All tasks, means over seeds:",
+        f"{len({one.task for one in found})} of the {len(emoji.TASKS['all'])} tasks, means over seeds:",
         "",
         "| variant | task | seeds | chosen | target accuracy | source-only | best of the five |",
         "|---|---|---:|---|---:|---:|---:|",

@@ -155,9 +155,11 @@ def options() -> list[str]:
             place = "options" if package == "methods" else f"{SEAMS[package]}_options"
             found = flat(cell[place], f"{place}.")
             kind = names.resolve(name, package)
+            useless = f"{place}.pada" if "pada" in getattr(kind, "refuses", ()) else None
             rows += [
                 (f"`{name}`", f"`{key}`", code(value), meaning(kind, key.partition(".")[2]))
                 for key, value in sorted(found.items())
+                if not (useless and key.startswith(useless))
             ]
         head = (package, "key", "default", "meaning")
         parts.append(f"## Options of {package} {{#{package}}}\n\n" + table(rows, *head))

@@ -22,6 +22,7 @@ VARIANTS = {  # title: folder below docs/results/emoji, base
     "DANNP, linear bottleneck": ("linear", "dannp"),
     "DANNP, reversal over 3000 steps": ("ramp", "dannp"),
 }
+FLAGS = {"linear": "--config.network.neck=linear", "ramp": "--config.options.ramp_steps=3000"}
 
 
 def accuracies(folder: str) -> findings.Values:
@@ -39,9 +40,25 @@ def gains(folder: str, base: str) -> dict[str, tuple[float, float]]:
     return {task: (statistics.fmean(found[base][task][seed] for seed in seeds[task]), each[task]) for task in each}
 
 
+def caption() -> list[str]:
+    """Return what the numbers are: n, seeds, commits and commands of the variants that have results of their own."""
+    lines = [
+        "n = 9 untuned tasks. Rows without a change are of the runs above. The others are compared with themselves "
+        "alone, as they have other seeds:",
+        "",
+    ]
+    for folder, flag in FLAGS.items():
+        if found := accuracies(folder):
+            commits = sorted({row["commit"][:10] for row in findings.rows(folder)})
+            seeds = min(findings.counted(own) for own in found.values())
+            command = f"python run/benchmark.py --config=configs/emoji.py --tasks=untuned --seeds={seeds}"
+            lines.append(f"    {command} --methods={','.join(found)} {flag}  # at {', '.join(commits)}")
+    return lines
+
+
 def table() -> list[str]:
     """Return the table: a line for each variant."""
-    lines = ["| base | average | with ToAlign | gain | p | worst task |", "|---|---:|---:|---:|---:|---:|"]
+    lines = ["| base | seeds | average | with ToAlign | gain | p | worst task |", "|---|" + "---:|" * 6]
     for title, place in VARIANTS.items():
         if not (found := gains(*place)):
             continue
@@ -50,7 +67,11 @@ def table() -> list[str]:
         high = low + statistics.fmean(each)
         gain, error = findings.mean_and_error(each)
         p = significance.sign_flip(each)
-        lines.append(f"| {title} | {low:.1f} | {high:.1f} | {gain:+.1f} ± {error:.1f} | {p:.3f} | {min(each):+.1f} |")
+        own = accuracies(place[0])
+        seeds = min(findings.counted(own[cell]) for cell in (place[1], f"{place[1]}+toalign"))
+        lines.append(
+            f"| {title} | {seeds} | {low:.1f} | {high:.1f} | {gain:+.1f} ± {error:.1f} | {p:.3f} | {min(each):+.1f} |"
+        )
     return lines
 
 
@@ -72,7 +93,7 @@ def draw() -> None:
 def page(text: str) -> str:
     """Return docs/emoji-findings.md with ToAlign's table written anew."""
     before, _, rest = text.partition(START)
-    return before + "\n".join([START, "", *table(), "", END]) + rest.partition(END)[2]
+    return before + "\n".join([START, "", *caption(), "", *table(), "", END]) + rest.partition(END)[2]
 
 
 if __name__ == "__main__":

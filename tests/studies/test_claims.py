@@ -122,7 +122,7 @@ def test_the_page_says_how_far_it_came_and_counts_the_verdicts():
     assert "24 of 99 runs are done; seeds 0, 1; commit abc." in text
     assert "1 holds, 0 does not hold, 0 unclear, 0 too small to tell here, 1 not yet run" in text
     line = next(line for line in text.splitlines() if "| one |" in line)
-    assert "| 57.6 → 70.3 | 50.0 → 52.0 (+2.0 ± 0.0) | 6, 0.031 | 0.031 | holds |" in line
+    assert "| 57.6 → 70.3 | 50.0 → 52.0 (+2.0 ± 0.0) | 6 × 2, 0.031 | 0.031 | holds |" in line
 
 
 def test_spread_over_seeds_is_compared_over_tasks():

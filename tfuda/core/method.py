@@ -239,7 +239,8 @@ class Method(Segmented):
         """Apply one update by the optimizer; a variable without gradient is not updated."""
         both = zip(gradients, self.trainable_variables, strict=True)
         moving = [(gradient, variable) for gradient, variable in both if gradient is not None]
-        self.optimizer.apply(*map(list, zip(*moving, strict=True)))
+        if moving:  # else all that this update is about is frozen
+            self.optimizer.apply(*map(list, zip(*moving, strict=True)))
 
     def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         kept = nonfinite.values_of(self._undone) if self.on_nan == "skip" else []

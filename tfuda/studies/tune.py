@@ -36,7 +36,7 @@ from tfuda.names import near, resolve
 from tfuda.studies import grid, tuner_oracles
 from tfuda.studies.tuner_library import keras_tuner, oracle_client
 
-DEFAULT = "corrc"  # objective where config.select names no validator
+DEFAULT = "im"  # objective where config.select names no validator: it ranks runs best on the emoji (docs/choosing.md)
 DIVERGED = {1: -1000.0, -1: 1000.0}  # the value of a run that diverged, by the validator's sign
 VARIABLES = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
 

@@ -4,12 +4,14 @@
     python run/report.py --what=index runs                  writes runs/index.html
     python run/report.py --what=table runs/table            writes runs/table/results.md, .csv and .tex
     python run/report.py --what=validators runs             writes runs/validators.md and .png
+    python run/report.py --what=estimates --out=FOLDER runs writes tables of estimated and true accuracy
 
 page: one file about a run, readable offline: results and their meaning, curves, confusion matrix, t-SNE before and
     after training, class activation maps, surest mistakes, diagnostics, validators, and changes to the defaults
 index: a table of every run below a folder, to sort and filter, and one picture with the curves of all
 table: the tables of run/benchmark.py, from the runs that have ended
 validators: for runs with labelled targets, each validator's choice beside the best checkpoint by target labels
+estimates: for the same, what run/adapt.py would choose and estimate, beside the truth
 """
 
 from absl import flags

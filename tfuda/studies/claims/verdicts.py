@@ -29,6 +29,7 @@ class Step(NamedTuple):
         tasks: how many tasks have both rows.
         p: of the sign-flip test over tasks.
         needed: tasks with which a gap as printed would show; 0 where no gap is printed.
+        seeds: how many seeds both rows have on the task with the fewest.
     """
 
     worse: float
@@ -38,6 +39,7 @@ class Step(NamedTuple):
     tasks: int
     p: float
     needed: int
+    seeds: int
 
     @property
     def verdict(self) -> str:
@@ -71,6 +73,7 @@ def step(found: Values, worse: str, better: str, gap: float = 0.0) -> Step | Non
     if not gains:
         return None
     shared = {*found[worse]} & {*found[better]}
+    seeds = min(sum(key[0] == task for key in shared) for task in gains)
 
     def level(row: str) -> float:
         own = [[found[row][key] for key in shared if key[0] == task] for task in gains]
@@ -81,7 +84,7 @@ def step(found: Values, worse: str, better: str, gap: float = 0.0) -> Step | Non
     needed = tasks_needed(deviation, gap) if gap and len(each) > 2 else 0
     error = deviation / math.sqrt(len(each))
     p = significance.sign_flip(each)
-    return Step(level(worse), level(better), statistics.fmean(each), error, len(each), p, needed)
+    return Step(level(worse), level(better), statistics.fmean(each), error, len(each), p, needed, seeds)
 
 
 def verdict(steps: Sequence[Step | None]) -> str:
@@ -146,7 +149,7 @@ def claim_line(claim: Claim, steps: Sequence[Step | None], holm: float | None) -
         f"{known.worse:.1f} → {known.better:.1f} ({known.gain:+.1f} ± {known.error:.1f})" if known else "—"
         for known in steps
     )
-    sure = "; ".join(f"{known.tasks}, {known.p:.3f}" if known else "—" for known in steps)
+    sure = "; ".join(f"{known.tasks} × {known.seeds}, {known.p:.3f}" if known else "—" for known in steps)
     said = verdict(steps)
     if said == "too small to tell here":
         needed = max(known.needed for known in steps if known)
@@ -194,7 +197,7 @@ def markdown(
         made: commits of the code that ran them.
     """
     papers = {claim.paper for claim in claims}
-    table = [["paper", "claim", "paper's number", "here", "n, p", "p, Holm", "verdict"], ["---"] * 7]
+    table = [["paper", "claim", "paper's number", "here", "n × seeds, p", "p, Holm", "verdict"], ["---"] * 7]
     found = judged(claims, values)
     holm = corrected(found)
     table += [claim_line(claim, steps, holm.get(claim)) for claim, steps in found.items()]
@@ -225,10 +228,11 @@ TEXT = """# The papers' claims on the emoji
 Of the claims: {count}.
 
 A step `a → b` is mean target accuracy at the end of training over the tasks (n) that have both, with the gain, its
-standard error over tasks, and the p of the paired sign-flip test over tasks. Seeds of a task are averaged first. A
-claim holds where every step gains with p < 0.05, and does not hold where one loses with such a p. It is "too small to
-tell here" where even the printed gap would not show with so many tasks: n is what it needs, by the spread over tasks
-and not by the gain that was found. It is unclear else.
+standard error over tasks, and the p of the paired sign-flip test over tasks. Seeds of a task are averaged first; a
+step takes the seeds that both rows have, so a row may have other averages elsewhere. A claim holds where every step
+gains with p < 0.05, and does not hold where one loses with such a p. It is "too small to tell here" where even the
+printed gap would not show with so many tasks: n is what it needs, by the spread over tasks and not by the gain that
+was found. It is unclear else.
 
 Nine tasks give no p below {least}, and none below {bound} after Holm's correction for the {ran} claims that were run.
 Verdicts read the p as it stands: expect one of forty empty claims to hold by chance. The papers' numbers are
