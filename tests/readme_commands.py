@@ -37,7 +37,6 @@ HOW: dict[str, list[str] | None] = {
     r"python run/train\.py --config=configs/folders\.py:\w+@.*weights=imagenet": [
         *(*PRETRAINED, "--config.weights=resnet50-0676ba61.pth")  # which would be downloaded
     ],
-    r"python run/train\.py --config=configs/folders\.py:\w+@": PRETRAINED,
     r"python run/train\.py .*--devices=gpu:0": [
         *("--devices=cpu:0,cpu:1", "--config.network.name=small", *SMALL_VIEW, "--config.batch=8", *ONE)
     ],

@@ -43,3 +43,8 @@ def test_elsewhere_than_on_posix_one_sentence_says_what_to_do(monkeypatch):
     monkeypatch.setattr(startup.os, "name", "nt")
     with pytest.raises(ImportError, match="needs Linux or macOS"):
         startup.check()
+
+
+def test_a_name_that_is_no_unicode_is_written_as_the_disk_has_it(tmp_path):
+    atomic_files.write_whole(tmp_path / "names.csv", os.fsdecode(b"caf\xe9.png\n"))
+    assert (tmp_path / "names.csv").read_bytes() == b"caf\xe9.png\n"

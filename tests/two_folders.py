@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from tfuda.studies.adaptation import adapt
+from tfuda.studies.adaptation.request import Request
 
 CLASSES = ("blue", "green", "red")
 
@@ -45,4 +45,4 @@ def brief(config):
 
 def request(folders, workdir, **more):
     asked = {"cells": ("dann",), "change": small, **more}
-    return adapt.Request(str(folders / "photos"), str(folders / "scans"), str(workdir), **asked)
+    return Request(str(folders / "photos"), str(folders / "scans"), str(workdir), **asked)

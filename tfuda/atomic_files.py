@@ -86,7 +86,7 @@ def torn(folder: pathlib.Path) -> list[pathlib.Path]:
 def write_whole(path: pathlib.Path, content: str | bytes) -> None:
     """Write a file of this content atomically."""
     with open_whole(path) as file:
-        file.write(content if isinstance(content, bytes) else content.encode())
+        file.write(content if isinstance(content, bytes) else content.encode("utf-8", "surrogateescape"))
 
 
 def no_room(error: BaseException) -> str:

@@ -4,13 +4,14 @@ import os
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from tfuda.data import decodable, pipeline
 from tfuda.data.files import Files
 from tfuda.data.pipeline import Streams
 from tfuda.data.tasks import Domain
-from tfuda.data.views import View
+from tfuda.data.views import View, decode
 
 VIEW = View(resize=20, size=16, train="crop", flip=True)
 
@@ -79,6 +80,20 @@ def test_a_bad_file_that_was_mended_is_taken_again(folder):
     (folder / "2.png").write_bytes(good)
     os.utime(folder / "2.png", ns=(when.st_atime_ns, when.st_mtime_ns))
     assert len(decodable.readable_pictures(all_of(folder))[1]) == 8
+
+
+@pytest.mark.parametrize("colours", [8, 200])
+def test_a_bmp_with_a_palette_has_its_colours(folder, colours):
+    """TensorFlow would take the numbers of colours for greys."""
+    rng = np.random.default_rng(0)
+    rgb = Image.fromarray(rng.integers(0, 255, [24, 30, 3], np.uint8))
+    rgb.quantize(colours).save(folder / "a.bmp")
+    rgb.convert("L").save(folder / "b.bmp")  # whose palette is greys, so that TensorFlow reads it
+    found, _ = decodable.readable_pictures(Files([str(folder / "a.bmp"), str(folder / "b.bmp")]))
+    for path, name in zip(found, "ab"):
+        with Image.open(folder / f"{name}.bmp") as picture:
+            np.testing.assert_array_equal(decode(tf.io.read_file(path)), picture.convert("RGB"))
+    assert [path.endswith(".bmp") for path in found] == [False, True]
 
 
 def test_copies_of_two_projects_are_two(folder, tmp_path, monkeypatch):

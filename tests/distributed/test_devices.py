@@ -102,7 +102,7 @@ FOUR = """
 import sys
 import keras, numpy as np
 import tiny
-from tfuda import devices
+from tfuda.distributed import devices
 keras.config.set_floatx("float64"); keras.config.set_dtype_policy("float64")
 cells = sys.argv[1:]
 made = {cell: tiny.config(cell, smooth=True, steps=5) for cell in cells}

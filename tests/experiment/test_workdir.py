@@ -12,7 +12,8 @@ from commands import ROOT
 
 from tfuda import atomic_files
 from tfuda.experiment import defaults, workdir
-from tfuda.experiment.workdir import Workdir, git_commit, restore
+from tfuda.experiment.git_commit import git_commit
+from tfuda.experiment.workdir import Workdir, restore
 
 
 @pytest.mark.parametrize("name", ["plain", "dann[pada=True]", "what?*"])

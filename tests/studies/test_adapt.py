@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from tfuda.experiment.workdir import Workdir
 from tfuda.reports.pages import adaptation
 from tfuda.serving.export import Model
 from tfuda.studies.adaptation import adapt, choice, finetune, outcome
+from tfuda.studies.adaptation.request import claim, configured, fit_to, found_task
 
 
 @pytest.fixture(scope="module")
@@ -76,9 +78,9 @@ def test_the_tuned_one_is_chosen_only_by_the_margin(finished):
 
 def test_another_networks_run_is_refused(finished, folders):
     workdir, *_ = finished
-    config = adapt.configured(request(folders, workdir), "source_only")
+    config = configured(request(folders, workdir), "source_only")
     config.network_options.widths = (4, 6, 10)
-    task = adapt.found_task(config, lambda line: None)
+    task = found_task(config, lambda line: None)
     method = build.method(config, task)
     config.weights = str(workdir / "candidates" / "source_only")
     with pytest.raises(ValueError, match="with other layers than source_only"):
@@ -118,13 +120,68 @@ def test_the_same_command_trains_nothing_again_wherever_its_folder_was_moved(fin
         adapt.adapt(asked._replace(seed=1), lines.append)
 
 
+def test_a_copy_of_its_folder_is_taken_up_without_labels_or_time(finished, folders, tmp_path):
+    """Finished candidates cost no time, a tuned one has its neighbour's weights, and labels may come and go."""
+    shutil.copytree(finished[0], tmp_path / "w")
+    lines, asked = [], request(folders, tmp_path / "w", minutes=1e-6)
+    result = adapt.adapt(asked, lines.append)
+    assert sum("nothing to train" in line for line in lines) == 3
+    assert result == {key: value for key, value in finished[1].items() if key != "measured"}
+
+
+def test_a_folder_that_was_made_of_other_pictures_is_refused(finished, folders, tmp_path):
+    for name in ("photos", "scans"):
+        shutil.copytree(folders / name, tmp_path / name)
+    asked = request(tmp_path, tmp_path / "w", cells=())
+    task = found_task(configured(asked, "source_only"), lambda line: None)
+    for _ in range(2):
+        claim(asked, task)
+    (tmp_path / "photos" / "red").rename(tmp_path / "photos" / "violet")
+    other = found_task(configured(asked, "source_only"), lambda line: None)
+    with pytest.raises(ValueError, match=r"the class folders are not those that --workdir=.*w was made with"):
+        claim(asked, other)
+    (tmp_path / "photos" / "violet").rename(tmp_path / "photos" / "red")
+    (tmp_path / "scans" / "0_red.png").unlink()
+    other = found_task(configured(asked, "source_only"), lambda line: None)
+    with pytest.raises(ValueError, match="the readable pictures are not those"):
+        claim(asked, other)
+
+
+@pytest.mark.parametrize(
+    "cell, sentence",
+    [
+        ("dannn", "--methods=dannn: unknown name 'dannn' in tfuda.methods, did you mean 'dann'"),
+        ("dann@smal", "--methods=dann@smal: unknown network.name='smal', did you mean 'small'"),
+        ("adda", "--methods=adda takes no labelled target pictures: leave it or --labelled out"),
+    ],
+)
+def test_a_method_that_cannot_train_is_refused_before_any_does(folders, tmp_path, cell, sentence):
+    asked = request(folders, tmp_path / "w", cells=("dann", cell), labelled=str(folders / "scans_labelled"))
+    asked = asked._replace(change=lambda config: None)
+    with pytest.raises(ValueError, match=sentence):
+        adapt.adapt(asked, lambda line: None)
+    assert not (tmp_path / "w").exists()
+
+
+def test_a_picture_that_trains_does_not_measure(folders, tmp_path):
+    labelled = str(folders / "scans_labelled")
+    with pytest.raises(ValueError, match=r"0\.png of --labels is in --labelled as well"):
+        adapt.adapt(request(folders, tmp_path / "w", labels=labelled, labelled=labelled), lambda line: None)
+
+
+STOPS = {"while it trains": callbacks.Stopped("stopped at step 1 of 2"), "at another time": KeyboardInterrupt()}
+
+
+@pytest.mark.parametrize("stop", STOPS.values(), ids=STOPS)
 @pytest.mark.parametrize("again", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_a_stop_delivers_the_best_so_far_and_the_same_command_resumes(folders, tmp_path, monkeypatch, eager, again):
+def test_a_stop_delivers_the_best_so_far_and_the_same_command_resumes(
+    folders, tmp_path, monkeypatch, eager, again, stop
+):
     plain = training.train_run
 
     def stops(config, workdir, **options):
         if config.method == "dann":
-            raise callbacks.Stopped("stopped at step 1 of 2; the same command resumes")
+            raise stop
         return plain(config, workdir, **options)
 
     monkeypatch.setattr(training, "train_run", stops)
@@ -145,10 +202,13 @@ def test_a_budget_that_is_used_up_leaves_candidates_out(folders, tmp_path, eager
 
 
 def test_labelled_target_pictures_train(folders, tmp_path):
-    config = adapt.configured(request(folders, tmp_path, labelled=str(folders / "scans_labelled")), "dann")
-    task = adapt.found_task(config, lambda line: None)
+    config = configured(request(folders, tmp_path, labelled=str(folders / "scans_labelled")), "dann")
+    task = found_task(config, lambda line: None)
     assert len(task.streams["target_labelled"]) == 24 and len(task.streams["target"]) == 24
     assert task.streams["target"].labels is None
+    few = task._replace(streams={**task.streams, "target_labelled": task.streams["target_labelled"].rows([0])})
+    fit_to(config, few)
+    assert config.batch == 24
 
 
 @pytest.mark.parametrize(
@@ -206,6 +266,15 @@ def test_source_only_stays_unless_another_is_better_by_the_margin():
     assert choice.choose({"source_only": 0.5, "dann": 0.511}, 0.01) == "dann"
     assert choice.choose({"source_only": 0.5, "dann": 0.5}, 0.0) == "source_only"
     assert choice.choose({"source_only": 0.5, "dann": -math.inf}, 0.01) == "source_only"
+
+
+def test_source_only_stays_where_the_target_lacks_classes_of_the_source():
+    """And not where the held-out pictures alone lack them."""
+    plain, other = candidate("source_only", 0.9), candidate("dann", 0.9, 1)
+    few = [one._replace(source_labels=np.zeros(400, int)) for one in (plain, other)]
+    assert choice.chosen(few).shifted
+    assert not choice.chosen(few, shares=np.full(3, 1 / 3)).shifted
+    assert choice.chosen([plain, other], shares=np.array([1.0, 0, 0])).shifted
 
 
 def test_a_candidate_that_is_not_finite_is_never_chosen():

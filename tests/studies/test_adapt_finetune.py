@@ -9,6 +9,7 @@ from tfuda.experiment import callbacks, training
 from tfuda.experiment.workdir import Workdir
 from tfuda.profiling import cost
 from tfuda.studies.adaptation import adapt, choice, finetune
+from tfuda.studies.adaptation.request import configured, fit_to, found_task
 
 
 @pytest.fixture(scope="module")
@@ -18,8 +19,8 @@ def folders(tmp_path_factory):
 
 def test_rates_and_reversal_go_on_where_the_candidate_ended(folders, tmp_path):
     asked = request(folders, tmp_path, change=lambda config: None)
-    base = adapt.configured(asked, "dann")
-    made = finetune.continued(adapt.configured(asked, "dann@tuned"), base, Workdir(tmp_path))
+    base = configured(asked, "dann")
+    made = finetune.continued(configured(asked, "dann@tuned"), base, Workdir(tmp_path))
     assert made.network.frozen == "6" and made.steps == 200 and made.segment == 50
     new, old = (one.optimizer.rate * one.optimizer.new_layers for one in (made, base))
     assert new == pytest.approx(old * 11**-0.75) and made.optimizer.new_layers == 10
@@ -60,9 +61,9 @@ def test_what_does_not_fit_into_the_budget_is_said_in_a_line(folders, tmp_path, 
 
 def test_the_time_is_estimated_from_steps_that_are_timed(folders, tmp_path, monkeypatch):
     monkeypatch.setattr(cost, "SECONDS", 0.05)
-    config = adapt.configured(request(folders, tmp_path), "dann")
-    task = adapt.found_task(config, lambda line: None)
-    adapt.fit_to(config, task)
+    config = configured(request(folders, tmp_path), "dann")
+    task = found_task(config, lambda line: None)
+    fit_to(config, task)
     config.steps, config.segment = 30, 30
     short = finetune.seconds_needed(config, "", task)
     config.steps = config.segment = 30_000

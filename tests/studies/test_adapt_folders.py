@@ -10,7 +10,10 @@ import two_folders
 from PIL import Image
 from two_folders import picture, request
 
-from tfuda.studies.adaptation import adapt, briefing
+from tfuda.data import decodable
+from tfuda.data.files import Files, pictures_below
+from tfuda.studies.adaptation import adapt, briefing, outcome
+from tfuda.studies.adaptation.request import configured, fit_to, found_task
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +37,18 @@ def test_two_target_pictures_are_enough_for_a_result_with_a_warning(folders, tmp
     result, _, rows = adapted(folders, tmp_path / "w", tmp_path / "two")
     assert len(rows) == 2 and all(math.isfinite(value) for value in result["estimate"].values())
     assert any("The target has 2 pictures" in line for line in result["warnings"])
+
+
+def test_copies_of_pictures_are_named_by_their_originals(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.tif")
+    Image.new("RGB", (8, 8)).save(tmp_path / "b.png")
+    (tmp_path / "c.png").write_bytes(b"no picture")  # with which nothing is remembered
+    files = Files(pictures_below(tmp_path))
+    found, _ = decodable.readable_pictures(files, "skip", lambda line: None)
+    marks = [decodable.picture_mark(path) for path in found]
+    assert outcome.originals(found, str(tmp_path)) == [str(tmp_path / "a.tif"), str(tmp_path / "b.png")]
+    found, _ = decodable.readable_pictures(files, "skip", lambda line: None)
+    assert [decodable.picture_mark(path) for path in found] == marks
 
 
 @pytest.mark.slow
@@ -61,13 +76,13 @@ def test_an_empty_class_folder_is_one_sentence(folders, tmp_path):
 
 
 def test_many_pictures_get_fewer_views(folders, tmp_path):
-    config = adapt.configured(request(folders, tmp_path, change=lambda config: None), "dann")
-    task = adapt.found_task(config, lambda line: None)
+    config = configured(request(folders, tmp_path, change=lambda config: None), "dann")
+    task = found_task(config, lambda line: None)
     for times, views in ((1, 4), (300, 1), (1000, 0)):
         rows = np.tile(np.arange(len(task.streams["target"])), times)
         many = task._replace(streams={**task.streams, "target": task.streams["target"].rows(rows)})
         config.views = 4
-        adapt.fit_to(config, many)
+        fit_to(config, many)
         assert config.views == views
 
 
@@ -80,11 +95,13 @@ def test_the_briefing_names_what_is_wrong(tmp_path):
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "same.png").write_bytes((tmp_path / "a" / "red" / "0.png").read_bytes())
     (tmp_path / "b" / "broken.png").write_bytes(b"\x89PNG")
+    (tmp_path / "b" / "phone.heic").write_bytes(b"ftypheic")
     said = briefing.briefing(str(tmp_path / "a"), str(tmp_path / "b"))
     assert "holds 6 pictures of 3 classes, 0 to 3 each, mostly 24 x 24." in said and "b holds 2 pictures" in said
     assert (
         "1 x class folder without a picture" in said and "x damaged file, left out" in said and "broken.png" in said
     )
+    assert "no picture by its suffix, left out: " in said and "phone.heic" in said
     assert "the same file in source and target" in said and "\n" not in said
 
 

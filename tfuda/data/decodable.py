@@ -194,10 +194,16 @@ def _judge(files: Files, say: Callable[[str], None]) -> dict:
     return {"bad": bad, "copies": copies}
 
 
+def copy_of(path: str) -> pathlib.Path:
+    """Return where the PNG copy of a file lies that only Pillow reads."""
+    return cache_folder() / "copies" / f"{picture_mark(path)}.png"
+
+
 def _copy(path: str, png: bytes) -> pathlib.Path:
-    out = cache_folder() / "copies" / f"{picture_mark(path)}.png"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(out, png)
+    out = copy_of(path)
+    if not out.exists():  # a copy that is written anew would be another picture to what is stored of it
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(out, png)
     return out
 
 

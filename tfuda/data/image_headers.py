@@ -70,7 +70,13 @@ def other(data: tf.Tensor) -> tf.Tensor:
     def bmp() -> tf.Tensor:
         height = number(22, 23, 24, 25)
         height = tf.minimum(height, 2**32 - height)  # negative if the first row is at the top
-        return number(18, 19, 20, 21) * height
+        at = tf.cast(tf.minimum(14 + number(14, 15, 16, 17), 2**16), tf.int32)  # of the palette
+        palette = tf.strings.substr(tf.strings.join([data, b"\0" * (2**16 + 1024)]), at, 1024)
+        colours = tf.reshape(tf.io.decode_raw(palette, tf.uint8), [256, 4])[:, :3]
+        grey = tf.reduce_all(colours == tf.cast(tf.range(256)[:, None], tf.uint8))
+        plain = (number(28, 29) > 8) | grey  # TensorFlow takes the numbers of colours for greys
+        with tf.control_dependencies(told_size(plain & (number(30) % 3 == 0), "a BMP with a palette or compressed")):
+            return number(18, 19, 20, 21) * height
 
     def webp() -> tf.Tensor:
         lossless = number(21, 22, 23, 24)

@@ -113,12 +113,12 @@ def long_tail(domain: Domain, seed: int, ratio: float = 0.1) -> Domain:
 def hold_out(domain: Domain, share: float, seed: int) -> tuple[Domain, Domain]:
     """Split a domain into training images and a share of every class for tests, drawn by the seed.
 
-    Where every class is too small for one test image, all images are both.
+    A class of three or more gives at least one. Where every class has fewer, all images are both.
     """
     rng, kept = np.random.default_rng([seed, 4]), np.zeros(len(domain), bool)
     for k in range(len(domain.classes)):
         rows = rng.permutation(np.flatnonzero(domain.known_labels == k))
-        kept[rows[: int(len(rows) * share)]] = True
+        kept[rows[: max(int(len(rows) * share), int(len(rows) > 2))]] = True
     return (domain.rows(np.flatnonzero(~kept)), domain.rows(np.flatnonzero(kept))) if kept.any() else (domain, domain)
 
 

@@ -11,30 +11,30 @@ import json
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
 import tempfile
-import tomllib
 from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-import tfuda
 from tfuda.atomic_files import read_json, torn, write_whole
 from tfuda.core.segmented_model import Segmented
 from tfuda.distributed import multi_host
+from tfuda.experiment.git_commit import git_commit
 from tfuda.experiment.trust import tell, trusted
 from tfuda.networks.weights.pretrained import IMAGENET
 
 # Keys of a config that name files or folders
-PATHS = ("root", "lists", "source", "target", "labels", "photographs", "weights", "cache", "prior", "teacher")
+PATHS = (
+    *("root", "lists", "source", "target", "labels", "labelled", "photographs"),
+    *("weights", "cache", "prior", "teacher"),
+)
 CHECKPOINTS, SELECTED = "checkpoints", "selected"  # folders of the checkpoints to resume from, and of the chosen one
 DIVERGED = "diverged.txt"
 OUTPUTS = "outputs.npz"  # logits at the end of training
 EARLY = (".lock", "prior.npz")  # files that a run's folder may hold before config.json
-ROOT = pathlib.Path(tfuda.__file__).parent.parent
 PATHS_OF_PAIRS = ("folder", "source_as_target", "target_as_source")
 
 
@@ -58,26 +58,6 @@ def without_pattern(folder: pathlib.Path) -> str:
     link.symlink_to(folder.absolute(), target_is_directory=True)
     atexit.register(shutil.rmtree, link.parent, ignore_errors=True)
     return str(link)
-
-
-def git_commit(root: pathlib.Path = ROOT) -> str:
-    """Return the git commit of a checkout of this project, or "" where the package lies anywhere else."""
-    own = [str(root / name) for name in ("pyproject.toml", "tfuda/__init__.py")]
-    try:
-        if tomllib.loads(pathlib.Path(own[0]).read_text("utf-8"))["project"]["name"] != "tfuda":
-            return ""
-        _git(root, "ls-files", "--error-unmatch", *own)
-        top, head = _git(root, "rev-parse", "--show-toplevel", "HEAD").split("\n")
-    except (OSError, ValueError, KeyError, TypeError, subprocess.SubprocessError):
-        return ""
-    return head if os.path.realpath(top) == os.path.realpath(root) else ""
-
-
-def _git(folder: pathlib.Path, *words: str) -> str:
-    # in a hook of another repository these variables name that repository
-    env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    full = ["git", "-C", str(folder), *words]
-    return subprocess.run(full, capture_output=True, text=True, timeout=10, check=True, env=env).stdout.strip()
 
 
 def flat(tree: dict, prefix: str = "") -> dict:
@@ -172,8 +152,11 @@ class Workdir:
         old = self._record()["config"]
         here = self.config()
         old |= {key: here[key] for key in ("prior", "weights") if key in old}
+        if self._beside(old.get("weights")) == config.get("weights"):
+            old["weights"] = config["weights"]  # of a copied folder
         new, old = flat(config), flat(old)
-        made = {"teacher", "pairs.folder"} if self.finished() else set()  # a run that has ended needs neither
+        # a run that has ended needs neither of the first two, and may be measured on other labels
+        made = {"teacher", "pairs.folder", "labels"} if self.finished() else set()
         for key in sorted({*new, *old} - made - {"on_nan"}):  # a diverged run may resume with another on_nan
             if new.get(key) != old.get(key):
                 raise ValueError(
@@ -199,12 +182,18 @@ class Workdir:
         self._links()
         config = _restored(self._record()["config"])
         trusted(config.to_dict(), f"{self.path / 'config.json'}")
-        for key, home in (("prior", self.path), ("weights", self.path.parent)):
-            here = home / os.path.basename(named := str(config.get(key)))
-            lost = not os.path.exists(named) and here != self.path and (here / "config.json").is_file()
-            if os.path.isabs(named) and (here.is_file() if key == "prior" else lost):
-                config[key] = os.path.abspath(here)
+        prior = self.path / os.path.basename(str(config.get("prior")))
+        if os.path.isabs(str(config.get("prior"))) and prior.is_file():
+            config.prior = os.path.abspath(prior)
+        if (run := self._beside(config.get("weights"))) and not os.path.exists(config.weights):
+            config.weights = run
         return config
+
+    def _beside(self, weights: str | None) -> str:
+        """Return the run beside this one whose folder has the name of a config's weights; "" if there is none."""
+        run = self.path.parent / os.path.basename(weights or "")
+        known = os.path.isabs(weights or "") and run != self.path and (run / "config.json").is_file()
+        return os.path.abspath(run) if known else ""
 
     def checkpoints(self, method: Segmented, keep: int = 2, folder: str = CHECKPOINTS) -> tf.train.CheckpointManager:
         """Return a manager for checkpoints of a method.

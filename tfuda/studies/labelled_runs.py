@@ -24,7 +24,7 @@ from tfuda.evaluation import importance
 from tfuda.experiment import build, cells
 from tfuda.experiment.workdir import OUTPUTS, Workdir
 from tfuda.studies.adaptation import choice
-from tfuda.studies.adaptation.adapt import PORTFOLIO
+from tfuda.studies.adaptation.request import PORTFOLIO
 
 VARIANTS = ("plain", "partial", "imbalanced")
 CANDIDATES = (choice.PLAIN, *(cells.parse_cell(cell).cell for cell in PORTFOLIO))  # of `tfuda adapt`

@@ -18,7 +18,7 @@ from absl import flags
 from tfuda.cli import launch
 from tfuda.distributed import devices
 from tfuda.reports.pages import adaptation, page
-from tfuda.studies.adaptation import adapt
+from tfuda.studies.adaptation import adapt, request
 
 CONFIG = launch.config_flag("folders:dann")
 SOURCE = flags.DEFINE_string("source", None, "folder with a folder of pictures for each class")
@@ -30,7 +30,7 @@ BUDGET = flags.DEFINE_float("budget", 0.0, "minutes after which no further metho
 FINETUNE = flags.DEFINE_bool(
     "finetune", None, "fine-tune the chosen network; by default, if --budget is given and leaves time"
 )
-METHODS = flags.DEFINE_list("methods", list(adapt.PORTFOLIO), "the portfolio: cells to compare with source_only")
+METHODS = flags.DEFINE_list("methods", list(request.PORTFOLIO), "the portfolio: cells to compare with source_only")
 SEED = flags.DEFINE_integer("seed", 0, "seed of weights and batches")
 
 
@@ -51,7 +51,7 @@ def write_page(folder: pathlib.Path, result: dict) -> pathlib.Path:
 def main(words):
     if words:
         raise ValueError(f"unexpected word {words[0]!r}: every setting is a --flag")
-    asked = adapt.Request(
+    asked = request.Request(
         SOURCE.value,
         TARGET.value,
         WORKDIR.value,
@@ -67,7 +67,7 @@ def main(words):
     with devices.chosen():
         result = adapt.adapt(asked, lambda line: print(line, flush=True))
         made = [folder / name for name in ("export", "predictions.csv", "label_these.csv", "result.json")]
-        if not result["interrupted"] and result["pictures"] <= adapt.MANY:
+        if not result["interrupted"] and result["pictures"] <= request.MANY:
             made.append(write_page(folder, result))
     print(f"\nchosen: {result['chosen']}, without target labels")
     print(f"  estimated target accuracy  {percent(result['estimate'])}")

@@ -24,7 +24,8 @@ def load_domain(
 
     Args:
         name: "source" or "target".
-        split: "train" or "test"; of the target also "labelled-1" for `labelled`, and "unlabelled-1" for the rest.
+        split: "train" or "test"; of the target also "labelled-1" for `labelled`, and "unlabelled-1" for all of
+            `target`.
         source: folder with the source's class folders.
         target: folder of target pictures.
         labels: folder with class folders of target pictures, read for the test split only; "" if there is none.

@@ -9,7 +9,7 @@ import numpy as np
 
 from tfuda.data.audit import scan, verify
 from tfuda.data.audit.inspect_file import Finding
-from tfuda.data.files import Files, pictures_below
+from tfuda.data.files import Files
 from tfuda.evaluation.warning_signs import listed
 
 NAMED = 3  # files of each kind that are named
@@ -34,7 +34,7 @@ def briefing(source: str, target: str) -> str:
     """
     found: list[Finding] = []
     parts = [scan.folder_part("source", source, found)]
-    paths = pictures_below(target)
+    paths = scan.walk(target, found, strict=True)
     parts.append(scan.Part("target", target, Files(paths), np.full(len(paths), -1, np.int32)))
     if not any(len(part.files) for part in parts):
         return f"{source} and {target} hold no picture."

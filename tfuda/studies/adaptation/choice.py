@@ -127,33 +127,42 @@ class Choice(NamedTuple):
     shifted: bool
 
 
-def chosen(candidates: Sequence[Candidate], margin: float = MARGIN) -> Choice:
-    """Return the choice among candidates; source_only where the target seems to show a part of the classes alone."""
-    found, shifted = scores(candidates), label_shift(candidates)
+def chosen(candidates: Sequence[Candidate], margin: float = MARGIN, shares: np.ndarray | None = None) -> Choice:
+    """Return the choice among candidates; source_only where the target seems to show a part of the classes alone.
+
+    Args:
+        candidates: the candidates.
+        margin: what another's score has to exceed that of source_only by.
+        shares: share of each class in the source, [K]; None for that of its held-out images.
+    """
+    found, shifted = scores(candidates), label_shift(candidates, shares)
     return Choice(PLAIN if shifted else choose(found, margin), found, shifted)
 
 
-def label_shift(candidates: Sequence[Candidate]) -> bool:
+def label_shift(candidates: Sequence[Candidate], shares: np.ndarray | None = None) -> bool:
     """Return whether the target seems to show a part of the source's classes alone.
 
     It seems so if source_only's predictions lie far from the source's classes, and the other candidates keep most of
     these predictions. Where they keep few, source_only knows little of the target, and its classes say nothing.
+    Args: as `chosen`.
     """
     plain = next((one for one in candidates if one.name == PLAIN), None)
     others = [one for one in candidates if one.name != PLAIN]
     if plain is None or not others:
         return False
-    return distance(plain) > FAR and kept(plain, others) > TRUSTED
+    return distance(plain, shares) > FAR and kept(plain, others) > TRUSTED
 
 
-def distance(one: Candidate) -> float:
-    """Return how far the classes that a candidate predicts for the target lie from those of held-out source images.
+def distance(one: Candidate, shares: np.ndarray | None = None) -> float:
+    """Return how far the classes that a candidate predicts for the target lie from those of the source.
 
     It is the total variation d between the two shares of classes, less what N pictures give by chance:
     √(d² - e²), e = Σ_k √(2 p_k (1 - p_k) / (π N)) / 2, which is d's expectation for N draws from p. In 0..1.
+    Args: as `chosen`.
     """
     classes, count = one.source_logits.shape[1], len(one.target_logits)
-    p = np.bincount(one.source_labels, minlength=classes) / len(one.source_labels)
+    held_out = np.bincount(one.source_labels, minlength=classes) / len(one.source_labels)
+    p = held_out if shares is None else shares
     q = np.bincount(one.target_logits.argmax(1), minlength=classes) / count
     far, chance = np.abs(p - q).sum() / 2, np.sqrt(2 * p * (1 - p) / (np.pi * count)).sum() / 2
     return float(np.sqrt(max(far**2 - chance**2, 0.0)))

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfuda.atomic_files import open_whole, write_whole
-from tfuda.data.files import Files
+from tfuda.data import decodable
+from tfuda.data.files import Files, pictures_below, same
 from tfuda.data.tasks import Task
 from tfuda.evaluation import calibration, evaluate, importance, pictures_to_label, warning_signs
 from tfuda.evaluation.combined_estimate import Estimate, Row
@@ -25,12 +26,17 @@ from tfuda.studies.adaptation import choice, finetune
 from tfuda.studies.adaptation.choice import PLAIN, Candidate, Choice
 
 if TYPE_CHECKING:
-    from tfuda.studies.adaptation.adapt import Request, Trained
+    from tfuda.studies.adaptation.adapt import Trained
+    from tfuda.studies.adaptation.request import Request
 
 TABLE = pathlib.Path(__file__).with_name("calibration.csv")  # estimates and truth of the emoji's runs
 SHIFTED = (
     "The target seems to show a part of the classes alone, so source_only is kept: methods that align whole domains "
     "would spread the target over all classes."
+)
+TOO_SMALL = (
+    "No class of the source has three pictures, so none is held out: its accuracy is that on pictures that train, "
+    "and what is estimated from it is too high."
 )
 LABEL = 20  # pictures in label_these.csv
 
@@ -55,7 +61,6 @@ def deliver(asked: Request, trained: Trained, found: Choice) -> dict:
     """
     chosen = found.name
     task, done, stopped, say = trained.task, trained.done, trained.stopped, trained.say
-    assert task is not None
     candidates = [one for _, one in done.values()]
     rows = calibration_rows()
     estimates = {one.name: choice.estimated(one, finetune.beside(one, candidates), rows) for one in candidates}
@@ -65,6 +70,7 @@ def deliver(asked: Request, trained: Trained, found: Choice) -> dict:
     seen = outputs(config, task, method)
     weights = importance.ratio_of_logits(candidate.source_logits, candidate.target_logits)
     said = [stopped + "."] * bool(stopped) + [SHIFTED] * found.shifted
+    said += [TOO_SMALL] * same(task.streams["source"].images, task.tests["source"].images)
     warnings = [*said, *signs(task, candidate, seen, estimates, weights)]
     method.network.temperature = heat = temperature(candidate, estimates[chosen])
     model, images = asked.folder / "export", task.streams["target"].images
@@ -72,7 +78,8 @@ def deliver(asked: Request, trained: Trained, found: Choice) -> dict:
     export.export_network(method.network, task.classes, model, images[:64], card=card)
     with open_whole(asked.folder / "predictions.csv", **predict.CSV) as out:
         bad = predict.predict_files(export.Model(model), [asked.target], out, say)
-    write_whole(asked.folder / "label_these.csv", label_these(task, candidates, candidate, seen["target"].features))
+    wanted = label_these(task, candidates, candidate, seen["target"].features, asked.target)
+    write_whole(asked.folder / "label_these.csv", wanted)
     result = {
         "chosen": chosen,
         "estimate": rounded(estimates[chosen]),
@@ -142,7 +149,13 @@ def signs(
     return warning_signs.warning_signs(case)
 
 
-def label_these(task: Task, candidates: list[Candidate], chosen: Candidate, features: np.ndarray) -> str:
+def originals(images: Files, folder: str) -> list[str]:
+    """Return the paths of pictures below a folder, in place of the copies of those that only Pillow reads."""
+    copies = {str(decodable.copy_of(path)): path for path in pictures_below(folder)}
+    return [copies.get(path, path) for path in images]
+
+
+def label_these(task: Task, candidates: list[Candidate], chosen: Candidate, features: np.ndarray, target: str) -> str:
     """Return the text of label_these.csv: the target pictures whose labels would help most, the most useful first.
 
     Args:
@@ -150,11 +163,12 @@ def label_these(task: Task, candidates: list[Candidate], chosen: Candidate, feat
         candidates: all candidates.
         chosen: the chosen one, whose predictions stand beside each file.
         features: the chosen network's features of the target images, [N, d].
+        target: folder of the target pictures.
     """
     posteriors = np.stack([softmax(one.target_logits) for one in candidates])  # [M, N, K]
     rows = pictures_to_label.choose_pictures(posteriors, features, LABEL)
     images, p = task.streams["target"].images, softmax(chosen.target_logits)
-    names = list(images[rows]) if isinstance(images, Files) else [str(row) for row in rows]
+    names = originals(images[rows], target) if isinstance(images, Files) else [str(row) for row in rows]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["file", "predicted", "confidence"])
