@@ -92,7 +92,7 @@ class Command(NamedTuple):
         """The folder or file that it leaves behind, "" for none."""
         flags = dict(word[2:].split("=", 1) for word in self.words if word.startswith("--") and "=" in word)
         script = self.words[1] if len(self.words) > 1 else ""
-        if re.search(r"(train|benchmark|rounds|tune|pair|claims)\.py", script):
+        if re.search(r"(train|adapt|benchmark|rounds|tune|pair|claims)\.py", script):
             return flags.get("workdir", "runs/claims" if "claims" in script else "")
         return flags.get("out", "")
 
