@@ -196,7 +196,7 @@ def test_pairs_of_another_task_are_refused(made):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"steps": 0}, "pairs.steps=0: it has to be 1 at least"),
+        ({"steps": 0}, "pairs.steps=0: a whole number from 1"),
         ({"size": 30}, "images of 30 × 30: the generators halve them twice"),
         ({"resize": 16}, "pairs.resize=16 is smaller than the pictures of 32"),
         ({"batch": 601}, "batch 601 does not fit stream 'source': domain H has 600 images"),
