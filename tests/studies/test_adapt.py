@@ -44,7 +44,9 @@ def test_everything_is_delivered(finished, folders):
     truth = np.mean([row["label"] in row["file"] for row in rows])
     assert truth > 0.6 and result["measured"] > 0.6
     with open(workdir / "label_these.csv", encoding="utf-8") as file:
-        wanted = [row["file"] for row in csv.DictReader(file)]
+        asked = [*csv.DictReader(file)]
+    wanted, sure = [row["file"] for row in asked], {row["file"]: float(row["confidence"]) for row in rows}
+    assert all(float(row["confidence"]) == pytest.approx(sure[row["file"]], abs=5e-3) for row in asked)
     assert len(wanted) == len({*wanted}) == 20 and {*wanted} <= {row["file"] for row in rows}
     card = json.loads((workdir / "export" / "model_card.json").read_text())
     assert result["chosen"] in json.dumps(card) and (workdir / "export" / "README.md").is_file()

@@ -22,6 +22,7 @@ WORDS = {  # of a finding's kind, for a reader who has two folders
     "unreadable": "damaged file, left out",
     "loose": "picture beside the class folders, left out",
     "not_a_picture": "no picture by its suffix, left out",
+    "palette": "picture of a palette of at most 256 colours",
 }
 
 

@@ -78,7 +78,8 @@ def deliver(asked: Request, trained: Trained, found: Choice) -> dict:
     export.export_network(method.network, task.classes, model, images[:64], card=card)
     with open_whole(asked.folder / "predictions.csv", **predict.CSV) as out:
         bad = predict.predict_files(export.Model(model), [asked.target], out, say)
-    wanted = label_these(task, candidates, candidate, seen["target"].features, asked.target)
+    served = softmax(candidate.target_logits / heat)
+    wanted = label_these(task, candidates, served, seen["target"].features, asked.target)
     write_whole(asked.folder / "label_these.csv", wanted)
     result = {
         "chosen": chosen,
@@ -155,23 +156,25 @@ def originals(images: Files, folder: str) -> list[str]:
     return [copies.get(path, path) for path in images]
 
 
-def label_these(task: Task, candidates: list[Candidate], chosen: Candidate, features: np.ndarray, target: str) -> str:
+def label_these(
+    task: Task, candidates: list[Candidate], served: np.ndarray, features: np.ndarray, target: str
+) -> str:
     """Return the text of label_these.csv: the target pictures whose labels would help most, the most useful first.
 
     Args:
         task: the task.
         candidates: all candidates.
-        chosen: the chosen one, whose predictions stand beside each file.
-        features: the chosen network's features of the target images, [N, d].
+        served: probabilities of the delivered network, which stand beside each file, [N, K].
+        features: its features of the target images, [N, d].
         target: folder of the target pictures.
     """
     posteriors = np.stack([softmax(one.target_logits) for one in candidates])  # [M, N, K]
     rows = pictures_to_label.choose_pictures(posteriors, features, LABEL)
-    images, p = task.streams["target"].images, softmax(chosen.target_logits)
+    images = task.streams["target"].images
     names = originals(images[rows], target) if isinstance(images, Files) else [str(row) for row in rows]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["file", "predicted", "confidence"])
     for name, row in zip(names, rows, strict=True):
-        writer.writerow([name, task.classes[int(p[row].argmax())], f"{p[row].max():.4f}"])
+        writer.writerow([name, task.classes[int(served[row].argmax())], f"{served[row].max():.4f}"])
     return out.getvalue()
