@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import two_folders
+from commands import command
 from PIL import Image
 from two_folders import picture, request
 
@@ -65,6 +66,13 @@ def test_labels_of_a_class_that_the_source_lacks_are_one_sentence(folders, tmp_p
     asked = request(folders, tmp_path / "w", labels=str(tmp_path / "labels"))
     with pytest.raises(ValueError, match="has the class 'violet' that the source lacks"):
         adapt.adapt(asked, lambda line: None)
+
+
+def test_a_config_that_is_not_the_folders_is_one_sentence(folders, tmp_path):
+    where = [f"--source={folders / 'photos'}", f"--target={folders / 'scans'}", f"--workdir={tmp_path / 'w'}"]
+    done = command("adapt", *where, "--config=configs/digits.py")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and not (tmp_path / "w").exists()
+    assert done.stderr.startswith("adapt.py: --config=configs/digits.py: give cells of folders by --methods")
 
 
 def test_an_empty_class_folder_is_one_sentence(folders, tmp_path):

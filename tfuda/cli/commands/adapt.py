@@ -51,6 +51,8 @@ def write_page(folder: pathlib.Path, result: dict) -> pathlib.Path:
 def main(words):
     if words:
         raise ValueError(f"unexpected word {words[0]!r}: every setting is a --flag")
+    if (named := launch.words_of_config()[0]) not in launch.DEFAULT:
+        raise ValueError(f"--config={named}: give cells of folders by --methods, and settings by --config.KEY=VALUE")
     asked = request.Request(
         SOURCE.value,
         TARGET.value,
