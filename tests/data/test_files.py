@@ -118,15 +118,17 @@ def test_lists_of_your_own_are_a_data_set(tmp_path):
         lists.load_domain("photos", "test", str(tmp_path))
 
 
-def test_the_source_keeps_a_share_of_each_class_out_of_training(tmp_path):
-    minis.folders(tmp_path, ("a", "b"), 10)
+@pytest.mark.parametrize("count, held_out", [(10, 2), (3, 1)])
+def test_the_source_keeps_a_share_of_each_class_out_of_training(tmp_path, count, held_out):
+    minis.folders(tmp_path, ("a", "b"), count)
 
     def load(name, split):
         return folders.load_domain(name, split, str(tmp_path), str(tmp_path))
 
     made = tasks.protocol(load, "source-target", holdout=0.2)
     train, test = made.streams["source"], made.tests["source"]
-    assert list(np.bincount(train.labels)) == [8, 8] and list(np.bincount(test.labels)) == [2, 2]
+    assert list(np.bincount(test.labels)) == [held_out] * 2
+    assert list(np.bincount(train.labels)) == [count - held_out] * 2
     assert not set(train.images.paths) & set(test.images.paths)
 
 

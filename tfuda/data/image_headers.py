@@ -74,7 +74,8 @@ def other(data: tf.Tensor) -> tf.Tensor:
         palette = tf.strings.substr(tf.strings.join([data, b"\0" * (2**16 + 1024)]), at, 1024)
         colours = tf.reshape(tf.io.decode_raw(palette, tf.uint8), [256, 4])[:, :3]
         grey = tf.reduce_all(colours == tf.cast(tf.range(256)[:, None], tf.uint8))
-        plain = (number(28, 29) > 8) | grey  # TensorFlow takes the numbers of colours for greys
+        # TensorFlow takes the numbers of colours for greys, and knows headers of 40 bytes and more alone
+        plain = ((number(28, 29) > 8) | grey) & (number(14, 15, 16, 17) >= 40)
         with tf.control_dependencies(told_size(plain & (number(30) % 3 == 0), "a BMP with a palette or compressed")):
             return number(18, 19, 20, 21) * height
 
