@@ -128,8 +128,8 @@ def caption(found: Sequence[dict[str, str]], values: Values) -> str:
     )
     return (
         "Target accuracy at the end of training in %, means over seeds, n = 9 untuned tasks. ± is the standard error "
-        "over tasks, and p is of a sign-flip test over tasks, which Holm corrects for the number of methods. The three "
-        f"tasks that the recipe was chosen on are left out, and 'of 7' leaves out {' and '.join(ALIKE)} too, whose "
+        "over tasks, and p is of a sign-flip test over tasks, which Holm corrects for the number of methods. Three "
+        f"tasks that were tuned on are left out, and 'of 7' leaves out {' and '.join(ALIKE)} too, whose "
         f"drawings are nearly alike.{several * (len(counts) > 1)} "
         f"Commit{'s' * (len(commits) > 1)} {', '.join(commits)}, TensorFlow {about['versions']['tensorflow']}:\n\n"
         + "\n".join(commands)
