@@ -121,3 +121,12 @@ def test_the_briefing_knows_folders_of_other_classes(tmp_path):
             Image.new("RGB", (9, 9), (number, len(folder), 90 if folder == "a" else 7)).save(place)
     said = briefing.briefing(str(tmp_path / "a"), str(tmp_path / "b"))
     assert "violet are none of the source" in said and said.endswith("Nothing is wrong with the files.")
+
+
+def test_many_predictions_say_how_far_they_are():
+    said = []
+    for count in (1999, 2000):
+        progress = outcome.tenths(count, said.append)
+        for done in range(100, count + 100, 100):
+            progress(min(done, count))
+    assert said == [f"predictions.csv: {200 * tenth} of 2000 pictures" for tenth in range(1, 11)]

@@ -56,7 +56,11 @@ def batches(
 
 
 def predict_files(
-    model: Model | FixedSize, paths: Iterable[str], out: TextIO, complain: Callable[[str], None]
+    model: Model | FixedSize,
+    paths: Iterable[str],
+    out: TextIO,
+    complain: Callable[[str], None],
+    progress: Callable[[int], None] = lambda done: None,
 ) -> int:
     """Write `file,label,confidence` for every readable picture; return the number of unreadable files.
 
@@ -65,8 +69,9 @@ def predict_files(
         paths: files and folders.
         out: the open CSV file.
         complain: called with a line for each unreadable file.
+        progress: called with the number of pictures that are done, after each batch.
     """
-    bad = 0
+    bad = done = 0
 
     def note(line: str) -> None:
         nonlocal bad
@@ -80,4 +85,6 @@ def predict_files(
             best = int(row.argmax())
             writer.writerow([os.fspath(path), model.classes[best], f"{row[best]:.4f}"])
         out.flush()
+        done += len(names)
+        progress(done)
     return bad

@@ -7,7 +7,7 @@ import io
 import json
 import math
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -77,7 +77,7 @@ def deliver(asked: Request, trained: Trained, found: Choice) -> dict:
     card = card_facts.model_card(of, task, method, workdir, estimates[chosen], warnings)
     export.export_network(method.network, task.classes, model, images[:64], card=card)
     with open_whole(asked.folder / "predictions.csv", **predict.CSV) as out:
-        bad = predict.predict_files(export.Model(model), [asked.target], out, say)
+        bad = predict.predict_files(export.Model(model), [asked.target], out, say, tenths(len(images), say))
     served = softmax(candidate.target_logits / heat)
     wanted = label_these(task, candidates, served, seen["target"].features, asked.target)
     write_whole(asked.folder / "label_these.csv", wanted)
@@ -148,6 +148,19 @@ def signs(
         weights,
     )
     return warning_signs.warning_signs(case)
+
+
+def tenths(count: int, say: Callable[[str], None]) -> Callable[[int], None]:
+    """Return a function of how many predictions are done, which says so after every tenth, from 2000 on."""
+    told = 0
+
+    def progress(done: int) -> None:
+        nonlocal told
+        if count >= 2000 and 10 * done // count > told:
+            told = 10 * done // count
+            say(f"predictions.csv: {done} of {count} pictures")
+
+    return progress
 
 
 def originals(images: Files, folder: str) -> list[str]:
