@@ -1,4 +1,4 @@
-"""`tfuda adapt`: candidates, the choice without labels, what is delivered, and what is refused."""
+"""`tfuda adapt`: candidates, the choice without labels, and what is delivered."""
 
 import csv
 import json
@@ -8,14 +8,14 @@ import shutil
 import numpy as np
 import pytest
 import two_folders
-from two_folders import CLASSES, brief, picture, request
+from two_folders import CLASSES, brief, request
 
 from tfuda.experiment import build, callbacks, start_weights, training
 from tfuda.experiment.workdir import Workdir
 from tfuda.reports.pages import adaptation
 from tfuda.serving.export import Model
 from tfuda.studies.adaptation import adapt, choice, finetune, outcome
-from tfuda.studies.adaptation.request import claim, configured, fit_to, found_task
+from tfuda.studies.adaptation.request import configured, found_task
 
 
 @pytest.fixture(scope="module")
@@ -131,46 +131,6 @@ def test_a_copy_of_its_folder_is_taken_up_without_labels_or_time(finished, folde
     assert result == {key: value for key, value in finished[1].items() if key != "measured"}
 
 
-def test_a_folder_that_was_made_of_other_pictures_is_refused(finished, folders, tmp_path):
-    for name in ("photos", "scans"):
-        shutil.copytree(folders / name, tmp_path / name)
-    asked = request(tmp_path, tmp_path / "w", cells=())
-    task = found_task(configured(asked, "source_only"), lambda line: None)
-    for _ in range(2):
-        claim(asked, task)
-    (tmp_path / "photos" / "red").rename(tmp_path / "photos" / "violet")
-    other = found_task(configured(asked, "source_only"), lambda line: None)
-    with pytest.raises(ValueError, match=r"the class folders are not those that --workdir=.*w was made with"):
-        claim(asked, other)
-    (tmp_path / "photos" / "violet").rename(tmp_path / "photos" / "red")
-    (tmp_path / "scans" / "0_red.png").unlink()
-    other = found_task(configured(asked, "source_only"), lambda line: None)
-    with pytest.raises(ValueError, match="the readable pictures are not those"):
-        claim(asked, other)
-
-
-@pytest.mark.parametrize(
-    "cell, sentence",
-    [
-        ("dannn", "--methods=dannn: unknown name 'dannn' in tfuda.methods, did you mean 'dann'"),
-        ("dann@smal", "--methods=dann@smal: unknown network.name='smal', did you mean 'small'"),
-        ("adda", "--methods=adda takes no labelled target pictures: leave it or --labelled out"),
-    ],
-)
-def test_a_method_that_cannot_train_is_refused_before_any_does(folders, tmp_path, cell, sentence):
-    asked = request(folders, tmp_path / "w", cells=("dann", cell), labelled=str(folders / "scans_labelled"))
-    asked = asked._replace(change=lambda config: None)
-    with pytest.raises(ValueError, match=sentence):
-        adapt.adapt(asked, lambda line: None)
-    assert not (tmp_path / "w").exists()
-
-
-def test_a_picture_that_trains_does_not_measure(folders, tmp_path):
-    labelled = str(folders / "scans_labelled")
-    with pytest.raises(ValueError, match=r"0\.png of --labels is in --labelled as well"):
-        adapt.adapt(request(folders, tmp_path / "w", labels=labelled, labelled=labelled), lambda line: None)
-
-
 @pytest.mark.parametrize(
     "stop, again",
     [
@@ -204,44 +164,6 @@ def test_a_budget_that_is_used_up_leaves_candidates_out(folders, tmp_path, eager
     result = adapt.adapt(request(folders, tmp_path / "w", minutes=1e-6, change=brief), lambda line: None)
     assert result["scores"].keys() == {"source_only"}
     assert "left no time for dann" in result["warnings"][0]
-
-
-def test_labelled_target_pictures_train(folders, tmp_path):
-    config = configured(request(folders, tmp_path, labelled=str(folders / "scans_labelled")), "dann")
-    task = found_task(config, lambda line: None)
-    assert len(task.streams["target_labelled"]) == 24 and len(task.streams["target"]) == 24
-    assert task.streams["target"].labels is None
-    few = task._replace(streams={**task.streams, "target_labelled": task.streams["target_labelled"].rows([0])})
-    fit_to(config, few)
-    assert config.batch == 24
-
-
-@pytest.mark.parametrize(
-    "source, target, sentence",
-    [
-        ("photos", "photos", "are the same folder"),
-        ("photos", "photos/red", "lies inside of"),
-        ("photos/red", "photos", "lies inside of"),
-        ("photos", "nowhere", "--target=.*nowhere: there is no such folder"),
-        ("photos", "empty", "holds no picture"),
-        ("one", "scans", "a classifier needs at least two classes"),
-        ("photos", "single", "the target has 1 readable picture: at least 2 are needed"),
-    ],
-)
-def test_folders_that_cannot_be_adapted_to_are_one_sentence(folders, tmp_path, source, target, sentence):
-    for name in ("empty", "single", "one/red"):
-        (folders / name).mkdir(exist_ok=True, parents=True)
-    picture(folders / "single" / "a.png", "red", np.random.default_rng(0))
-    picture(folders / "one" / "red" / "a.png", "red", np.random.default_rng(0))
-    asked = request(folders, tmp_path / "w")._replace(source=str(folders / source), target=str(folders / target))
-    with pytest.raises((ValueError, FileNotFoundError), match=sentence):
-        adapt.adapt(asked, lambda line: None)
-
-
-def test_a_folder_with_other_files_is_refused(folders, tmp_path):
-    (tmp_path / "letter.txt").write_text("dear")
-    with pytest.raises(ValueError, match="holds other files: choose a new folder"):
-        adapt.adapt(request(folders, tmp_path), lambda line: None)
 
 
 # ---- the choice
