@@ -12,6 +12,8 @@ The network is EfficientNet-Lite0 with the ImageNet weights that are installed w
 
     frozen  the backbone does not learn: 4 views of each picture pass through it once, and a bottleneck learns
     tuned   CELL@tuned: the last three stages learn on stored maps of crops of 128
+
+Cells that differ in a weigher differ in nothing else, so `dann` is what other configs call `dann@biwaa`.
 """
 
 from tfuda.experiment import defaults, recipes, recipes_pretrained

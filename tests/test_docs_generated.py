@@ -27,7 +27,7 @@ def script(name: str) -> types.ModuleType:
 
 
 settings, architecture, emoji = script("settings"), script("architecture"), script("emoji_findings")
-toalign = script("toalign_findings")
+toalign, biwaa = script("toalign_findings"), script("biwaa_findings")
 
 
 def test_the_page_of_settings_is_up_to_date():
@@ -64,6 +64,11 @@ def test_the_gain_of_toalign_is_that_of_the_results():
     text = emoji.PAGE.read_text("utf-8")
     assert toalign.START in text and toalign.page(text) == text, "run python docs/generate/toalign_findings.py"
     assert toalign.PICTURE.stat().st_size > 10_000
+
+
+def test_the_gain_of_biwaa_is_that_of_the_results():
+    text = emoji.PAGE.read_text("utf-8")
+    assert biwaa.START in text and biwaa.page(text) == text, "run python docs/generate/biwaa_findings.py"
 
 
 def test_the_calibration_table_is_what_was_estimated():

@@ -39,8 +39,9 @@ def test_what_biwaa_brings_yields_to_the_brackets():
     assert (made.between, made.trade_offs.domain, made.reduction, made.scale) == (False, 0.3, "class", 0.5)
 
 
-def test_dann_and_dann_with_biwaa_s_weights_differ_in_nothing_else():
-    plain, weighed = config("office31", "dann@biwaa"), config("office31", "dann+biwaa")
+@pytest.mark.parametrize(("file", "cell"), [("office31", "dann@biwaa"), ("emoji", "dann")])
+def test_dann_and_dann_with_biwaa_s_weights_differ_in_nothing_else(file, cell):
+    plain, weighed = config(file, cell), config(file, "dann+biwaa")
     differing = {key for key in plain if plain[key] != weighed[key]}
     assert differing == {"cell", "weigher", "weigher_options"}
 
