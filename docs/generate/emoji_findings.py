@@ -171,7 +171,7 @@ def goals(found: Sequence[choices_study.Choice]) -> list[str]:
         *lines,
         "",
         f"Where classes are missing, source-only was kept in {kept} of {len(lacking)} runs. Where they are missing "
-        f"or rare, `{often}` is the best of the five most often. The criterion was fixed before this was known.",
+        f"or rare, `{often}` is the best of the five most often.",
     ]
 
 

@@ -80,7 +80,7 @@ def test_without_target_labels_nothing_is_said_of_right_and_wrong(run, tmp_path)
     sound(found)
     names = {attributes.get("id") for attributes in found.all("section")}
     assert {"predictions", "plane", "maps"} <= names and not {"confusion", "mistakes"} & names
-    assert "The target has no labels" in found.text and "Confidence" in found.text
+    assert "This run has no labels of the target" in found.text and "Confidence" in found.text
     for word in ("oracle", "miss:", "true share", "of these right", "target accuracy"):
         assert word not in found.text
 

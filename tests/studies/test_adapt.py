@@ -15,7 +15,7 @@ from tfuda.experiment.workdir import Workdir
 from tfuda.reports.pages import adaptation
 from tfuda.serving.export import Model
 from tfuda.studies.adaptation import adapt, choice, finetune, outcome
-from tfuda.studies.adaptation.request import configured, found_task
+from tfuda.studies.adaptation.request import PORTFOLIO, configured, found_task
 
 
 @pytest.fixture(scope="module")
@@ -216,6 +216,16 @@ def test_the_calibration_table_is_read(tmp_path):
     file.write_text("# a comment\ntask,cell,seed,truth,doc,gde\nT-O,dann,0,0.5,0.4,0.6\n")
     assert outcome.calibration_rows(file) == [("T-O", {"doc": 0.4, "gde": 0.6}, 0.5)]
     assert outcome.calibration_rows(tmp_path / "none.csv") == []
+
+
+def test_agreement_is_believed_beside_the_portfolio_that_it_is_calibrated_for_alone():
+    names = ("source_only", *PORTFOLIO)
+    whole = [candidate(name, 0.5 + 0.05 * place, place) for place, name in enumerate(names)]
+    rows = outcome.calibration_rows()
+    apart = {one.name: choice.estimated(one, [], rows) for one in whole}
+    assert outcome.estimated(whole[:-1]) == {name: apart[name] for name in names[:-1]}
+    found = outcome.estimated([*whole, whole[1]._replace(name=f"{names[1]}@tuned")])
+    assert all(found[name] != apart[name] for name in names)
 
 
 def test_outputs_of_a_stranger_are_refused(tmp_path):

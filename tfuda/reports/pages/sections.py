@@ -74,8 +74,8 @@ def headline(run: Run) -> str:
     if not run.labelled:
         parts.append(
             paragraph(
-                "The target has no labels, so nobody can say here how often the network is right there. What it "
-                "predicts, how sure it is, and what the validators say stands below; the step that "
+                "This run has no labels of the target, so it cannot say how often the network is right there. What "
+                "it predicts, how sure it is, and what the validators say stands below; the step that "
                 f"{numbers['validator']} chooses is {numbers['selected_step']}."
             )
         )

@@ -7,7 +7,7 @@ import io
 import json
 import math
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,10 +24,10 @@ from tfuda.experiment.workdir import Workdir
 from tfuda.serving import export, predict
 from tfuda.studies.adaptation import choice, finetune
 from tfuda.studies.adaptation.choice import PLAIN, Candidate, Choice
+from tfuda.studies.adaptation.request import PORTFOLIO, Request
 
 if TYPE_CHECKING:
     from tfuda.studies.adaptation.adapt import Trained
-    from tfuda.studies.adaptation.request import Request
 
 TABLE = pathlib.Path(__file__).with_name("calibration.csv")  # estimates and truth of the emoji's runs
 SHIFTED = (
@@ -62,8 +62,7 @@ def deliver(asked: Request, trained: Trained, found: Choice) -> dict:
     chosen = found.name
     task, done, stopped, say = trained.task, trained.done, trained.stopped, trained.say
     candidates = [one for _, one in done.values()]
-    rows = calibration_rows()
-    estimates = {one.name: choice.estimated(one, finetune.beside(one, candidates), rows) for one in candidates}
+    estimates = estimated(candidates)
     config, candidate = done[chosen]
     workdir = Workdir(asked.folder / "candidates" / chosen)
     of, _, method = training.load_run(workdir.path, last=True)
@@ -102,6 +101,18 @@ def deliver(asked: Request, trained: Trained, found: Choice) -> dict:
         result["measured"] = round(evaluate.score(truth, logits).accuracy, 4)
     write_whole(asked.folder / "result.json", json.dumps(result, indent=1) + "\n")
     return result
+
+
+def estimated(candidates: Sequence[Candidate]) -> dict[str, Estimate]:
+    """Return the estimated accuracy of each candidate; by agreement too where all of the portfolio are there.
+
+    What others agree on is calibrated for that portfolio: beside fewer networks, or others, it is something else.
+    """
+    rows, names = calibration_rows(), {one.name for one in candidates}
+    whole = names - {name for name in names if name.endswith(finetune.SUFFIX)} == {PLAIN, *PORTFOLIO}
+    return {
+        one.name: choice.estimated(one, finetune.beside(one, candidates) if whole else [], rows) for one in candidates
+    }
 
 
 def rounded(found: Estimate) -> dict[str, float]:

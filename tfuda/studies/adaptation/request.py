@@ -16,7 +16,7 @@ from tfuda.data.files import Files, pictures_below
 from tfuda.data.tasks import Domain, Task
 from tfuda.experiment import build, shipped_configs, validation
 
-PORTFOLIO = ("dann", "dannp", "mcc", "dannp+toalign")  # from cheap to dear, by the emoji's evidence
+PORTFOLIO = ("mcc", "dann", "dannp", "dann+biwaa")  # from cheap to dear, by the emoji's evidence
 ASKED = "adapt.json"
 FEW, MANY = 5000, 20_000  # pictures up to which 4 views and 1 view of each are computed; none beyond
 
