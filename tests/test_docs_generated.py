@@ -27,7 +27,7 @@ def script(name: str) -> types.ModuleType:
 
 
 settings, architecture, emoji = script("settings"), script("architecture"), script("emoji_findings")
-toalign, biwaa = script("toalign_findings"), script("biwaa_findings")
+toalign, variants = script("toalign_findings"), script("variant_findings")
 
 
 def test_the_page_of_settings_is_up_to_date():
@@ -66,9 +66,10 @@ def test_the_gain_of_toalign_is_that_of_the_results():
     assert toalign.PICTURE.stat().st_size > 10_000
 
 
-def test_the_gain_of_biwaa_is_that_of_the_results():
-    text = emoji.PAGE.read_text("utf-8")
-    assert biwaa.START in text and biwaa.page(text) == text, "run python docs/generate/biwaa_findings.py"
+@pytest.mark.parametrize("path", variants.SECTIONS, ids=lambda path: path.name)
+def test_the_numbers_of_variants_are_those_of_the_results(path):
+    text = path.read_text("utf-8")
+    assert variants.written(path, text) == text, "run python docs/generate/variant_findings.py"
 
 
 def test_the_calibration_table_is_what_was_estimated():

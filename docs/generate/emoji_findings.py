@@ -73,9 +73,9 @@ def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
     return statistics.fmean(values), error
 
 
-def tested(values: Values) -> dict[str, tuple[float, float, float, float]]:
-    """Return {cell: (mean gain over source_only, its standard error, p, p by Holm)}, a pair for each untuned task."""
-    gains = {cell: differences(values, cell, BASE) for cell in values if cell != BASE}
+def tested(values: Values, base: str) -> dict[str, tuple[float, float, float, float]]:
+    """Return {cell: (mean gain over a base, its standard error, p, p by Holm)}, a pair for each untuned task."""
+    gains = {cell: differences(values, cell, base) for cell in values if cell != base}
     ps = [significance.sign_flip(each) for each in gains.values()]
     holm = significance.holm(ps)
     return {c: (*mean_and_error(g), p, h) for (c, g), p, h in zip(gains.items(), ps, holm, strict=True)}
@@ -86,9 +86,9 @@ def counted(own: dict[str, dict[str, float]]) -> int:
     return min(len(own[task]) for task in emoji.TASKS["untuned"])
 
 
-def short_table(values: Values) -> list[str]:
-    """Return the table of averages: a line for each cell."""
-    gains, untuned = tested(values), emoji.TASKS["untuned"]
+def short_table(values: Values, base: str = BASE) -> list[str]:
+    """Return the table of averages: a line for each cell, with its gain over a base."""
+    gains, untuned = tested(values, base), emoji.TASKS["untuned"]
     seven = [task for task in untuned if task not in ALIKE]
     lines = [HEAD, "|---|---:|---:|---:|---:|---:|---:|"]
     for cell, own in values.items():

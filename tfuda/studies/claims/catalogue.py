@@ -141,7 +141,7 @@ CLAIMS = (
         "gsda",
         "supplement",
         "GSDA improves DANN in partial adaptation",
-        chain("dann", "gsda"),
+        chain("dann", "gsda[trade_offs.entropy=0.2;trade_offs.synchrony=10.0]"),
         printed="not public",
         setting="partial",
     ),

@@ -1,0 +1,119 @@
+"""Write the tables of the emoji's variants: stages that learn, missing classes, and the parts of BIWAA.
+
+python docs/generate/variant_findings.py
+"""
+
+from __future__ import annotations
+
+import pathlib
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+
+import emoji_findings as findings
+
+from tfuda.configs import emoji
+from tfuda.studies import significance
+
+COMMAND = "python run/benchmark.py --config=configs/emoji.py --tasks=untuned"
+TUNED = "@tuned"
+PAIRS = (("dannp", "dann"), ("dannp+toalign", "dannp"), ("hda", "dannp"), ("hda+toalign", "hda"))
+PARTS = {  # what is added to MSTN: folder below docs/results/emoji, flags
+    "the weights alone": ("biwaa_weights", "--config.samplers.source=uniform --config.beliefs.rate=1.0"),
+    "all but the weights": ("biwaa_rest", "--config.samplers.source=balanced --config.beliefs.rate=0.9"),
+}
+
+
+def accuracies(folder: str) -> findings.Values:
+    """Return the accuracies of a folder of results below docs/results/emoji; none where it is not there."""
+    there = (findings.RESULTS / folder / "results.csv").is_file()
+    return findings.accuracies(findings.rows(folder)) if there else {}
+
+
+def made_by(folder: str, values: findings.Values, flags: str = "") -> list[str]:
+    """Return the commands that made the results of a folder, one for each number of seeds."""
+    commits = sorted({row["commit"][:10] for row in findings.rows(folder) if row["cell"] in values})
+    lines = []
+    for seeds in sorted({findings.counted(own) for own in values.values()}, reverse=True):
+        cells = ",".join(cell for cell, own in values.items() if findings.counted(own) == seeds)
+        words = [COMMAND, *([flags] if flags else []), f"--seeds={seeds}", f"--methods={shlex.quote(cells)}"]
+        lines.append(f"    {' '.join(words)}")
+    return [f"n = 9 untuned tasks, at {', '.join(commits)}; columns are those of the table above:", "", *lines, ""]
+
+
+def by_task(values: findings.Values) -> list[str]:
+    """Return a table of the tasks: a line for each cell."""
+    tasks = emoji.TASKS["untuned"]
+    lines = [f"| method | {' | '.join(tasks)} |", "|---|" + "---:|" * len(tasks)]
+    for cell, own in values.items():
+        means = findings.averages(own)
+        lines.append(f"| `{cell}` | {' | '.join(f'{means[task]:.1f}' for task in tasks)} |")
+    return lines
+
+
+def tuned_averages() -> list[str]:
+    """Return the table of averages where the last stages learn."""
+    values = accuracies("tuned")
+    base = findings.BASE + TUNED
+    return [*made_by("tuned", values), *findings.short_table(values, base)]
+
+
+def tuned() -> list[str]:
+    """Return the tables where the last stages learn, and what is gained over frozen ones."""
+    values, frozen = accuracies("tuned"), accuracies("")
+    pairs = [(one + TUNED, other + TUNED) for one, other in PAIRS]
+    pairs += [(cell, cell.removesuffix(TUNED)) for cell in values]
+    both = values | frozen
+    said = [findings.compared(both, *pair) for pair in pairs if {*pair} <= {*both}]
+    return [*tuned_averages(), "", *by_task(values), "", *said]
+
+
+def partial() -> list[str]:
+    """Return the table where the target shows ten classes alone."""
+    values = accuracies("partial")
+    return [*made_by("partial", values, "--config.target_classes=10"), *findings.short_table(values)]
+
+
+def biwaa() -> list[str]:
+    """Return how the parts of BIWAA were told apart, and what each gains on MSTN."""
+    whole = accuracies("")
+    commands, lines = [], ["| added to MSTN | seeds | gain | p | worst task | best task |", "|---|" + "---:|" * 5]
+    for title, (folder, flags) in PARTS.items():
+        own = accuracies(folder)
+        commands += made_by(folder, own, flags)[2:-1]
+        lines.append(part(title, whole | own, next(iter(own))))
+    return [*commands, "", *lines, part("both: `mstn+biwaa`", whole, "mstn+biwaa")]
+
+
+def part(title: str, values: findings.Values, cell: str) -> str:
+    """Return a line of BIWAA's table: a cell less MSTN, by differences of the same task and seed."""
+    gains = findings.differences(values, cell, "mstn")
+    gain, error = findings.mean_and_error(gains)
+    p, seeds = significance.sign_flip(gains), findings.counted(values[cell])
+    return f"| {title} | {seeds} | {gain:+.1f} ± {error:.1f} | {p:.3f} | {min(gains):+.1f} | {max(gains):+.1f} |"
+
+
+SECTIONS: Mapping[pathlib.Path, Sequence[Callable[[], list[str]]]] = {
+    findings.PAGE: (partial, biwaa),
+}
+
+
+def marks(make: Callable) -> tuple[str, str]:
+    """Return the comments around what a function writes."""
+    name = make.__name__
+    return f"<!-- {name}: written by docs/generate/variant_findings.py -->", f"<!-- end of {name} -->"
+
+
+def written(path: pathlib.Path, text: str) -> str:
+    """Return a page with its tables of variants written anew."""
+    for make in SECTIONS[path]:
+        start, end = marks(make)
+        if start not in text:
+            raise ValueError(f"{path} has no line {start}")
+        before, _, rest = text.partition(start)
+        text = before + "\n".join([start, "", *make(), "", end]) + rest.partition(end)[2]
+    return text
+
+
+if __name__ == "__main__":
+    for page in SECTIONS:
+        page.write_text(written(page, page.read_text("utf-8")), "utf-8")
