@@ -21,14 +21,15 @@ Cells, with table, row and average as printed; a table of one task has that task
     hda+toalign              toalign.2 Baseline+ToAlign 48.2
 
 ToAlign's setting (Table 2): ResNet-101, 80 source and 16 target images in a step, sources padded to one length and
-shuffled together, rate 3e-4, 50000 steps. The table's baseline is `hda`, whose discriminator takes all sources for
-one domain. HDA's own setting, `hda@hda`, distinguishes the sources and draws a domain for every image.
+shuffled together, rate 3e-4, 50000 steps. Methods of tllib (`adda`, `mcd`) keep their own rates and steps. The
+table's baseline is `hda`, whose discriminator takes all sources for one domain. HDA's own setting, `hda@hda`,
+distinguishes the sources and draws a domain for every image.
 
 Train and test follow the official lists. The papers' numbers stand on the original ones, with 34019 and 14814
 pictures of Clipart. The authors now offer lists cleaned of repeated images; run/verify.py names which are there.
 """
 
-from tfuda.experiment import defaults, recipes
+from tfuda.experiment import defaults, recipes, recipes_tllib
 
 DOMAINS = "CIPQRS"
 TASKS = {"all": tuple("+".join(d for d in DOMAINS if d != target) + f"-{target}" for target in DOMAINS)}
@@ -40,9 +41,10 @@ def get_config(cell="toalign"):
     """Return the config of a cell on DomainNet."""
     config = recipes.paper(cell, "domainnet", depth=101)
     config.task = TASKS["all"][0]
-    config.steps, config.segment = 50_000, 2000
     config.batch, config.batches.source = 16, 80
-    config.optimizer.rate = 3e-4
+    if recipes.name(cell) not in recipes_tllib.TABLE:
+        config.steps, config.segment = 50_000, 2000
+        config.optimizer.rate = 3e-4
     config.samplers.source = "padded"
     if recipes.name(cell) == "hda":
         config.steps, config.samplers.source = 50_004, "per_domain"

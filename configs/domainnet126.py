@@ -48,7 +48,9 @@ def get_config(cell="toalign"):
     config = recipes.paper(cell, "domainnet126", depth=34)
     config.task = "R-C"
     if recipes.takes_shots(config):
-        config.shots, config.batch, config.passes = 3, 24, "source+target_labelled,target"
+        config.shots, config.batch = 3, 24
+        if config.combiner != "metaalign":  # whose alignment takes one batch of all
+            config.passes = "source+target_labelled,target"
     if config.method == "hda":
         config.steps, config.segment = 20_004, 1000
     return config

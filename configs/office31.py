@@ -36,7 +36,9 @@ Cells, with table, row and average as printed; a table of one task has that task
                              gsda.partial
     mstn+biwaa               biwaa.1 BIWAA 89.7
     mstn+biwaa~rounds=10     biwaa.1 BIWAA-I 90.5; biwaa.5 A_r + A_i + B 90.54; biwaa.figure5.office31
-    afn                      biwaa.4.office31 AFN 85.7; gsda.2 SAFN 87.6; gsda.partial
+    afn                      biwaa.4.office31 AFN 85.7; gsda.partial
+    afn[trade_offs.entropy=0.1]
+                             gsda.2 SAFN 87.6
     afn+biwaa                biwaa.4.office31 AFN+BG 87.5
     dann@biwaa               biwaa.4.office31 DANN 82.2; biwaa.figure4
     dann+biwaa               biwaa.4.office31 DANN+BG 87.7; biwaa.figure4

@@ -15,7 +15,7 @@ Cells, with table, row and average as printed; a table of one task has that task
 
     source_only              toalign.7 Source-Only 55.3; gsda.4.resnet50 ResNet50 55.3
     dann                     toalign.7 DANN 57.4; gsda.4.resnet50 DANN 58.6
-    cdan                     toalign.7 CDAN 70.0
+    cdane                    toalign.7 CDAN 70.0
     mdd                      toalign.7 MDD 74.6
     gvb                      toalign.7 GVB 75.3
     hda@hda                  toalign.7 HDA 74.6
@@ -28,9 +28,11 @@ Cells, with table, row and average as printed; a table of one task has that task
     afn                      gsda.4.resnet101 SAFN† 76.1
 
 GSDA's numbers are means over the classes. ToAlign's, HDA's, GVB's, CDAN's and MetaAlign's codes compute the accuracy
-over all images alone. Both are measured, and a printed number stands in the table of its own kind.
+over all images alone. Both are measured, and a printed number stands in the table of its own kind. Source-Only and
+DANN of toalign.7 are quoted numbers, and the first is the mean over classes that GSDA prints.
 
-The rate is 3e-4 (ToAlign, section 4.1; docs/methods/adversarial.md#hda-recipe). ToAlign's paper ran HDA with HDA's
+The rate is 3e-4 (ToAlign, section 4.1; docs/methods/adversarial.md#hda-recipe), also for methods whose papers state
+none, as GSDA's. ToAlign's paper ran HDA with HDA's
 own code, which is `hda@hda`; `hda` is trained as `hda+toalign` is. SAFN (`afn`) has two blocks, a step of 0.3 and 50
 epochs. Methods of tllib keep their own rates and train on centre crops; tllib's scripts take
 --config.network.name=resnet101. `mcc` and `bnm` train at 2e-4 with a bottleneck of 256. MCC's temperature is 3, MCD's

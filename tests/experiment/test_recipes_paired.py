@@ -46,6 +46,16 @@ def test_dann_and_dann_with_biwaa_s_weights_differ_in_nothing_else(file, cell):
     assert differing == {"cell", "weigher", "weigher_options"}
 
 
+def test_dann_in_gsda_s_recipe_trains_on_the_same_target_images():
+    plain, own = config("office31", "dann@gsda"), config("office31", "gsda")
+    assert plain.samplers == own.samplers and plain.samplers.target == "balanced"
+    assert plain.options.sure == own.options.sure == 0.9
+
+
+def test_methods_of_tllib_keep_their_rates_on_domainnet():
+    assert [config("domainnet", cell).optimizer.rate for cell in ("mcd", "adda", "dann")] == [1e-3, 1e-4, 3e-4]
+
+
 def test_translations_of_real_pictures_are_cyclegan_s_without_an_identity_term():
     pairs = config("office31", "daaa").pairs
     assert (pairs.size, pairs.resize, pairs.flip, pairs.identity) == (256, 286, True, 0.0)

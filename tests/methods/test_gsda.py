@@ -113,10 +113,13 @@ def method_and_batch(**options):
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
-@pytest.mark.parametrize("detached", [True, False])
-def test_a_loop_over_discriminators_classes_and_samples_gives_the_same(dropout, detached):
+@pytest.mark.parametrize(("detached", "counted"), [(True, False), (False, False), (False, True)])
+def test_a_loop_over_discriminators_classes_and_samples_gives_the_same(dropout, detached, counted, monkeypatch):
     """The gradient of every weighted loss with respect to each feature, by a tape of its own."""
     made, batch = method_and_batch(dropout=dropout, detached=detached)
+    counts = tf.constant([0.5, 2.0, 1.0, 0.25, 3.0, 0.5, 1.5] if counted else [1.0] * 7)
+    parts = {"source": counts[:4], "target": counts[4:]}
+    monkeypatch.setattr(made, "importance", lambda batch, name: parts[name])
     _, outputs = made.forward(batch)
     f = tf.concat([batch["source"]["image"], batch["target"]["image"]], 0)
     drawn = made.bank.masks(f[None], training=True)
@@ -137,7 +140,7 @@ def test_a_loop_over_discriminators_classes_and_samples_gives_the_same(dropout, 
                 a = tf.nn.relu(x @ made.bank.w1[m] + made.bank.b1[m]) * masks[0]
                 a = tf.nn.relu(a @ made.bank.w2[m] + made.bank.b2[m]) * masks[1]
                 logit = tf.linalg.matvec(a, made.bank.w3[m]) + made.bank.b3[m]
-                loss = weight * tf.nn.sigmoid_cross_entropy_with_logits([domain], logit)[0] / 7
+                loss = counts[n] * weight * tf.nn.sigmoid_cross_entropy_with_logits([domain], logit)[0] / 7
             losses[m] += float(loss)
             norms[m] += float(tf.norm(tape.gradient(loss, x)))
     inner = np.abs(norms[1:3] - members @ norms[3:]).mean()

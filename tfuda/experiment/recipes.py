@@ -145,7 +145,7 @@ def gsda(config: ConfigDict) -> None:
     config.steps, config.segment = 10_000, 500
     config.view.test = "center"
     config.samplers.update(source="balanced", target="balanced")
-    put(config, {"initial": "xavier"})
+    put(config, {"initial": "xavier", "sure": 0.9})
 
 
 def tada(config: ConfigDict) -> None:

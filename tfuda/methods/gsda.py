@@ -82,7 +82,11 @@ class GSDA(Method):
         """Return the weights w [M, N] from the source's labels and the target's class probabilities p [n, r]."""
         hot = tf.one_hot(batch["source"]["label"], p.shape[-1], dtype=p.dtype)
         weights = class_hierarchy.spread(self.membership.value, tf.concat([hot, p], 0), 1.0)  # [N, M]
-        return tf.transpose(weights) * tf.concat([self.importance(batch, name) for name in self.domains], 0)
+        return tf.transpose(weights) * self.counted(batch)
+
+    def counted(self, batch) -> tf.Tensor:
+        """Return by how much each image counts, [N]: 1, or PADA's weight of its class."""
+        return tf.concat([self.importance(batch, name) for name in self.domains], 0)
 
     def align(self, batch, outputs):
         seen = self.weigh(self.network, batch, outputs)
@@ -109,7 +113,8 @@ class GSDA(Method):
         w = self.masses(batch, f, p)
         still = tf.zeros([tf.shape(f)[0] - tf.shape(target)[0], *slope.shape[1:]], f.dtype)
         slopes = class_hierarchy.spread(self.membership.value, tf.concat([still, slope], 0), 0.0)  # [N, M, d]
-        through_p = losses.binary_cross_entropy(d, logits)[..., None] * tf.transpose(slopes, [1, 0, 2])
+        counted = losses.binary_cross_entropy(d, logits) * self.counted(batch)  # [M, N]
+        through_p = counted[..., None] * tf.transpose(slopes, [1, 0, 2])
         norms = ops.safe_norm((w * error)[..., None] * jacobian + through_p)[..., 0]
         turned = tf.nn.softmax(self.network.head(ops.reverse_gradient(target, self.reversal())))
         return self.masses(batch, f, turned), norms

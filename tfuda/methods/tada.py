@@ -22,6 +22,7 @@ no code was released):
 - w and m are constants: eq. 10 read literally has the discriminators maximise the task's loss too, `detached=False`.
 - All discriminators are dropped out alike; the regions' width is `region_hidden`. 49 regions of 2048 channels take
   29 million weights with 256, 154 million with 1024. `shared=True` is one discriminator for all regions.
+- `ramp_loss=True` multiplies L_domain alone; L_local keeps the ramp in its reversal.
 - Entropies are natural. m reads the verdicts of training: one pass for the adversarial loss and the entropy.
 """
 
