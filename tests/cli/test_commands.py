@@ -27,7 +27,8 @@ def test_train_prints_a_table_and_nothing_on_stderr(trained):
     assert result["method"] == "dannp" and result["weigher"] == "toalign" and result["combiner"] == ""
     assert result["oracle"] >= max(result["last"], result["selected"])
     assert [row["step"] for row in rows(workdir)] == ["20", "40", "60"]
-    assert {"config", "command", "commit", "versions"} == set(json.loads((workdir / "config.json").read_text()))
+    noted = {"config", "command", "commit", "versions", "classes", "pictures"}
+    assert noted == set(json.loads((workdir / "config.json").read_text()))
 
 
 def test_the_same_command_again_trains_nothing(trained):

@@ -15,9 +15,11 @@ import tensorflow as tf
 from commands import ROOT, command, restored
 from PIL import Image
 
+from tfuda.data.views import View
 from tfuda.experiment import build
 from tfuda.experiment.workdir import Workdir
 from tfuda.serving import export
+from tfuda.serving.fixed_size import FixedSize
 
 FORMS = {form: ending for form, ending in export.FORMATS.items() if form != "onnx"}  # which has an extra, and tests
 
@@ -113,6 +115,15 @@ def test_a_tflite_resizes_as_the_savedmodel_does(exported):
     np.testing.assert_allclose(lite.files(files[:2]), big.files(files[:2]), atol=1e-5)
 
 
+def test_images_of_the_network_s_size_are_neither_resized_nor_cropped():
+    """By no format."""
+    given, seen = np.random.default_rng(0).integers(0, 255, [2, 8, 8, 3], np.uint8), []
+    model = FixedSize(lambda ready: seen.append(ready) or np.zeros([2, 3]), ["a", "b", "c"], View(12, 8), (8, 8, 3))
+    model(given)
+    model(given[:, :7])
+    assert (seen[0] == given).all() and (seen[1] != given).any()
+
+
 def test_a_tflite_that_is_none_is_named(tmp_path):
     (tmp_path / "model.tflite").write_bytes(bytes(100))
     with pytest.raises(ValueError, match=r"is not a \.tflite of run/export.py"):
@@ -125,6 +136,9 @@ def test_formats_are_named_after_the_model():
         "savedmodel": "a/b",
     }
     assert export.output_paths("a/b.onnx", ["onnx", "savedmodel"]) == {"onnx": "a/b.onnx", "savedmodel": "a/b"}
+    assert export.output_paths("a/b/", ["tflite", "savedmodel"]) == {"tflite": "a/b.tflite", "savedmodel": "a/b"}
+    with pytest.raises(ValueError, match=r"--out=a\.onnx ends in \.onnx, but --format names no onnx"):
+        export.output_paths("a.onnx", ["tflite", "savedmodel"])
     with pytest.raises(ValueError, match=r"--format=coreml is unknown: choose some of savedmodel, .*onnx"):
         export.output_paths("a", ["savedmodel", "coreml"])
 

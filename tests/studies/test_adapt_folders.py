@@ -68,11 +68,19 @@ def test_labels_of_a_class_that_the_source_lacks_are_one_sentence(folders, tmp_p
         adapt.adapt(asked, lambda line: None)
 
 
-def test_a_config_that_is_not_the_folders_is_one_sentence(folders, tmp_path):
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("--config=configs/digits.py", "--config=configs/digits.py: give cells of folders by --methods"),
+        ("--config.target=elsewhere", "--config.target: give it as --target"),
+        ("stray", "unexpected word 'stray'"),
+    ],
+)
+def test_a_config_or_word_that_says_something_else_is_one_sentence(folders, tmp_path, word, sentence):
     where = [f"--source={folders / 'photos'}", f"--target={folders / 'scans'}", f"--workdir={tmp_path / 'w'}"]
-    done = command("adapt", *where, "--config=configs/digits.py")
+    done = command("adapt", *where, word)
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and not (tmp_path / "w").exists()
-    assert done.stderr.startswith("adapt.py: --config=configs/digits.py: give cells of folders by --methods")
+    assert done.stderr.startswith(f"adapt.py: {sentence}")
 
 
 def test_an_empty_class_folder_is_one_sentence(folders, tmp_path):

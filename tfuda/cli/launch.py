@@ -49,6 +49,7 @@ def launch(
     main: Callable[[list[str]], int | None],
     needs: Sequence[str] = (),
     config_named: Callable[[list[str]], list[str]] = list,
+    takes_words: bool = False,
 ) -> None:
     """Parse the flags, run a command's main, and exit with the code that main returns.
 
@@ -56,6 +57,7 @@ def launch(
         main: takes the words of the command line that are no flags.
         needs: names of the flags that the command cannot run without.
         config_named: returns the words of the command line with --config, where another flag implies it.
+        takes_words: whether words that are no flags mean something, as the pictures of predict; else it refuses them.
 
     Exit codes:
         0: done, or training was stopped by SIGTERM and can be resumed
@@ -73,10 +75,12 @@ def launch(
     signal.signal(signal.SIGTERM, leave)
     try:
         sys.argv[1:] = config_named(sys.argv[1:])
-        words = parse(needs, sys.modules[main.__module__])
+        _, *words = parse(needs, sys.modules[main.__module__])
+        if words and not takes_words:
+            raise ValueError(f"unexpected word {words[0]!r}: every setting is a --flag")
         if not by_xla():
             tf.config.experimental.enable_op_determinism()
-        code = main(words[1:])
+        code = main(words)
     except Stopped as stop:
         print(f"\n{stop}", file=sys.stderr)
         code = 0 if stop.number == signal.SIGTERM else 130
@@ -149,7 +153,7 @@ def words_of_config() -> tuple[str, list[str]]:
     words = [word.lstrip("-") for word in sys.argv[1:] if word.startswith("-")]
     named = [word.partition("=")[2] for word in words if word.startswith("config=")]
     named += [after for word, after in itertools.pairwise(sys.argv[1:]) if word in ("--config", "-config")]
-    keys = [word.partition("=")[0].partition(".")[2] for word in words if word.startswith("config.")]
+    keys = [word.partition("=")[0].partition(".")[2] for word in words if word.startswith(("config.", "noconfig."))]
     return (named or DEFAULT or [""])[-1], keys
 
 

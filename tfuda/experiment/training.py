@@ -15,7 +15,16 @@ from tfuda.core.method import Method
 from tfuda.data.tasks import Task
 from tfuda.distributed import multi_host
 from tfuda.evaluation import validators
-from tfuda.experiment import build, callbacks, diagnostics, frozen_stages, prerequisites, start_weights, validation
+from tfuda.experiment import (
+    build,
+    callbacks,
+    diagnostics,
+    frozen_stages,
+    prerequisites,
+    seen_pictures,
+    start_weights,
+    validation,
+)
 from tfuda.experiment.callbacks import Stopped
 from tfuda.experiment.checkpoint_choice import Choice
 from tfuda.experiment.workdir import CHECKPOINTS, SELECTED, Workdir, make_paths_absolute, restore
@@ -62,9 +71,11 @@ def _train(config, workdir, verbose, task, say, until) -> dict:
     if config.deliver and "target" not in config:
         raise ValueError(f"config.deliver predicts a folder, and {config.data} names none: see configs/folders.py")
     task = task or build.task(config, say)
+    seen_pictures.check(workdir.noted(), config, task, f"--workdir={workdir.path}")
+    noted = seen_pictures.noted(config, task)
     if prerequisites.needed(config):
         prerequisites.check_prerequisites(config, workdir.path, task)
-        workdir.record(config)
+        workdir.record(config, **noted)
     beneath = functools.partial(train_run, verbose=verbose, say=say)
     made = prerequisites.prepare(config, workdir.path, task, verbose, say, beneath)
     method = build.method(config, made.task, made.teacher)
@@ -72,7 +83,7 @@ def _train(config, workdir, verbose, task, say, until) -> dict:
         start_weights.start(config, method, made.task)
     seen = frozen_stages.stored_task(config, made.task, method, say)
     streams = build.streams(config, seen)
-    workdir.record(config)
+    workdir.record(config, **noted)
     if build.untrained(config) and not config.options.get("copy"):
         say(f"training {config.network.name} from scratch; --config.weights=imagenet or =FILE would be pretrained")
     if sentence := diagnostics.negative_features(method, streams):
@@ -172,23 +183,41 @@ def summary_table(result: dict) -> str:
     return "\n".join([*lines, *(f"  {complaint}" for complaint in result.get("complaints", ()))])
 
 
-def load_run(path: str | os.PathLike, last: bool = False) -> tuple[ConfigDict, Task, Method]:
+def check_labels(config: ConfigDict, workdir: Workdir) -> None:
+    """Refuse labels that a finished run was not measured on: training does nothing then, and measures nothing."""
+    if not workdir.finished() or not config.get("labels"):
+        return
+    if (then := workdir.config().get("labels")) != os.path.abspath(config.labels):
+        raise ValueError(
+            f"--workdir={workdir.path} holds a finished run, measured on {then or 'no labels'}: "
+            f"run/evaluate.py --labels={config.labels} measures it on others"
+        )
+
+
+def load_run(path: str | os.PathLike, last: bool = False, labels: str = "") -> tuple[ConfigDict, Task, Method]:
     """Load the config, the task and the method of a run.
 
     Args:
         path: the folder of the run.
         last: take the last checkpoint, not the one that the run's validator chose.
+        labels: class folders of target pictures to measure on, for a run of two folders; "" for the run's own.
 
     Raises:
+        ValueError: labels are given for a run of another data set.
         FileNotFoundError: the folder holds no run, or the checkpoint is missing.
     """
     workdir = Workdir(path)
     config = workdir.config()
     validation.check_complete(config, str(workdir.path / "config.json"))
+    if labels and config.data != "folders":
+        raise ValueError(f"--labels is for runs of two folders, and --workdir={path} is of {config.data}: leave it")
+    if labels:
+        config.labels = os.path.abspath(labels)
     # the checkpoint has the weights, only training needs pseudo-labels, and a foreign config's cache would be filled
     weights, config.weights = config.weights, ""
     config.prior = config.cache = ""
     task = build.task(config, lambda line: None)  # training has reported the files left out
+    seen_pictures.check_classes(workdir.noted(), task, f"--workdir={path}")
     method = build.method(config, task)
     folder = CHECKPOINTS if last or config.select == validators.LAST or not workdir.rows() else SELECTED
     if not restore(workdir.checkpoints(method, folder=folder)):

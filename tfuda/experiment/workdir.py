@@ -140,13 +140,13 @@ class Workdir:
         if self.held and not (lock.exists() and os.path.samestat(self.held, lock.stat())):
             raise FileNotFoundError(f"--workdir={self.path} was deleted while this run was training in it")
 
-    def record(self, config: ConfigDict) -> None:
-        """Write config.json after the whole config could be built; keep a config.json that is there."""
+    def record(self, config: ConfigDict, **noted) -> None:
+        """Write config.json, with what else is noted, once the config could be built; keep one that is there."""
         if not multi_host.is_first() or (self.path / "config.json").exists():
             return
         versions = {"python": sys.version.split()[0], "tensorflow": tf.__version__, "keras": keras.__version__}
         about = {"config": config.to_dict(), "command": sys.argv, "commit": git_commit(), "versions": versions}
-        write_whole(self.path / "config.json", json.dumps(about, indent=1) + "\n")
+        write_whole(self.path / "config.json", json.dumps(about | noted, indent=1) + "\n")
 
     def _compare(self, config: dict) -> None:
         old = self._record()["config"]
@@ -163,6 +163,10 @@ class Workdir:
                     f"--workdir={self.path} holds a run with another config ({key} is {old.get(key)!r} there and "
                     f"{new.get(key)!r} here): choose another folder, or delete that one"
                 )
+
+    def noted(self) -> dict:
+        """Return the contents of config.json; {} before it is written."""
+        return self._record() if (self.path / "config.json").is_file() else {}
 
     def _record(self) -> dict:
         record = self.path / "config.json"

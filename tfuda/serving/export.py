@@ -66,7 +66,11 @@ def output_paths(out: str, forms: Iterable[str]) -> dict[str, str]:
     """Return {form: path to write}."""
     if strange := {*forms} - {*FORMATS}:
         raise ValueError(f"--format={min(strange)} is unknown: choose some of {', '.join(FORMATS)}")
-    return {form: out.removesuffix(TFLITE).removesuffix(ONNX) + FORMATS[form] for form in forms}
+    asked, stem = {FORMATS[form] for form in forms}, out.rstrip("/")
+    for suffix in (TFLITE, ONNX):
+        if stem.endswith(suffix) and not any(one.endswith(suffix) for one in asked):
+            raise ValueError(f"--out={out} ends in {suffix}, but --format names no {suffix[1:]}: add it there")
+    return {form: stem.removesuffix(TFLITE).removesuffix(ONNX) + FORMATS[form] for form in forms}
 
 
 def check_place(out: pathlib.Path, file: bool) -> None:

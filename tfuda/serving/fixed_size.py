@@ -28,7 +28,7 @@ class FixedSize:
         view: views.View,
         size: tuple[int, ...],
     ):
-        self.answer, self.classes = answer, classes
+        self.answer, self.classes, self.size = answer, classes, tuple(size)
         self.fit = tf.function(
             lambda picture: fit_size(picture, view, size),
             input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)],
@@ -40,8 +40,9 @@ class FixedSize:
         return self.answer(np.stack(ready)) if ready else np.zeros([0, len(self.classes)], np.float32)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Return probabilities float32 [n, K] of images uint8 [n, h, w, 3]."""
-        return self.run([self.fit(image).numpy() for image in checked_network(images)])
+        """Return probabilities float32 [n, K] of images uint8 [n, h, w, 3]; the network's size is taken as it is."""
+        checked = checked_network(images)
+        return self.run([*checked] if checked.shape[1:] == self.size else [self.fit(one).numpy() for one in checked])
 
     def files(self, encoded: list[bytes]) -> np.ndarray:
         """Return probabilities float32 [n, K] of encoded pictures."""

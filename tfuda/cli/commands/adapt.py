@@ -32,6 +32,7 @@ FINETUNE = flags.DEFINE_bool(
 )
 METHODS = flags.DEFINE_list("methods", list(request.PORTFOLIO), "the portfolio: cells to compare with source_only")
 SEED = flags.DEFINE_integer("seed", 0, "seed of weights and batches")
+OWN = ("source", "target", "labels", "labelled", "seed")  # keys of a config that flags of this command set
 
 
 def percent(found: dict) -> str:
@@ -49,10 +50,10 @@ def write_page(folder: pathlib.Path, result: dict) -> pathlib.Path:
 
 
 def main(words):
-    if words:
-        raise ValueError(f"unexpected word {words[0]!r}: every setting is a --flag")
     if (named := launch.words_of_config()[0]) not in launch.DEFAULT:
         raise ValueError(f"--config={named}: give cells of folders by --methods, and settings by --config.KEY=VALUE")
+    if own := [key for key in launch.words_of_config()[1] if key in OWN]:
+        raise ValueError(f"--config.{own[0]}: give it as --{own[0]}, which holds for the folder as well")
     asked = request.Request(
         SOURCE.value,
         TARGET.value,

@@ -44,8 +44,6 @@ def chosen(given, known, flag):
 
 
 def main(words):
-    if words:
-        raise ValueError(f"unexpected word {words[0]!r}: every setting is a --flag")
     papers = list(dict.fromkeys(claim.paper for claim in catalogue.CLAIMS))
     only = chosen(ONLY.value, papers, "only") or papers
     wanted = chosen(SETTINGS.value, catalogue.SETTINGS, "settings")

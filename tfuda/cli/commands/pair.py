@@ -24,8 +24,6 @@ BACK = flags.DEFINE_string("target_as_source", "", "folder with pictures of the 
 
 
 def main(words):
-    if words:
-        raise ValueError(f"unexpected word {words[0]!r}: every setting is a --flag")
     config, folder = CONFIG.value, workdir.Workdir(WORKDIR.value)
     if SEED.value is not None:
         config.seed = SEED.value

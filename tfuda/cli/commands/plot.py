@@ -39,8 +39,6 @@ OUT = flags.DEFINE_string("out", "", "PNG file to write; empty for WORKDIR/plots
 
 
 def main(words):
-    if words:
-        raise ValueError(f"unexpected word {words[0]!r}: every setting is a --flag")
     what, folders = WHAT.value, [name for text in WORKDIR.value or [] for name in text.split(",") if name]
     if CONFIG.value is not None and (what not in CONFIGS or folders):
         raise ValueError(f"--config is for --what={' and '.join(CONFIGS)} without a --workdir")

@@ -7,6 +7,7 @@ other files are predicted, and the exit code is 1.
 """
 
 import contextlib
+import io
 import sys
 
 from absl import flags
@@ -25,6 +26,8 @@ def main(words):
     model = export.open_model(MODEL.value)
     with contextlib.ExitStack() as stack:
         out = sys.stdout
+        if isinstance(out, io.TextIOWrapper):
+            out.reconfigure(encoding=predict.CSV["encoding"], errors=predict.CSV["errors"])
         if OUT.value:
             out = stack.enter_context(atomic_files.open_whole(OUT.value, **predict.CSV))
         bad = predict.predict_files(model, words, out, lambda line: print(line, file=sys.stderr))
@@ -33,4 +36,4 @@ def main(words):
 
 def run() -> None:
     """Run this command on the words of the command line, and exit."""
-    launch.launch(main, needs=["model"])
+    launch.launch(main, needs=["model"], takes_words=True)

@@ -45,4 +45,4 @@ def main(words):
 
 def run() -> None:
     """Run this command on the words of the command line, and exit."""
-    launch.launch(main, needs=["what"])
+    launch.launch(main, needs=["what"], takes_words=True)

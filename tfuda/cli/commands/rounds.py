@@ -27,8 +27,6 @@ SEED = flags.DEFINE_integer("seed", None, "short for --config.seed")
 
 
 def main(words):
-    if words:
-        raise ValueError(f"unexpected word {words[0]!r}: every setting is a --flag")
     config, folder, bad = CONFIG.value, pathlib.Path(WORKDIR.value), 0
     rows: list[dict] = []
     if SEED.value is not None:

@@ -24,8 +24,6 @@ ON_NAN = flags.DEFINE_enum("on_nan", None, nonfinite.ON_NAN, "short for --config
 
 
 def main(words):
-    if words:
-        raise ValueError(f"unexpected word {words[0]!r}: every setting is a --flag")
     config = CONFIG.value
     if SEED.value is not None:
         config.seed = SEED.value
@@ -33,6 +31,7 @@ def main(words):
         if flag.value is not None:
             config[flag.name] = flag.value
     folder = workdir.Workdir(WORKDIR.value)
+    training.check_labels(config, folder)
     with devices.chosen(hosts=True) as writes:
         result = training.train_run(config, folder, verbose="auto", say=print)
     print(training.summary_table(result))

@@ -29,8 +29,6 @@ OBJECTIVE = flags.DEFINE_string(
 
 
 def main(words):
-    if words:
-        raise ValueError(f"unexpected word {words[0]!r}: every setting is a --flag")
     sweep = launch.config_file().get("sweep")
     if sweep is None:
         raise ValueError(f"the file of --config={launch.words_of_config()[0]} defines no sweep(hp, config)")

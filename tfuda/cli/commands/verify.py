@@ -85,4 +85,4 @@ def main(words):
 
 def run() -> None:
     """Run this command on the words of the command line, and exit."""
-    launch.launch(main)
+    launch.launch(main, takes_words=True)

@@ -12,9 +12,9 @@ from typing import NamedTuple
 from ml_collections import ConfigDict
 
 from tfuda.atomic_files import read_json, write_whole
-from tfuda.data.files import Files, pictures_below
-from tfuda.data.tasks import Domain, Task
-from tfuda.experiment import build, shipped_configs, validation
+from tfuda.data.files import pictures_below
+from tfuda.data.tasks import Task
+from tfuda.experiment import build, seen_pictures, shipped_configs, validation
 
 PORTFOLIO = ("mcc", "dann", "dannp", "dann+biwaa")  # from cheap to dear, by the emoji's evidence
 ASKED = "adapt.json"
@@ -111,7 +111,8 @@ def check_workdir(asked: Request) -> dict:
 def claim(asked: Request, task: Task) -> None:
     """Make the workdir this request's, with its pictures; refuse one that was made of other pictures."""
     kept = check_workdir(asked)
-    own = {**asked.as_json(), "classes": list(task.classes), "pictures": pictures_digest(asked, task)}
+    homes = {"source": asked.source, "target": asked.target, "target_labelled": asked.labelled}
+    own = {**asked.as_json(), "classes": list(task.classes), "pictures": seen_pictures.digest(task, homes)}
     for key, words in (("classes", "class folders"), ("pictures", "readable pictures")):
         if kept.get(key, own[key]) != own[key]:
             raise ValueError(
@@ -121,25 +122,6 @@ def claim(asked: Request, task: Task) -> None:
     asked.folder.mkdir(parents=True, exist_ok=True)
     if kept != own:
         write_whole(asked.folder / ASKED, json.dumps(own, indent=1) + "\n")
-
-
-def pictures_digest(asked: Request, task: Task) -> str:
-    """Return a hash of the names and the labels of all pictures that train, and of the source's held-out ones."""
-    digest = hashlib.sha256()
-    homes = {"source": asked.source, "target": asked.target, "target_labelled": asked.labelled}
-    for name, domain in [*sorted(task.streams.items()), ("source", task.tests["source"])]:
-        digest.update(name.encode() + names_and_labels(domain, homes.get(name, "")))
-    return digest.hexdigest()[:24]
-
-
-def names_and_labels(domain: Domain, home: str) -> bytes:
-    """Return the names of a domain's pictures, below `home` where they are, and its labels."""
-    images = domain.images
-    paths = list(images) if isinstance(images, Files) else []
-    inside, own = os.path.abspath(home) + os.sep, [os.path.abspath(path) for path in paths]
-    named = [path.removeprefix(inside) if path.startswith(inside) else os.path.basename(path) for path in own]
-    labels = b"" if domain.labels is None else domain.labels.tobytes()
-    return "\0".join([*named, ""]).encode("utf-8", "surrogateescape") + labels
 
 
 def check_cells(asked: Request, cells: Sequence[str]) -> None:
