@@ -213,6 +213,8 @@ def test_tune_searches_without_target_labels_and_resumes(tmp_path):
     more = command("tune", *words, "--trials=3")
     assert more.returncode == 0
     assert re.findall(r"^trial (\d):", more.stdout, re.M) == ["2"]
+    other = command("tune", *words, "--search_seed=1")
+    assert other.returncode == 2 and "was searched with --search_seed=0, not 1: say the same" in other.stderr
     other = command("tune", *words, "--config.task=R-M")
     assert other.returncode == 2 and "holds a run with another config (task" in other.stderr
 

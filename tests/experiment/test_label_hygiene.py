@@ -100,7 +100,7 @@ def test_a_search_draws_and_chooses_without_target_labels(cell, kind, objective,
 
     def work(folder):
         made = tiny.config(cell, steps=3 if kind == "hyperband" else 2, segment=1, select=objective)
-        trials = {"random": 2, "bayesian": 4, "hyperband": 1}[kind]
+        trials = {"random": 2, "bayesian": 5, "hyperband": 1}[kind]
         tuner = tune.Search(made.copy_and_resolve_references, sweep, folder, trials, kind=kind)
         best = tune.search(tuner)
         return best, [(trial.hyperparameters.values, trial.score) for trial in tuner.oracle.trials.values()]

@@ -93,7 +93,7 @@ def test_a_search_made_anew_takes_what_is_there(hyperband):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", tuner_oracles.KINDS)
 def test_a_search_that_is_interrupted_in_mid_trial_ends_with_the_same_trials(kind, tmp_path, monkeypatch):
-    rows, _ = searched(tmp_path / "whole", kind, 4 if kind == "bayesian" else 2)
+    rows, _ = searched(tmp_path / "whole", kind, 5 if kind == "bayesian" else 2)
     count, measure = 0, callbacks.Journal.measure
 
     def interrupted(journal):
@@ -106,8 +106,8 @@ def test_a_search_that_is_interrupted_in_mid_trial_ends_with_the_same_trials(kin
     monkeypatch.setattr(callbacks.Journal, "measure", interrupted)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
-            searched(tmp_path / "again", kind, 4 if kind == "bayesian" else 2)
-    assert searched(tmp_path / "again", kind, 4 if kind == "bayesian" else 2)[0] == rows
+            searched(tmp_path / "again", kind, 5 if kind == "bayesian" else 2)
+    assert searched(tmp_path / "again", kind, 5 if kind == "bayesian" else 2)[0] == rows
     assert table(tmp_path / "again") == table(tmp_path / "whole")
     assert (tmp_path / "again" / "best.py").read_text() == (tmp_path / "whole" / "best.py").read_text()
 
@@ -130,7 +130,7 @@ def drawn(tmp_path, kind, best):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of the Gaussian process about its own fit, as in tune.py
-def test_a_gaussian_process_follows_the_values_after_a_third_of_the_trials(tmp_path):
+def test_a_gaussian_process_follows_the_values_after_four_trials(tmp_path):
     random, low, high = (drawn(tmp_path, *case) for case in (("random", 1), ("bayesian", 0.01), ("bayesian", 0.2)))
     assert random[0] == digits.get_config("toalign").optimizer.rate
     assert random[:4] == low[:4] == high[:4]

@@ -97,7 +97,7 @@ class Workdir:
             return
         tell(config.to_dict())
         if (self.path / "config.json").exists():
-            self._compare(json.loads(json.dumps(config.to_dict())))
+            self.compare(config, ended=bool(self.finished()))
         with contextlib.ExitStack() as stack:
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
@@ -148,15 +148,21 @@ class Workdir:
         about = {"config": config.to_dict(), "command": sys.argv, "commit": git_commit(), "versions": versions}
         write_whole(self.path / "config.json", json.dumps(about | noted, indent=1) + "\n")
 
-    def _compare(self, config: dict) -> None:
-        old = self._record()["config"]
+    def compare(self, config: ConfigDict, ended: bool = False) -> None:
+        """Refuse another config than config.json's.
+
+        Args:
+            config: a config.
+            ended: leave out what a run needs no more once it has ended.
+        """
+        old, given = self._record()["config"], json.loads(json.dumps(config.to_dict()))
         here = self.config()
         old |= {key: here[key] for key in ("prior", "weights") if key in old}
-        if self._beside(old.get("weights")) == config.get("weights"):
-            old["weights"] = config["weights"]  # of a copied folder
-        new, old = flat(config), flat(old)
+        if self._beside(old.get("weights")) == given.get("weights"):
+            old["weights"] = given["weights"]  # of a copied folder
+        new, old = flat(given), flat(old)
         # a run that has ended needs neither of the first two, and may be measured on other labels
-        made = {"teacher", "pairs.folder", "labels"} if self.finished() else set()
+        made = {"teacher", "pairs.folder", "labels"} if ended else set()
         for key in sorted({*new, *old} - made - {"on_nan"}):  # a diverged run may resume with another on_nan
             if new.get(key) != old.get(key):
                 raise ValueError(

@@ -8,7 +8,8 @@ three variables.
     KERASTUNER_ORACLE_PORT
 
 Random settings are drawn in the order of the trials, whichever process does them, so the trials equal those of one
-process. The other oracles draw from the trials that have ended, which depends on timing among several processes.
+process. The other oracles draw from the trials that have ended, which depends on timing among several processes: a
+search that draws other settings than a folder was trained with ends with a sentence.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from tfuda.evaluation import validators
 from tfuda.experiment import callbacks, prerequisites, training
 from tfuda.experiment.workdir import Workdir, make_paths_absolute
 from tfuda.names import near, resolve
-from tfuda.studies import grid, tuner_oracles
+from tfuda.studies import grid, search_folder, tuner_oracles
 from tfuda.studies.tuner_library import keras_tuner, oracle_client
 
 DEFAULT = "im"  # objective where config.select names no validator: it ranks runs best on the emoji (docs/choosing.md)
@@ -86,6 +87,7 @@ class Search(keras_tuner.Tuner):
         self.get_config, self.sweep, self.folder, self.say = get_config, sweep, folder, say
         self.role, space, config = role(), keras_tuner.HyperParameters(), get_config()
         self.objective, self.kind = aim(config, objective), kind
+        self.flags = {"tuner": kind, "search_seed": seed, "objective": self.objective}
         self.sign, self.begun, self.trained = validators.named(self.objective).sign, time.monotonic(), 0
         done = all(Workdir(folder / f"trial{i}").finished() for i in range(trials))
         if self.role == "chief" and done and kind != "hyperband":
@@ -129,11 +131,15 @@ class Search(keras_tuner.Tuner):
         number, config = self.number(trial), self.configured(trial.hyperparameters)
         workdir, until = Workdir(self.folder / f"trial{number}"), self.until(trial, config)
         rows = workdir.rows()
+        if self.role:
+            search_folder.check_worker(self.folder, self.flags, self.get_config())
         new = workdir.finished() is None if until == config.steps else not rows or rows[-1]["step"] < until
         try:
             heard = self.say if prerequisites.needed(config) else (lambda line: None)
             if new:
                 training.train_run(config, workdir, say=heard, until=until)
+            else:
+                search_folder.check_trial(workdir, config, self.objective)
         except callbacks.Diverged as error:
             self._tell(number, until, f"{error}", trial)
             return {self.objective: DIVERGED[self.sign]}
@@ -160,8 +166,8 @@ class Search(keras_tuner.Tuner):
         super().on_trial_end(trial)
         if not self.role:
             found, ended = self.table(), len(self.oracle.end_order)
-            self.report(found)
-            if self.trained:
+            if self.trained:  # else trials.csv may have more trials than have been taken so far
+                self.report(found)
                 left, best = (time.monotonic() - self.begun) / self.trained * (self.total - ended), found[0]
                 wait = f"; {grid.duration(left)} left" if ended < self.total else ""
                 self.say(f"  {ended} of {self.total}; best: trial {best['trial']}, {best[self.objective]:.4f}{wait}")
@@ -222,6 +228,7 @@ def search(tuner: Search) -> list[dict] | None:
     workdir, config = Workdir(tuner.folder), tuner.get_config()
     with workdir.claim(config):
         workdir.record(config)
+        search_folder.begin(tuner.folder, tuner.flags)
         if tuner.kind == "hyperband":
             tuner.say(f"hyperband: {tuner.settings} settings in {tuner.total} trials, which are settings and rungs")
         if not tuner.role:
@@ -229,6 +236,7 @@ def search(tuner: Search) -> list[dict] | None:
         else:
             tuner.say(f"chief at {address}: waiting for others to do the trials")
             _serve(tuner, wait, f"nobody asked the chief at {address} for a trial in {wait:.0f} s")
+        search_folder.record(tuner.folder, tuner.flags)  # all trials agree with them
         rows = tuner.table()
         if not rows:
             raise ValueError("no trial has ended: is there nothing that the config's sweep changes?")

@@ -1,12 +1,13 @@
 """Draw the settings of a search: at random, by a Gaussian process, or in brackets that stop the worse ones early.
 
 random     draws every setting independently
-bayesian   draws a third of the trials at random, then where a Gaussian process of the earlier trials expects most
+bayesian   draws 4 trials at random, then where a Gaussian process of the earlier trials expects most
 hyperband  trains many settings for a few segments, and resumes the best third for three times as long (Li et al.,
            JMLR 2018). A setting that is resumed is the same run. The brackets are as many as `trials` settings fill.
 
-The first setting is the config's own. A search that starts anew is the same search: draws follow from the seed. All
-draws but random ones also follow from the values of earlier trials, which a run's folder keeps.
+The first setting is the config's own. A search that starts anew is the same search: draws follow from the seed, not
+from the number of trials. All draws but random ones also follow from the values of earlier trials, which a run's
+folder keeps.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tfuda.studies.tuner_library import Bayesian, Hyperband, Random, keras_tuner
 
 KINDS = ("random", "bayesian", "hyperband")
 OWN = "tuner/"  # what hyperband adds to a setting
+INITIAL = 4  # trials that "bayesian" draws at random; a share of all would change the draws where more are wanted
 
 
 def make_oracle(kind: str, space: keras_tuner.HyperParameters, objective: str, trials: int, seed: int, segments: int):
@@ -43,7 +45,7 @@ def make_oracle(kind: str, space: keras_tuner.HyperParameters, objective: str, t
     if kind == "random":
         return Random(max_trials=trials, **shared)
     if kind == "bayesian":
-        return Bayesian(max_trials=trials, num_initial_points=max(3, math.ceil(trials / 3)), **shared)
+        return Bayesian(max_trials=trials, num_initial_points=INITIAL, **shared)
     if segments < 3:
         raise ValueError(
             f"--tuner=hyperband needs runs of at least 3 segments, and these have {segments}: lower config.segment"
