@@ -69,9 +69,9 @@ def test_labelled_target_pictures_train(folders, tmp_path):
 @pytest.mark.parametrize(
     "source, target, sentence",
     [
-        ("photos", "photos", "are the same folder"),
-        ("photos", "photos/red", "lies inside of"),
-        ("photos/red", "photos", "lies inside of"),
+        ("photos", "photos", "--source and --target are the same folder"),
+        ("photos", "photos/red", "--target=.*red lies inside of"),
+        ("photos/red", "photos", "--source=.*red lies inside of"),
         ("photos", "nowhere", "--target=.*nowhere: there is no such folder"),
         ("photos", "empty", "holds no picture"),
         ("one", "scans", "a classifier needs at least two classes"),
