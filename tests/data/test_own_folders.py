@@ -3,9 +3,11 @@
 import shutil
 
 import pytest
-from defects import clean, encoded, picture, write
+from commands import command
+from defects import clean, encoded, kinds, picture, write
 
 from configs import folders
+from tfuda.data.audit import own_folders, verify
 from tfuda.experiment import build
 
 BROKEN = encoded(picture(70), "JPEG")[:-300]
@@ -30,6 +32,63 @@ def config(home, **changes):
     return made
 
 
+def verified(home, **changes):
+    found = []
+    _, parts = own_folders.wanted(config(home, **changes), found)
+    return verify.verify(parts, found)
+
+
+def test_folders_inside_of_the_target_are_no_classes(home):
+    report = verified(home)
+    assert report.findings == [] and report.repeats == {"target": 2}
+    assert [(row["domain"], row["pictures"], row["classes"]) for row in verify.rows(report)] == [
+        ("source", 4, {"bike": 2, "pen": 2}),
+        ("target", 7, {}),
+    ]
+
+
+def test_what_stops_or_escapes_training_is_found_in_the_target(home):
+    write(home / "scans" / "half.jpg", BROKEN)
+    write(home / "scans" / "phone.heic", b"ftypheic")
+    shutil.copy(home / "photos" / "pen" / "Übung 2.png", home / "scans" / "same.png")
+    assert kinds(verified(home)) == {
+        ("truncated", home / "scans" / "half.jpg"),
+        ("not_a_picture", home / "scans" / "phone.heic"),
+        ("duplicate", home / "scans" / "same.png"),
+        ("duplicate", home / "photos" / "pen" / "Übung 2.png"),
+    }
+
+
+def test_labelled_pictures_of_the_target_are_verified_by_the_classes_of_the_source(home):
+    for name in ("labels", "labelled"):
+        clean(home / name, 20 if name == "labels" else 30, classes=("pen",))
+        shutil.copy(home / "scans" / "top.png", home / name / "pen" / "top.png")  # no contradiction, no duplicate
+    report = verified(home, labels=str(home / "labels"), labelled=str(home / "labelled"))
+    assert report.findings == [] and [part.name for part in report.parts][2:] == ["target_labels", "target_labelled"]
+    assert [part.labels.tolist() for part in report.parts[2:]] == [[1, 1, 1]] * 2
+    clean(home / "labels", 40, classes=("unicorn",))
+    write(home / "labelled" / "pen" / "half.jpg", BROKEN)
+    assert kinds(verified(home, labels=str(home / "labels"), labelled=str(home / "labelled"))) == {
+        ("unknown_class", home / "labels" / "unicorn"),
+        ("truncated", home / "labelled" / "pen" / "half.jpg"),
+    }
+
+
+def test_the_command_lists_every_good_picture_of_the_target(home):
+    write(home / "scans" / "half.jpg", BROKEN)
+    words = [f"--config.{flag}={home / place}" for flag, place in (("source", "photos"), ("target", "scans"))]
+    done = command(
+        "verify", "--config=configs/folders.py:source_only@small", *words, f"--fix_list={home / 'clean.txt'}"
+    )
+    assert (done.returncode, done.stderr) == (1, "") and "1 error in 12 pictures" in done.stdout
+    assert len((home / "clean_target.txt").read_text("utf-8").splitlines()) == 7
+
+
+def test_flags_of_other_data_are_refused_beside_a_config_of_folders():
+    other = command("verify", "--config=configs/folders.py", "--domains=A")
+    assert other.returncode == 2 and "leave out --domains" in other.stderr
+
+
 @pytest.mark.parametrize(
     "source, target, sentence",
     [
@@ -44,3 +103,5 @@ def test_folders_that_share_pictures_are_refused(home, source, target, sentence)
     made = config(home, source=str(home / source), target=str(home / target))
     with pytest.raises(ValueError, match=sentence):
         build.task(made)
+    with pytest.raises(ValueError, match=sentence):
+        own_folders.wanted(made, [])
