@@ -1,5 +1,6 @@
 """Two folders of one's own: verified as training reads them, and refused where training could not mean them."""
 
+import re
 import shutil
 
 import pytest
@@ -105,3 +106,24 @@ def test_folders_that_share_pictures_are_refused(home, source, target, sentence)
         build.task(made)
     with pytest.raises(ValueError, match=sentence):
         own_folders.wanted(made, [])
+
+
+@pytest.mark.parametrize("place", ["photos", "labelled", "labels"])
+def test_a_class_is_not_left_out_as_a_whole(home, place):
+    clean(home / "labels", 20)
+    clean(home / "labelled", 30)
+    made = config(
+        home, labels=str(home / "labels"), labelled=str(home / "labelled"), shots=1, on_bad_image="skip", batch=2
+    )
+    folder, said = home / place / "pen", []
+    write(folder / "Übung 2.png", BROKEN)
+    assert len(build.task(made, said.append).classes) == 2 and "leaving out 1 of 4" in said[0]
+    write(folder / "two words ä.jpg", BROKEN)
+    with pytest.raises(ValueError, match=re.escape(f"no picture can be read of class 'pen' ({folder}): put")):
+        build.task(made, said.append)
+
+
+def test_a_target_is_not_left_out_as_a_whole(home):
+    write(home / "bad" / "deep" / "a.jpg", BROKEN)
+    with pytest.raises(ValueError, match=r"no picture can be read of domain target \(.*bad/deep\)"):
+        build.task(config(home, target=str(home / "bad"), on_bad_image="skip"), lambda line: None)

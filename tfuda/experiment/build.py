@@ -64,6 +64,7 @@ def loader(config: ConfigDict, say: Callable[[str], None] = notice) -> Callable[
         if not isinstance(domain.images, Files):
             return domain
         images, keep = decodable.readable_pictures(domain.images, config.on_bad_image, once)
+        tasks.check_kept(domain, keep)
         if config.cache:
             images = decodable.shrunk(images, config.view.resize, config.cache, once)
         return dataclasses.replace(domain.rows(keep), images=images)
