@@ -6,6 +6,7 @@ import shutil
 import pytest
 from commands import command
 from defects import clean, encoded, kinds, picture, write
+from PIL import Image
 
 from configs import folders
 from tfuda.data.audit import own_folders, verify
@@ -127,3 +128,34 @@ def test_a_target_is_not_left_out_as_a_whole(home):
     write(home / "bad" / "deep" / "a.jpg", BROKEN)
     with pytest.raises(ValueError, match=r"no picture can be read of domain target \(.*bad/deep\)"):
         build.task(config(home, target=str(home / "bad"), on_bad_image="skip"), lambda line: None)
+
+
+def test_a_batch_that_is_too_large_names_the_one_that_fits(home):
+    write(home / "single" / "a.png", encoded(picture(80), "PNG"))
+    made = config(home, target=str(home / "single"), batch=2)
+    task = build.task(made)
+    with pytest.raises(ValueError, match=r"domain target has 1 image: --config\.batch=1$"):
+        build.streams(made, task)
+    made.batch, made.batches.target = 1, 4
+    with pytest.raises(ValueError, match=r"domain target has 1 image: --config\.batches\.target=1$"):
+        build.streams(made, task)
+    made.batches.target = 0
+    assert build.streams(made, task).batch == {"source": 1, "target": 1}
+
+
+def test_an_unknown_network_is_answered_with_all_that_there_are():
+    with pytest.raises(ValueError, match=r"unknown network 'nosuch' behind the @; .*, frozen, .*small, tuned"):
+        folders.get_config("dann@nosuch")
+
+
+def test_images_of_a_target_without_labels_are_written_side_by_side(home):
+    words = ["--config=configs/folders.py:dann@small", "--domain=target", f"--out={home / 'out'}"]
+    words += [f"--config.source={home / 'photos'}", f"--config.target={home / 'scans'}"]
+    done = command("images", *words, "--count=3")
+    assert (done.returncode, done.stdout) == (0, f"{home / 'out'}: 3 images without labels\n")
+    assert [Image.open(path).size for path in (home / "out").glob("*.png")] == [(64, 64)] * 3
+
+
+def test_fewer_than_no_images_are_refused(tmp_path):
+    wrong = command("images", "--config=configs/digits.py", "--domain=H", f"--out={tmp_path}", "--count=-1")
+    assert wrong.returncode == 2 and "--count=-1" in wrong.stderr

@@ -38,7 +38,7 @@ def test_a_folder_that_was_made_of_other_pictures_is_refused(folders, tmp_path):
     "cell, sentence",
     [
         ("dannn", "--methods=dannn: unknown name 'dannn' in tfuda.methods, did you mean 'dann'"),
-        ("dann@smal", "--methods=dann@smal: unknown network.name='smal', did you mean 'small'"),
+        ("dann@smal", "--methods=dann@smal: unknown network 'smal' behind the @, did you mean 'small'"),
         ("adda", "--methods=adda takes no labelled target pictures: leave it or --labelled out"),
     ],
 )
