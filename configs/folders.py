@@ -21,7 +21,8 @@ A method that needs translated pictures, such as daaa, trains the small network 
 """
 
 from tfuda.experiment import defaults, recipes, recipes_pretrained
-from tfuda.names import resolve
+from tfuda.experiment.validation import NETWORKS
+from tfuda.names import backbone, near, resolve
 
 TASKS = {"all": ("source-target",)}
 
@@ -53,6 +54,10 @@ def get_config(cell="dann"):
 
 def low_rate(config, network):
     """Set the papers' view and rates for a pretrained network that learns as a whole."""
+    if ":" not in network and backbone(network)[0] not in NETWORKS:
+        raise ValueError(
+            f"unknown network {network!r} behind the @{near(network, {*NETWORKS, *recipes_pretrained.REGIMES})}"
+        )
     config.view = {"resize": 256, "size": 224, "train": "crop", "flip": True, "test": "center"}
     config.network.name = network
     config.network_options = {"unbiased": False}

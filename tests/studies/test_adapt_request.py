@@ -38,7 +38,7 @@ def test_a_folder_that_was_made_of_other_pictures_is_refused(folders, tmp_path):
     "cell, sentence",
     [
         ("dannn", "--methods=dannn: unknown name 'dannn' in tfuda.methods, did you mean 'dann'"),
-        ("dann@smal", "--methods=dann@smal: unknown network.name='smal', did you mean 'small'"),
+        ("dann@smal", "--methods=dann@smal: unknown network 'smal' behind the @, did you mean 'small'"),
         ("adda", "--methods=adda takes no labelled target pictures: leave it or --labelled out"),
     ],
 )
@@ -69,9 +69,9 @@ def test_labelled_target_pictures_train(folders, tmp_path):
 @pytest.mark.parametrize(
     "source, target, sentence",
     [
-        ("photos", "photos", "are the same folder"),
-        ("photos", "photos/red", "lies inside of"),
-        ("photos/red", "photos", "lies inside of"),
+        ("photos", "photos", "--source and --target are the same folder"),
+        ("photos", "photos/red", "--target=.*red lies inside of"),
+        ("photos/red", "photos", "--source=.*red lies inside of"),
         ("photos", "nowhere", "--target=.*nowhere: there is no such folder"),
         ("photos", "empty", "holds no picture"),
         ("one", "scans", "a classifier needs at least two classes"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -72,6 +73,21 @@ class Task(NamedTuple):
     streams: dict[str, Domain]
     tests: dict[str, Domain]
     trains: dict[str, Domain]
+
+
+def check_kept(domain: Domain, keep: np.ndarray) -> None:
+    """Refuse a domain of N files, or a class of it, of which no row is in `keep` (int [n], the readable ones)."""
+    if len(keep) == len(domain):
+        return
+    if domain.labels is None:
+        lost = [] if len(keep) else [(f"domain {domain.name}", domain.images)]
+    else:
+        gone = np.setdiff1d(domain.labels, domain.labels[keep])
+        lost = [(f"class {domain.classes[k]!r}", domain.images[domain.labels == k]) for k in gone]
+    if lost:
+        homes = [os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in files]) for _, files in lost]
+        said = ", ".join(f"{name} ({home})" for (name, _), home in zip(lost, homes, strict=True))
+        raise ValueError(f"no picture can be read of {said}: put readable ones there, or remove the folder")
 
 
 def first_classes(domain: Domain, count: int) -> Domain:

@@ -64,6 +64,7 @@ def loader(config: ConfigDict, say: Callable[[str], None] = notice) -> Callable[
         if not isinstance(domain.images, Files):
             return domain
         images, keep = decodable.readable_pictures(domain.images, config.on_bad_image, once)
+        tasks.check_kept(domain, keep)
         if config.cache:
             images = decodable.shrunk(images, config.view.resize, config.cache, once)
         return dataclasses.replace(domain.rows(keep), images=images)
@@ -233,10 +234,11 @@ def _known(options: ConfigDict, name: str, package: str) -> dict:
 def streams(config: ConfigDict, of: tasks.Task | None = None) -> pipeline.Streams:
     """Return the streams of batches that `method.fit` takes."""
     of = of or task(config)
-    batch = {
-        name: share_out(config.batches.get(name, 0) or size, name, of.streams[name])
-        for name, size in sizes(config, of.streams).items()
-    }
+    batch = {}
+    for name, size in sizes(config, of.streams).items():
+        own = config.batches.get(name, 0)
+        key = f"batches.{name}" if own else "batch"
+        batch[name] = share_out(own or size, name, of.streams[name], key)
     kinds = {name: _of(sampler, "samplers") for name, sampler in config.samplers.items()}
     return pipeline.Streams(of.streams, batch, seed(config), augmentation(config), view(config), kinds)
 
@@ -272,14 +274,20 @@ def sizes(config: ConfigDict, streams: Iterable[str]) -> dict[str, int]:
     return {name: round(size) for name, size in found.items()}
 
 
-def share_out(batch: int, name: str, domain: tasks.Domain) -> int:
-    """Return a stream's images in the global batch: `batch`, at most the shots, in equal shares for all devices."""
+def share_out(batch: int, name: str, domain: tasks.Domain, key: str) -> int:
+    """Return a stream's images in the global batch: `batch`, at most the shots, in equal shares for all devices.
+
+    An error names `key` of the config, which `batch` comes from.
+    """
     replicas = ops.replicas()
     if batch % replicas:
         raise ValueError(f"batch={batch} does not divide into {replicas} equal shares, one for each device")
-    if name != "target_labelled":
-        return batch
     count = min(batch, len(domain)) // replicas * replicas
+    has = f"{len(domain)} image{'s' * (len(domain) != 1)}"
     if not count:
-        raise ValueError(f"{len(domain)} labelled target images are too few for {replicas} devices")
+        raise ValueError(f"stream {name!r} has {has}, too few for {replicas} devices: name fewer by --devices")
+    if batch > len(domain) and name != "target_labelled":
+        raise ValueError(
+            f"batch {batch} does not fit stream {name!r}: domain {domain.name} has {has}: --config.{key}={count}"
+        )
     return count

@@ -13,7 +13,10 @@ from tfuda.serving import export, predict
 
 
 def deliver_run(config: ConfigDict, workdir: Workdir, say: Callable[[str], None]) -> int:
-    """Write export/ and predictions.csv into a finished run's folder, and return the number of unreadable files."""
+    """Write export/ and predictions.csv into a finished run's folder; return the number of unreadable files.
+
+    Each is named, and is not counted where the config leaves such files out.
+    """
     model, table = workdir.path / "export", workdir.path / "predictions.csv"
     if not (model / "saved_model.pb").is_file():
         of, task, method = training.load_run(workdir.path)
@@ -23,4 +26,4 @@ def deliver_run(config: ConfigDict, workdir: Workdir, say: Callable[[str], None]
         bad = predict.predict_files(export.Model(model), [config.target], out, say)
     say(f"model: {model}")
     say(f"predictions: {table}")
-    return bad
+    return 0 if config.on_bad_image == "skip" else bad

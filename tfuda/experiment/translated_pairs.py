@@ -165,7 +165,9 @@ def data(config: ConfigDict, domains: dict[str, Domain], side: int) -> pipeline.
         and not any(whole_picture(domain, side).size for domain in domains.values())
     ):
         view = View()
-    batch = {name: build.share_out(config.pairs.batch, name, domain) for name, domain in domains.items()}
+    batch = {
+        name: build.share_out(config.pairs.batch, name, domain, "pairs.batch") for name, domain in domains.items()
+    }
     unlabelled = {name: domain.unlabelled() for name, domain in domains.items()}
     return pipeline.Streams(unlabelled, batch, config.seed, None, view)
 

@@ -1,4 +1,4 @@
-"""Write a domain's images as PNG files in class folders, to look at or to predict.
+"""Write a domain's images as PNG files, in class folders where labels are known, to look at or to predict.
 
 python run/images.py --config=configs/digits.py --domain=S --split=test --count=50 --out=/tmp/street
 """
@@ -15,20 +15,21 @@ from tfuda.experiment import build
 CONFIG = launch.config_flag()
 DOMAIN = flags.DEFINE_string("domain", None, "name of the domain")
 SPLIT = flags.DEFINE_enum("split", "test", ["train", "test"], "which images of the domain")
-COUNT = flags.DEFINE_integer("count", 0, "how many images to write; 0 for all")
+COUNT = flags.DEFINE_integer("count", 0, "how many images to write; 0 for all", lower_bound=0)
 OUT = flags.DEFINE_string("out", None, "folder to write to")
 
 
 def main(words):
     domain = build.loader(CONFIG.value)(DOMAIN.value, SPLIT.value)
     count = min(COUNT.value or len(domain), len(domain))
-    labels = domain.known_labels[:count]
+    labels = domain.labels
     images = pipeline.each_picture(domain.images[:count], build.view(CONFIG.value))
-    for i, (image, label) in enumerate(zip(images, labels, strict=True)):
-        folder = pathlib.Path(OUT.value) / domain.classes[label]
+    for i, image in enumerate(images):
+        folder = pathlib.Path(OUT.value, "" if labels is None else domain.classes[labels[i]])
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(folder / f"{domain.name}_{SPLIT.value}_{i:05d}.png")
-    print(f"{OUT.value}: {count} images in {len(domain.classes)} classes")
+    said = "without labels" if labels is None else f"in {len(domain.classes)} classes"
+    print(f"{OUT.value}: {count} images {said}")
 
 
 def run() -> None:

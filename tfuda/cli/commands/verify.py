@@ -19,7 +19,7 @@ import sys
 from absl import flags
 
 from tfuda.cli import launch
-from tfuda.data.audit import drawn, scan, verify
+from tfuda.data.audit import drawn, own_folders, scan, verify
 from tfuda.distributed import devices
 from tfuda.errors import EXPECTED, sentence
 from tfuda.profiling import cost
@@ -45,6 +45,13 @@ def what_it_costs():
     return {**found._asdict(), "seconds": found.seconds}, f"A run takes {cost.sentence(found)}."
 
 
+def folders_of_config(words, found):
+    """Return the folder that contains everything, and the parts, as training with --config reads them."""
+    if more := [*words, *(f"--{flag.name}" for flag in (DOMAINS, LIST, CLASSES) if flag.value)]:
+        raise ValueError(f"--config names the folders, by config.source and config.target: leave out {more[0]}")
+    return own_folders.wanted(CONFIG.value, found)
+
+
 def main(words):
     if FIX_LIST.value and not pathlib.Path(FIX_LIST.value).absolute().parent.is_dir():
         raise FileNotFoundError(f"--fix_list={FIX_LIST.value}: there is no such folder to write to")
@@ -53,12 +60,6 @@ def main(words):
         if data or root:
             raise ValueError("--config names data and root: leave out --data and --root")
         data, root = CONFIG.value.data, CONFIG.value.root
-        if data == "folders":
-            if words:
-                raise ValueError(
-                    f"--config names the folders, by config.source and config.target: leave out {words[0]}"
-                )
-            data, words = "", [folder for folder in (CONFIG.value.source, CONFIG.value.target) if folder]
     if data in drawn.NAMES:
         if root or words or LIST.value or CLASSES.value or FIX_LIST.value:
             raise ValueError(
@@ -67,7 +68,10 @@ def main(words):
         report = drawn.report(data, DOMAINS.value)
     else:
         found: list = []
-        root, parts = scan.wanted(data, DOMAINS.value, LIST.value, words, root, CLASSES.value, found)
+        if CONFIG.value is not None and data == "folders":
+            root, parts = folders_of_config(words, found)
+        else:
+            root, parts = scan.wanted(data, DOMAINS.value, LIST.value, words, root, CLASSES.value, found)
         report = verify.verify(parts, found)
     lists = verify.write_lists(report, FIX_LIST.value, root) if FIX_LIST.value else []
     sys.stdout.reconfigure(errors="backslashreplace")  # file names may hold bytes that are no text

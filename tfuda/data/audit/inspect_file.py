@@ -26,7 +26,7 @@ KINDS = {
     "missing_domain": ("error", "training stops: unpack it, or name the others by --domains"),
     "unreadable_folder": ("error", "training stops there: make it readable for you"),
     "loop": ("error", "a symbolic link back to itself or a folder around it, training stops there: remove it"),
-    "unknown_class": ("error", "a folder that is not a class of the data set, training stops there: move it away"),
+    "unknown_class": ("error", "a folder that is none of the classes, training stops there: move it away"),
     "empty_class": ("error", "a class folder without a picture, training stops there: fill it or remove it"),
     "count": (
         "error",
@@ -54,7 +54,7 @@ KINDS = {
     "loose": ("warning", "a picture beside the class folders, training does not see it: put it into one"),
     "not_a_picture": (
         "warning",
-        "a file in a class folder that training ignores because of its suffix: convert or remove it",
+        "a file that training ignores because of its suffix: convert or remove it",
     ),
     "renumbered": ("note", "a list numbers the classes differently: training uses the names of the folders"),
     "foreign": ("note", "TensorFlow cannot read it: training makes a PNG copy in its cache, once"),

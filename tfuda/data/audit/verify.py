@@ -151,7 +151,7 @@ def duplicates(
         findings += [
             Finding("contradiction", copy.file, f"in {copy.label}; as {other.file} in {other.label}")
             for own in alike
-            for copy, other in _apart(own, lambda copy: copy.label)
+            for copy, other in _apart([copy for copy in own if copy.label], lambda copy: copy.label)
         ]
         for own in alike:
             repeats[own[0].domain] += len(own) - len({copy.label for copy in own})
@@ -164,10 +164,9 @@ def _class(part: Part, label: int) -> str:
 
 def _apart(copies: list[Copy], key: Callable[[Copy], str]) -> Iterator[tuple[Copy, Copy]]:
     """Yield each copy with a copy of another key, if there are two keys."""
-    first = copies[0]
-    if other := next((copy for copy in copies if key(copy) != key(first)), None):
+    if other := next((copy for copy in copies if key(copy) != key(copies[0])), None):
         for copy in copies:
-            yield copy, other if key(copy) == key(first) else first
+            yield copy, other if key(copy) == key(copies[0]) else copies[0]
 
 
 # ---- reports for people and for programs

@@ -8,6 +8,9 @@ the source has; only evaluation reads the labels.
 
 from __future__ import annotations
 
+import os
+import pathlib
+
 from tfuda.data.files import Files, class_folders, pictures_below
 from tfuda.data.tasks import Domain
 
@@ -36,6 +39,7 @@ def load_domain(
     for flag, folder in (("source", source), ("target", target)):
         if not folder:
             raise ValueError(f"--config.{flag} is missing: give the folder of {flag} pictures")
+    check_apart(source, target)
     if name == "source":
         return _source(source)
     if (split == "test" and labels) or split.startswith("labelled"):
@@ -45,6 +49,20 @@ def load_domain(
     if not paths:
         raise ValueError(f"--config.target={target} holds no picture")
     return Domain("target", (), Files(paths))
+
+
+def check_apart(source: str, target: str, prefix: str = "--config.") -> None:
+    """Refuse a source and a target that share pictures, by the flags `prefix`source and `prefix`target."""
+    a, b = (pathlib.Path(os.path.realpath(folder)) for folder in (source, target))
+    if a == b:
+        raise ValueError(
+            f"{prefix}source and {prefix}target are the same folder {a}: there is nothing to adapt to; name another"
+        )
+    for flag, inside, outside in (("target", b, a), ("source", a, b)):
+        if outside in inside.parents:
+            raise ValueError(
+                f"{prefix}{flag}={inside} lies inside of {outside}: its pictures would be in both; move it out"
+            )
 
 
 def _source(folder: str) -> Domain:

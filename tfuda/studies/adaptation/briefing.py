@@ -5,11 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 
-import numpy as np
-
-from tfuda.data.audit import scan, verify
+from tfuda.data.audit import own_folders, scan, verify
 from tfuda.data.audit.inspect_file import Finding
-from tfuda.data.files import Files
 from tfuda.evaluation.warning_signs import listed
 
 NAMED = 3  # files of each kind that are named
@@ -34,9 +31,7 @@ def briefing(source: str, target: str) -> str:
         target: folder of pictures at any depth.
     """
     found: list[Finding] = []
-    parts = [scan.folder_part("source", source, found)]
-    paths = scan.walk(target, found, strict=True)
-    parts.append(scan.Part("target", target, Files(paths), np.full(len(paths), -1, np.int32)))
+    parts = own_folders.parts_of(source, target, "", "", found)
     if not any(len(part.files) for part in parts):
         return f"{source} and {target} hold no picture."
     report = verify.verify(parts, found)

@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 
 from tfuda.atomic_files import read_json, write_whole
 from tfuda.data.files import pictures_below
+from tfuda.data.readers.folders import check_apart
 from tfuda.data.tasks import Task
 from tfuda.experiment import build, seen_pictures, shipped_configs, validation
 
@@ -70,14 +71,7 @@ def check_folders(asked: Request) -> None:
             raise ValueError(f"--{flag} is missing: give the folder of {flag} pictures")
         if folder and not os.path.isdir(folder):
             raise FileNotFoundError(f"--{flag}={folder}: there is no such folder")
-    source, target = (pathlib.Path(os.path.realpath(folder)) for folder in (asked.source, asked.target))
-    if source == target:
-        raise ValueError(f"--source and --target are the same folder {source}: there is nothing to adapt to")
-    for flag, inside, outside in (("target", target, source), ("source", source, target)):
-        if outside in inside.parents:
-            raise ValueError(
-                f"--{flag}={inside} lies inside of {outside}: its pictures would be in both; move it out"
-            )
+    check_apart(asked.source, asked.target, "--")
     if asked.labels and asked.labelled and (both := trained_and_measured(asked)):
         raise ValueError(
             f"{both} of --labels is in --labelled as well: a picture that trains cannot measure; take it out of one"
