@@ -14,7 +14,8 @@ from tfuda.data import views
 from tfuda.networks.base import Network
 
 CLASSES = "classes.txt"  # in the SavedModel's assets folder
-USE = """Every program with TensorFlow loads this folder, without tfuda. Images are uint8 [n, h, w, 3] of any size:
+USE = """Every program with TensorFlow loads this folder, without tfuda. Images are uint8 [n, h, w, 3] of any size.
+Those of exactly the network's size are taken as they are, others are resized and cropped as in evaluation:
 
     model = tf.saved_model.load("FOLDER")
     answer = model.signatures["serving_default"](images=tf.constant(images))
