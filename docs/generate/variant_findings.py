@@ -93,7 +93,8 @@ def part(title: str, values: findings.Values, cell: str) -> str:
 
 
 SECTIONS: Mapping[pathlib.Path, Sequence[Callable[[], list[str]]]] = {
-    findings.PAGE: (partial, biwaa),
+    findings.PAGE: (tuned, partial, biwaa),
+    findings.README: (tuned_averages,),
 }
 
 
