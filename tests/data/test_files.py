@@ -120,10 +120,11 @@ def test_lists_of_your_own_are_a_data_set(tmp_path):
 
 @pytest.mark.parametrize("count, held_out", [(10, 2), (3, 1)])
 def test_the_source_keeps_a_share_of_each_class_out_of_training(tmp_path, count, held_out):
-    minis.folders(tmp_path, ("a", "b"), count)
+    for name in ("source", "target"):
+        minis.folders(tmp_path / name, ("a", "b"), count)
 
     def load(name, split):
-        return folders.load_domain(name, split, str(tmp_path), str(tmp_path))
+        return folders.load_domain(name, split, str(tmp_path / "source"), str(tmp_path / "target"))
 
     made = tasks.protocol(load, "source-target", holdout=0.2)
     train, test = made.streams["source"], made.tests["source"]
@@ -135,7 +136,7 @@ def test_the_source_keeps_a_share_of_each_class_out_of_training(tmp_path, count,
 def test_the_target_is_any_folder_and_has_no_labels(tmp_path):
     minis.folders(tmp_path, ("x", "y"), 2)
     minis.picture(np.random.default_rng(0), 1).save(tmp_path / "loose.png")
-    target = folders.load_domain("target", "train", str(tmp_path), str(tmp_path))
+    target = folders.load_domain("target", "train", str(tmp_path.parent / "elsewhere"), str(tmp_path))
     assert len(target) == 5 and target.labels is None
 
 
