@@ -88,8 +88,8 @@ def absent(classes: Sequence[str], posteriors: np.ndarray) -> list[str]:
     if not names:
         return []
     return [
-        f"Hardly any target picture is taken for {listed(names)}: either the target has none, "
-        "or the network does not know them there. If the target has none, try a partial method such as pada."
+        f"Hardly any target picture is taken for {listed(names)}: either the target has none, or "
+        "the network does not know them there. If the target has none, source_only may be better: see its estimate."
     ]
 
 
