@@ -17,7 +17,7 @@ from configs import digits
 from tfuda.atomic_files import no_room, open_whole, write_whole
 from tfuda.errors import sentence
 from tfuda.evaluation import evaluate
-from tfuda.experiment import build, callbacks, training, translated_pairs
+from tfuda.experiment import build, callbacks, seen_pictures, training, translated_pairs
 from tfuda.experiment.workdir import Workdir
 from tfuda.reports import plots
 from tfuda.studies import grid, rounds, tune
@@ -95,7 +95,7 @@ def test_a_full_disk_is_told_from_other_errors():
 def started(made, task, folder, until):
     """A run that has made so many steps, as a command leaves it."""
     folder.path.mkdir()
-    folder.record(made)
+    folder.record(made, **seen_pictures.noted(made, task))
     method = build.method(made, task)
     journal = callbacks.Journal(task, folder, folder.checkpoints(method), 0)
     method.fit(build.streams(made, task), callbacks=[journal, tiny.StopAt(until)], verbose=0)

@@ -4,6 +4,8 @@ import pytest
 import two_folders
 from commands import command
 
+from tfuda.data import tasks
+from tfuda.experiment import seen_pictures
 from tfuda.experiment.training import check_labels, load_run, train_run
 from tfuda.experiment.workdir import Workdir
 from tfuda.studies.adaptation.request import configured
@@ -34,6 +36,13 @@ def test_other_pictures_or_classes_are_refused(tmp_path):
     (folders / "photos" / "red").rename(folders / "photos" / "amber")
     with pytest.raises(ValueError, match="on the classes blue, green, red, and its data have amber, blue, green now"):
         load_run(run)
+
+
+@pytest.mark.parametrize("classes", [7, None, {"a": 1}, [["a"]], []])
+def test_what_a_stranger_noted_is_one_sentence(classes):
+    task = tasks.Task("a-b", ("x", "y"), {}, {}, {})
+    with pytest.raises(ValueError, match=r"was trained on the classes .* and its data have x, y now"):
+        seen_pictures.check_classes({"classes": classes}, task, "--workdir=w")
 
 
 def test_a_run_that_notes_nothing_of_its_pictures_is_taken_up(tmp_path):

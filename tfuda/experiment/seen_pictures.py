@@ -40,8 +40,10 @@ def check(noted_then: Mapping, config: ConfigDict, task: Task, where: str) -> No
 def check_classes(noted_then: Mapping, task: Task, where: str) -> None:
     """Refuse classes that are not those of the network's outputs. Args: as `check`."""
     classes = list(task.classes)
-    if noted_then.get("classes", classes) != classes:
-        then = ", ".join(map(str, noted_then["classes"]))
+    if (then := noted_then.get("classes", classes)) != classes:
+        then = (
+            ", ".join(map(str, then)) if isinstance(then, list) else then
+        )  # a file from a stranger may hold anything
         raise ValueError(
             f"{where} was trained on the classes {then}, and its data have {', '.join(classes)} now: put them back, "
             "or train in a new folder"
