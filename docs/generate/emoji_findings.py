@@ -9,6 +9,7 @@ import csv
 import json
 import math
 import pathlib
+import shlex
 import statistics
 from collections.abc import Sequence
 
@@ -21,6 +22,7 @@ PAGE, ADAPT, CHOOSING = DOCS / "emoji-findings.md", DOCS / "adapt.md", DOCS / "c
 README = DOCS.parent / "README.md"
 START, END = "<!-- emoji table: written by docs/generate/emoji_findings.py -->", "<!-- end of the emoji table -->"
 BASE = "source_only"
+COMMAND = "python run/benchmark.py --config=configs/emoji.py --tasks=untuned"
 HEAD = "| method | seeds | average of 9 | of 7 | gain over source-only | p | p, Holm |"
 PAIRS = (  # what papers claim, or what stands on what
     ("dannp", "dann"),
@@ -114,14 +116,21 @@ def long_table(values: Values) -> list[str]:
     return lines
 
 
+def commands(values: Values, flags: str = "") -> list[str]:
+    """Return the commands that made some cells, one for each number of seeds, as lines of Markdown."""
+    lines = []
+    for seeds in sorted({counted(own) for own in values.values()}, reverse=True):
+        cells = ",".join(cell for cell, own in values.items() if counted(own) == seeds)
+        words = [COMMAND, *([flags] if flags else []), f"--seeds={seeds}", f"--methods={shlex.quote(cells)}"]
+        lines.append(f"    {' '.join(words)}")
+    return lines
+
+
 def caption(found: Sequence[dict[str, str]], values: Values) -> str:
     """Return what the numbers are: seeds, n, commits, commands."""
     about = json.loads((RESULTS / "results.json").read_text("utf-8"))
     commits = sorted({row["commit"][:10] for row in found if row["cell"] in values})
-    command = "python run/benchmark.py --config=configs/emoji.py --tasks=untuned"
-    counts = sorted({counted(own) for own in values.values()}, reverse=True)
-    cells = [",".join(cell for cell, own in values.items() if counted(own) == count) for count in counts]
-    commands = [f"    {command} --seeds={n} --methods={c}" for n, c in zip(counts, cells, strict=True)]
+    made_by = commands(values)
     several = (
         " A gain is of the seeds that a method and source_only share, so averages of methods with unlike numbers of "
         "seeds are not to be compared."
@@ -130,9 +139,9 @@ def caption(found: Sequence[dict[str, str]], values: Values) -> str:
         "Target accuracy at the end of training in %, means over seeds, n = 9 untuned tasks. ± is the standard error "
         "over tasks, and p is of a sign-flip test over tasks, which Holm corrects for the number of methods. Three "
         f"tasks that were tuned on are left out, and 'of 7' leaves out {' and '.join(ALIKE)} too, whose "
-        f"drawings are nearly alike.{several * (len(counts) > 1)} "
+        f"drawings are nearly alike.{several * (len(made_by) > 1)} "
         f"Commit{'s' * (len(commits) > 1)} {', '.join(commits)}, TensorFlow {about['versions']['tensorflow']}:\n\n"
-        + "\n".join(commands)
+        + "\n".join(made_by)
         + "\n"
     )
 

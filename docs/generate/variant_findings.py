@@ -6,7 +6,6 @@ python docs/generate/variant_findings.py
 from __future__ import annotations
 
 import pathlib
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 
 import emoji_findings as findings
@@ -14,7 +13,6 @@ import emoji_findings as findings
 from tfuda.configs import emoji
 from tfuda.studies import significance
 
-COMMAND = "python run/benchmark.py --config=configs/emoji.py --tasks=untuned"
 TUNED = "@tuned"
 PAIRS = (("dannp", "dann"), ("dannp+toalign", "dannp"), ("hda", "dannp"), ("hda+toalign", "hda"))
 PARTS = {  # what is added to MSTN: folder below docs/results/emoji, flags
@@ -32,12 +30,12 @@ def accuracies(folder: str) -> findings.Values:
 def made_by(folder: str, values: findings.Values, flags: str = "") -> list[str]:
     """Return the commands that made the results of a folder, one for each number of seeds."""
     commits = sorted({row["commit"][:10] for row in findings.rows(folder) if row["cell"] in values})
-    lines = []
-    for seeds in sorted({findings.counted(own) for own in values.values()}, reverse=True):
-        cells = ",".join(cell for cell, own in values.items() if findings.counted(own) == seeds)
-        words = [COMMAND, *([flags] if flags else []), f"--seeds={seeds}", f"--methods={shlex.quote(cells)}"]
-        lines.append(f"    {' '.join(words)}")
-    return [f"n = 9 untuned tasks, at {', '.join(commits)}; columns are those of the table above:", "", *lines, ""]
+    return [
+        f"n = 9 untuned tasks, at {', '.join(commits)}; columns are those of the table above:",
+        "",
+        *findings.commands(values, flags),
+        "",
+    ]
 
 
 def by_task(values: findings.Values) -> list[str]:
@@ -79,7 +77,7 @@ def biwaa() -> list[str]:
     commands, lines = [], ["| added to MSTN | seeds | gain | p | worst task | best task |", "|---|" + "---:|" * 5]
     for title, (folder, flags) in PARTS.items():
         own = accuracies(folder)
-        commands += made_by(folder, own, flags)[2:-1]
+        commands += findings.commands(own, flags)
         lines.append(part(title, whole | own, next(iter(own))))
     return [*commands, "", *lines, part("both: `mstn+biwaa`", whole, "mstn+biwaa")]
 

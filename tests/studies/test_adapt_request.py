@@ -20,18 +20,19 @@ def test_a_folder_that_was_made_of_other_pictures_is_refused(folders, tmp_path):
     for name in ("photos", "scans"):
         shutil.copytree(folders / name, tmp_path / name)
     asked = request(tmp_path, tmp_path / "w", cells=())
-    task = found_task(configured(asked, "source_only"), lambda line: None)
+    config = configured(asked, "source_only")
+    task = found_task(config, lambda line: None)
     for _ in range(2):
-        claim(asked, task)
+        claim(asked, config, task)
     (tmp_path / "photos" / "red").rename(tmp_path / "photos" / "violet")
-    other = found_task(configured(asked, "source_only"), lambda line: None)
+    other = found_task(config, lambda line: None)
     with pytest.raises(ValueError, match=r"the class folders are not those that --workdir=.*w was made with"):
-        claim(asked, other)
+        claim(asked, config, other)
     (tmp_path / "photos" / "violet").rename(tmp_path / "photos" / "red")
     (tmp_path / "scans" / "0_red.png").unlink()
-    other = found_task(configured(asked, "source_only"), lambda line: None)
+    other = found_task(config, lambda line: None)
     with pytest.raises(ValueError, match="the readable pictures are not those"):
-        claim(asked, other)
+        claim(asked, config, other)
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ class Trained:
         config = request.configured(self.asked, PLAIN)
         self.task = request.found_task(config, self.say)
         request.check_sizes(self.asked, cells, self.task)
-        request.claim(self.asked, self.task)
+        request.claim(self.asked, config, self.task)
         if fewer := request.fit_to(config, self.task):
             self.say(fewer)
 

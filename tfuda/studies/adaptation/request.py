@@ -102,11 +102,10 @@ def check_workdir(asked: Request) -> dict:
     return kept
 
 
-def claim(asked: Request, task: Task) -> None:
-    """Make the workdir this request's, with its pictures; refuse one that was made of other pictures."""
+def claim(asked: Request, config: ConfigDict, task: Task) -> None:
+    """Make the workdir this request's, with the pictures of its task; refuse one that was made of other pictures."""
     kept = check_workdir(asked)
-    homes = {"source": asked.source, "target": asked.target, "target_labelled": asked.labelled}
-    own = {**asked.as_json(), "classes": list(task.classes), "pictures": seen_pictures.digest(task, homes)}
+    own = {**asked.as_json(), **seen_pictures.noted(config, task)}
     for key, words in (("classes", "class folders"), ("pictures", "readable pictures")):
         if kept.get(key, own[key]) != own[key]:
             raise ValueError(
