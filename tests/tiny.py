@@ -16,10 +16,12 @@ from tfuda.experiment.workdir import restore
 
 
 def config(cell: str = "dannp+toalign", smooth: bool = False, **changes):
-    """A small network on the digit domains; smooth: softplus, average pooling, no batch norm."""
+    """A small network on the digit domains; smooth: softplus, average pooling, no batch norm but for adabn."""
     made = digits.get_config(cell)
     made.task, made.steps, made.segment, made.batch, made.steps_per_execution = "R-S", 7, 4, 8, 1
-    made.network_options.update(widths=(4, 6, 8), convolutions=1, stride=1, norm=not smooth, smooth=smooth)
+    norm = not smooth or made.method == "adabn"
+    made.network_options.update(widths=(4, 6, 8), convolutions=1, stride=1, norm=norm, smooth=smooth)
+    made.network.synchronised = smooth and norm
     if made.method == "daaa":
         made.batch = 40
         made.pairs.update(steps=2, segment=2, batch=2, width=4, blocks=1)

@@ -149,6 +149,12 @@ class BatchNormalization(keras.layers.BatchNormalization):
             moving.assign(moving * self.momentum + value * (1 - self.momentum))
 
 
+def moving_statistics(network: keras.Model) -> list[keras.Variable]:
+    """Return the moving means and variances, [C] each, of all batch norms that learn."""
+    norms = [one for one in keras_private.layers_within(network) if isinstance(one, keras.layers.BatchNormalization)]
+    return [each for norm in norms if norm.trainable for each in (norm.moving_mean, norm.moving_variance)]
+
+
 def freeze(stages: Sequence[keras.layers.Layer], frozen: int | str, network: str = "the network"):
     """Freeze the first stages of a backbone: neither they nor their batch norm learn.
 
