@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from tfuda.core import nonfinite
+from tfuda.core import nonfinite, ops
 from tfuda.core.method import Method
 from tfuda.experiment import build, training
 from tfuda.experiment.callbacks import Journal
@@ -102,6 +102,48 @@ def test_skipped_steps_leave_no_trace_and_are_counted(two_replicas):
         assert int(method.skipped.numpy()) == 1 and int(method.step.numpy()) == made.steps
         assert all(np.isfinite(np.asarray(v, "f8")).all() for v in method.state())
     assert int(alone.meters["loss"].count.numpy()) == made.steps - 1
+
+
+def test_an_overflow_of_another_replica_than_the_first_changes_no_weight(two_replicas):
+    with two_replicas():
+        optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(1.0))
+        weight = keras.Variable(1.0)
+        optimizer.build([weight])
+
+        def step():
+            gradients = [tf.where(ops.rank() == 1, np.inf, 1.0), None]
+            optimizer.apply(nonfinite.agreed(optimizer, gradients)[:1], [weight])
+
+        tf.function(lambda: tf.distribute.get_strategy().run(step))()
+    assert float(weight.numpy()) == 1.0 and float(optimizer.dynamic_scale.numpy()) == 2.0**14
+
+
+@pytest.mark.slow
+def test_float16_that_overflows_now_and_then_trains_on_two_replicas(two_replicas):
+    made = tiny.config("dann", precision="float16", steps=30, segment=30, batch=4, seed=1)
+    with two_replicas():
+        _, method = tiny.prepared(made)
+        method.optimizer.dynamic_growth_steps = 1  # the scale doubles until a step overflows
+        method.fit(build.streams(made, build.task(made)), verbose=0)
+    assert int(method.step.numpy()) == 30 and float(method.optimizer.dynamic_scale.numpy()) < 2.0**25
+    assert all(np.isfinite(np.asarray(variable, "f8")).all() for variable in method.state())
+
+
+def test_a_run_on_two_replicas_says_that_it_diverged(two_replicas):
+    made = tiny.config("test_nonfinite:Nan")
+    with (
+        two_replicas(),
+        tiny.eagerly(),
+        pytest.raises(nonfinite.Diverged, match="step 3: every layer's output is fini"),
+    ):
+        tiny.train(made)
+
+
+def test_a_run_whose_sampler_follows_the_target_s_classes_says_why_it_diverged(tmp_path):
+    made = tiny.config("test_nonfinite:Nan")
+    made.samplers.target = "balanced"
+    with tiny.eagerly(), pytest.raises(nonfinite.Diverged, match="the first term that is not finite is odd"):
+        training.train_run(made, Workdir(tmp_path))
 
 
 @pytest.mark.slow

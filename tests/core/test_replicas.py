@@ -33,6 +33,25 @@ def test_two_replicas_resume_to_the_bit(tmp_path, two_replicas):
     assert tiny.differing(tiny.state(whole), tiny.state(rest)) == []
 
 
+@pytest.mark.parametrize("cell", ["tada[shared=True]", "gsda[dropout=0.5]"])
+def test_dropout_drops_the_same_on_two_replicas(cell, two_replicas, double):
+    made = tiny.config(cell, smooth=True, steps=2, segment=2)
+    with tiny.eagerly():
+        alone = tiny.train(made)
+        with two_replicas():
+            both = tiny.train(made)
+    assert tiny.largest(alone, both) < 1e-9
+
+
+def test_a_posterior_of_now_wants_the_same_statistics_on_all_devices(two_replicas):
+    made = tiny.config("daaa[lagging=False]")
+    with two_replicas(), pytest.raises(ValueError, match="on several devices each has its own statistics"):
+        tiny.prepared(made)
+    made.network.synchronised = True
+    with two_replicas():
+        tiny.prepared(made)
+
+
 def test_an_odd_batch_on_two_replicas_is_refused(two_replicas):
     made = tiny.config(batch=9)
     with two_replicas(), pytest.raises(ValueError, match="batch=9 does not divide into 2 equal shares"):

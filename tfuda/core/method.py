@@ -237,7 +237,7 @@ class Method(Segmented):
 
     def move(self, gradients: list[tf.Tensor | None]) -> None:
         """Apply one update by the optimizer; a variable without gradient is not updated."""
-        both = zip(gradients, self.trainable_variables, strict=True)
+        both = zip(nonfinite.agreed(self.optimizer, gradients), self.trainable_variables, strict=True)
         moving = [(gradient, variable) for gradient, variable in both if gradient is not None]
         if moving:  # else all that this update is about is frozen
             self.optimizer.apply(*map(list, zip(*moving, strict=True)))
@@ -281,7 +281,7 @@ class Method(Segmented):
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **options)
         self.optimizer.build(self.trainable_variables)  # so that a checkpoint finds its slots
 
-    def _followed(self) -> dict:
+    def followed(self) -> dict:
         return {} if self.classes is None else {"target": self.classes.numpy()}
 
     def _between(self, streams) -> None:

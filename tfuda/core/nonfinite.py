@@ -41,6 +41,20 @@ def squares(gradients: Iterable[tf.Tensor]) -> tf.Tensor:
     return 2.0 * tf.add_n([tf.zeros([], ops.real()), *halves])
 
 
+def agreed(
+    optimizer: keras.optimizers.Optimizer, gradients: Sequence[tf.Tensor | None]
+) -> Sequence[tf.Tensor | None]:
+    """Return a replica's gradients, all NaN where those of another replica are not finite.
+
+    Keras's loss scaling asks the first replica alone whether a step overflowed. Without loss scaling, or with one
+    replica, gradients are returned as they are.
+    """
+    if ops.replicas() == 1 or not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return gradients
+    bad = ops.everywhere(tf.cast(~finite(each for each in gradients if each is not None), ops.real()))
+    return [each if each is None else tf.where(bad > 0, tf.constant(np.nan, each.dtype), each) for each in gradients]
+
+
 def refuse(good: tf.Tensor, step: tf.Tensor) -> tf.Operation:
     """Return an operation that ends the graph if `good` is False; both arguments are scalars."""
     return tf.debugging.Assert(good, [MARK, step])
@@ -89,7 +103,8 @@ def watched() -> Iterator[list[tuple[str, np.ndarray]]]:
 def diagnose(method, streams, step: int) -> str:
     """Return a clause that names what is not finite in a step of a method, without changing the method."""
     broken = [v.path for v in method.trainable_variables if not finite([v.value])]
-    said, batch = [f"variable {broken[0]} is not finite"] if broken else [], streams.load(step)
+    said = [f"variable {broken[0]} is not finite"] if broken else []
+    batch = streams.load(step, method.followed())
     for name, stream in batch.items():
         with watched() as layers:
             method.network(stream["image"], training=True, reversal=method.reversal())
@@ -105,11 +120,18 @@ def diagnose(method, streams, step: int) -> str:
     steep = [variable.path for variable, gradient in both if not finite([squares([gradient])])]
     said += [f"the first term that is not finite is {wrong[0]}"] if wrong else []
     said += [f"the first gradient that is not finite is that of {steep[0]}"] if steep and not wrong else []
+    if not said and ops.replicas() > 1:
+        return "every layer's output is finite; a run on one device would name the term or the gradient"
     return "; ".join(said) or "a second look, with other draws of dropout, finds all finite"
 
 
 def retaken(method, batch) -> tuple[list, list, dict]:
-    """Repeat a step without changing the method; return non-finite layers, gradients and terms."""
+    """Repeat a step without changing the method; return non-finite layers, gradients and terms.
+
+    On several replicas a step is no look at one batch, and nothing is returned.
+    """
+    if ops.replicas() > 1:
+        return [], [None] * len(method.trainable_variables), {}
     kept, word = values_of(method.state()), method.on_nan
     method.on_nan = "skip"  # a step of several turns is not to refuse one now
     try:

@@ -160,7 +160,7 @@ class Segmented(BuiltModel):
 
     def _data(self, streams, start: int, stop: int):
         """Return the batches of steps start to stop; each of several workers makes only its own rows."""
-        followed = self._followed()
+        followed = self.followed()
         if not multi_host.are_several():
             return streams.dataset(start, stop, followed)
 
@@ -185,7 +185,7 @@ class Segmented(BuiltModel):
             self._wish.assign(1.0)  # goes into the next step's sum
         return False
 
-    def _followed(self) -> dict:
+    def followed(self) -> dict:
         """Return the classes for a sampler, by stream."""
         return {}
 

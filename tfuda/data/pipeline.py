@@ -94,9 +94,15 @@ class Streams:
 
         return batch
 
-    def load(self, step: int) -> dict[str, Batch]:
-        """Return the batch of a step."""
-        return next(iter(self.dataset(int(step), int(step) + 1)))
+    def load(self, step: int, labels: Mapping[str, np.ndarray] | None = None) -> dict[str, Batch]:
+        """Return the batch of a step.
+
+        Args:
+            step: number of the step.
+            labels: {stream name: pseudo-labels}, as in `plan`; none of a stream without labels before the first look.
+        """
+        unknown = {name: np.full(len(domain), -1) for name, domain in self.domains.items() if domain.labels is None}
+        return next(iter(self.dataset(int(step), int(step) + 1, {**unknown, **(labels or {})})))
 
     def dataset(
         self,

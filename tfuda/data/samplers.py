@@ -33,7 +33,8 @@ def shuffled(index: tf.Tensor, count, seed: Seed, *turn: tf.Tensor) -> tf.Tensor
         index: int64 [n].
         count: length of the permutation, int or int64 [n].
         seed: two integers.
-        turn: one or two tensors int64 [n]; with `seed` they determine the permutation.
+        turn: one or two tensors int64 [n]; with `seed` they determine the permutation. Up to 65,536 places the op
+            reads each of these numbers modulo 256, so orders repeat after 256 passes.
     """
     first = turn[0] if len(turn) == 1 else turn[0] * 65599 + turn[1]  # the op uses only 32 bits of a seed
     keys = tf.stack([tf.fill(tf.shape(index), tf.constant(part, tf.int64)) for part in seed] + [first], 1)

@@ -40,6 +40,7 @@ import tensorflow as tf
 from tfuda.core import losses, ops
 from tfuda.methods.shared import attention_transfer
 from tfuda.methods.shared.frozen_teacher import Taught
+from tfuda.networks import layers
 
 
 class DAAA(Taught):
@@ -73,6 +74,11 @@ class DAAA(Taught):
         super().__init__(network, *seams, **options)
         attention_transfer.check_distance(self.pooling, self.distance)
         self.learns = any(name.startswith("target") for name in self.parts.split("+"))
+        if self.learns and not self.lagging and ops.replicas() > 1 and layers.differ_by_replica(network):
+            raise ValueError(
+                "lagging=False asks the network as it is, and on several devices each has its own statistics of "
+                "batch norm: set --config.network.synchronised=True, or train on one device"
+            )
         if self.learns and self.lagging and self.same_crop:
             every = enumerate(network.variables)
             self.copies = [self.memory(f"copy_{i}", own.shape, own.dtype) for i, own in every]

@@ -36,6 +36,7 @@ import tensorflow as tf
 from tfuda.core import losses, ops
 from tfuda.core.method import Method
 from tfuda.methods.shared import class_hierarchy
+from tfuda.networks import layers
 from tfuda.networks.bank import Bank
 
 
@@ -92,7 +93,8 @@ class GSDA(Method):
         seen = self.weigh(self.network, batch, outputs)
         f = tf.concat([seen[name].features for name in self.domains], 0)  # [N, d]
         sides = [tf.fill(tf.shape(seen[n].features)[:1], tf.cast(y, f.dtype)) for n, y in self.domains.items()]
-        logits, jacobian = self.bank.judge(f[None], training=True)  # [M, N], [M, N, d]
+        with layers.parts([tf.shape(seen[name].features)[0] for name in self.domains]):
+            logits, jacobian = self.bank.judge(f[None], training=True)  # [M, N], [M, N, d]
         aside = ops.reverse_gradient(f, self.reversal()) - f  # 0, but for its gradient
         facing = logits + tf.einsum("nd,mnd->mn", aside, tf.stop_gradient(jacobian))
         d = tf.broadcast_to(tf.concat(sides, 0), tf.shape(logits))  # [M, N]

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfuda.core import losses, ops
+from tfuda.networks import layers
 from tfuda.networks.bank import Bank
 from tfuda.networks.discriminators import mlp
 
@@ -65,7 +66,8 @@ class RegionAttention(keras.layers.Layer):
         """
         if not self.shared:
             return tf.transpose(self.discriminators(tf.transpose(regions, [1, 0, 2]), training=training))
-        verdicts = self.discriminators(tf.reshape(regions, [-1, regions.shape[-1]]), training=training)
+        with layers.parts([size * regions.shape[1] for size in layers.streams_in_pass()]):
+            verdicts = self.discriminators(tf.reshape(regions, [-1, regions.shape[-1]]), training=training)
         return tf.reshape(verdicts, tf.shape(regions)[:2])
 
     def call(self, maps, training=False, reversal=1.0):

@@ -61,11 +61,16 @@ def parts(sizes: Sequence[tf.Tensor]) -> Iterator[None]:
     Args:
         sizes: the number of rows of each stream, on this replica.
     """
-    _passing.sizes = sizes
+    before, _passing.sizes = streams_in_pass(), sizes
     try:
         yield
     finally:
-        _passing.sizes = ()
+        _passing.sizes = before
+
+
+def streams_in_pass() -> Sequence[tf.Tensor]:
+    """Return the numbers of rows that `parts` was told; none outside of it."""
+    return getattr(_passing, "sizes", ())
 
 
 class Dropout(keras.layers.Dropout):
@@ -87,7 +92,7 @@ class Dropout(keras.layers.Dropout):
         draw = tf.random.stateless_uniform(whole, seed)
         if count > 1:
             mine, before = [], 0
-            for size in getattr(_passing, "sizes", ()) or [rows]:
+            for size in streams_in_pass() or [rows]:
                 first = before * count + ops.rank() * size
                 mine.append(draw[..., first : first + size, :])
                 before += size
@@ -151,8 +156,18 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 def moving_statistics(network: keras.Model) -> list[keras.Variable]:
     """Return the moving means and variances, [C] each, of all batch norms that learn."""
+    return [each for norm in learning_norms(network) for each in (norm.moving_mean, norm.moving_variance)]
+
+
+def differ_by_replica(network: keras.Model) -> bool:
+    """Return True if batch norm learns statistics of each replica's own images."""
+    return not all(norm.synchronized for norm in learning_norms(network))
+
+
+def learning_norms(network: keras.Model) -> list[keras.layers.BatchNormalization]:
+    """Return all batch norms that learn."""
     norms = [one for one in keras_private.layers_within(network) if isinstance(one, keras.layers.BatchNormalization)]
-    return [each for norm in norms if norm.trainable for each in (norm.moving_mean, norm.moving_variance)]
+    return [norm for norm in norms if norm.trainable]
 
 
 def freeze(stages: Sequence[keras.layers.Layer], frozen: int | str, network: str = "the network"):

@@ -172,14 +172,14 @@ class CycleGAN(Segmented):
             seen = [
                 pool(tf.stop_gradient(images), self.step.value) for pool, images in zip(self.pools, made, strict=True)
             ]
-            self.optimizer.apply(gradients, self.makers)
+            self.optimizer.apply(nonfinite.agreed(self.optimizer, gradients), self.makers)
         with tf.GradientTape() as tape:
             loss = self.judging_loss(*real, *seen)
             scaled = self.judging.scale_loss(loss)
         gradients = tape.gradient(scaled, [v.value for v in self.judges])
         judged = self.agreed({"judge": loss})
         with tf.control_dependencies([*gradients, self._sound(judged)]):
-            self.judging.apply(gradients, self.judges)
+            self.judging.apply(nonfinite.agreed(self.judging, gradients), self.judges)
             self.note({**terms, **judged})
         return self.results()
 
