@@ -43,8 +43,8 @@ def gains(folder: str, base: str) -> dict[str, tuple[float, float]]:
 def caption() -> list[str]:
     """Return what the numbers are: n, seeds, commits and commands of the variants that have results of their own."""
     lines = [
-        "n = 9 untuned tasks. Rows without a change are of the runs above. The others are compared with themselves "
-        "alone, as they have other seeds:",
+        "n = 9 untuned tasks. Rows without a change are of the runs above. The others have fewer seeds. Less the row "
+        "without a change at the same seed: " + "; ".join(beside()) + ".",
         "",
     ]
     for folder, flag in FLAGS.items():
@@ -53,6 +53,17 @@ def caption() -> list[str]:
             seeds = min(findings.counted(own) for own in found.values())
             command = f"python run/benchmark.py --config=configs/emoji.py --tasks=untuned --seeds={seeds}"
             lines.append(f"    {command} --methods={','.join(found)} {flag}  # at {', '.join(commits)}")
+    return lines
+
+
+def beside() -> list[str]:
+    """Return what the base of each variant is above, or below, the same base without a change, at the same seeds."""
+    plain, lines = accuracies(""), []
+    for title, (folder, base) in VARIANTS.items():
+        if folder and (found := accuracies(folder)):
+            each = findings.differences({"changed": found[base], "plain": plain[base]}, "changed", "plain")
+            gain, error = findings.mean_and_error(each)
+            lines.append(f"{title} {gain:+.1f} ± {error:.1f} (p {significance.sign_flip(each):.3f})")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""Write the tables of the emoji's variants: stages that learn, missing classes, and the parts of BIWAA.
+"""Write the tables of the emoji's variants: batch norm, stages that learn, missing classes, and the parts of BIWAA.
 
 python docs/generate/variant_findings.py
 """
@@ -14,7 +14,15 @@ from tfuda.configs import emoji
 from tfuda.studies import significance
 
 TUNED = "@tuned"
-PAIRS = (("dannp", "dann"), ("dannp+toalign", "dannp"), ("hda", "dannp"), ("hda+toalign", "hda"))
+PASSED = "adabn[mixed=True]"  # source-only, with target images passing through batch norm as under methods that align
+PAIRS = (
+    ("dannp", "dann"),
+    ("dannp+toalign", "dannp"),
+    ("hda", "dannp"),
+    ("hda+toalign", "hda"),
+    (PASSED, findings.BASE),
+    *((method, PASSED) for method in ("dann", "dannp", "hda")),
+)
 PARTS = {  # what is added to MSTN: folder below docs/results/emoji, flags
     "the weights alone": ("biwaa_weights", "--config.samplers.source=uniform --config.beliefs.rate=1.0"),
     "all but the weights": ("biwaa_rest", "--config.samplers.source=balanced --config.beliefs.rate=0.9"),
@@ -46,6 +54,21 @@ def by_task(values: findings.Values) -> list[str]:
         means = findings.averages(own)
         lines.append(f"| `{cell}` | {' | '.join(f'{means[task]:.1f}' for task in tasks)} |")
     return lines
+
+
+def batch_norm() -> list[str]:
+    """Return what each method gains over source-only, and over the one whose batch norm has seen the target too."""
+    values = accuracies("")
+    over, beyond = findings.tested(values, findings.BASE), findings.tested(values, PASSED)
+    lines = [f"| method | seeds | over `{findings.BASE}` | over `{PASSED}` | p | p, Holm |", "|---|" + "---:|" * 5]
+    for cell in over:
+        line = [f"`{cell}`", str(findings.counted(values[cell])), f"{over[cell][0]:+.1f} ± {over[cell][1]:.1f}"]
+        if cell in beyond:
+            gain, error, p, holm = beyond[cell]
+            line += [f"{gain:+.1f} ± {error:.1f}", f"{p:.3f}", f"{holm:.3f}"]
+        lines.append(f"| {' | '.join(line + [''] * (6 - len(line)))} |")
+    said = [findings.compared(values, method, "adabn") for method in ("dann", "dannp", "source_only+mcc", "gsda")]
+    return [*made_by("", values), *lines, "", *said]
 
 
 def tuned_averages() -> list[str]:
@@ -91,7 +114,7 @@ def part(title: str, values: findings.Values, cell: str) -> str:
 
 
 SECTIONS: Mapping[pathlib.Path, Sequence[Callable[[], list[str]]]] = {
-    findings.PAGE: (tuned, partial, biwaa),
+    findings.PAGE: (batch_norm, tuned, partial, biwaa),
     findings.README: (tuned_averages,),
 }
 

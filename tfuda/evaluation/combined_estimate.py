@@ -6,10 +6,11 @@ The table's rows come from other tasks, with labelled targets. Rows of the task 
     residuals   |truth - value| of each row, by a fit without the row's own task
     half-width  the `level` quantile of residuals; each of T tasks weighs 1 / (T + 1), and infinity 1 / (T + 1)
 
-J is the number of estimates e. This is split-conformal prediction (Vovk et al. 2005; Lei et al., JASA 2018) on
-residuals of left-out tasks. Tasks are exchangeable, not rows: rows of one task err alike (Dunn et al., JASA 2022).
-So 90 % needs at least nine other tasks, and fewer give the interval [0, 1]. The rows' networks should be chosen in
-the same way as the network in question, because a choice by estimates prefers those that are too high.
+J is the number of estimates e. This is conformal prediction (Vovk et al. 2005; Lei et al., JASA 2018) on residuals of
+left-out tasks; as the value itself is of a fit to all tasks, its guarantee holds but approximately. Tasks are
+exchangeable, not rows: rows of one task err alike (Dunn et al., JASA 2022). So 90 % needs at least nine other tasks,
+and fewer give the interval [0, 1]. The rows' networks should be chosen in the same way as the network in question,
+because a choice by estimates prefers those that are too high.
 """
 
 from __future__ import annotations

@@ -3,10 +3,12 @@
 The study reads target labels, by way of the accuracies in metrics.csv. It judges validators only, and chooses nothing
 for a run.
 
-    within      rank correlation (Spearman) of validator and target accuracy over a run's evaluations, mean over runs
-    across      the same over all evaluations of all runs of a task, mean over tasks: can it compare methods?
-    checkpoint  points of accuracy that its choice in a run lies below the run's best evaluation, mean over runs
-    run         points that its choice among all evaluations of all runs of a task lies below the best, over tasks
+    within      rank correlation (Spearman) of validator and target accuracy over a run's evaluations
+    across      the same over all evaluations of all runs of a task: can it compare methods?
+    checkpoint  points of accuracy that its choice in a run lies below the run's best evaluation
+    run         points that its choice among all evaluations of all runs of a task lies below the best
+
+All are means over tasks, of the mean over a task's runs.
 """
 
 from __future__ import annotations
@@ -109,11 +111,11 @@ def compare_validators(of: Sequence[Run]) -> list[Line]:
     for run in of:
         tasks.setdefault(run.task, []).append(run)
     return sorted(
-        (_line(name, of, [*tasks.values()]) for name in [validators.LAST, *names(of)]), key=lambda x: x.checkpoint
+        (_line(name, [*tasks.values()]) for name in [validators.LAST, *names(of)]), key=lambda x: x.checkpoint
     )
 
 
-def _line(name: str, of: Sequence[Run], tasks: Sequence[Sequence[Run]]) -> Line:
+def _line(name: str, tasks: Sequence[Sequence[Run]]) -> Line:
     def key(row: dict[str, float]) -> float:
         return validators.named(name).key(row[validators.column(name)])
 
@@ -135,9 +137,9 @@ def _line(name: str, of: Sequence[Run], tasks: Sequence[Sequence[Run]]) -> Line:
 
     return Line(
         name,
-        mean([pairs([run]) for run in of]),
+        mean([mean([pairs([run]) for run in some])[0] for some in tasks]),
         mean([pairs(some) for some in tasks]),
-        mean([lost(run) for run in of]),
+        mean([mean([lost(run) for run in some])[0] for some in tasks]),
         mean([lost_among(some) for some in tasks]),
     )
 
@@ -154,7 +156,8 @@ def markdown(lines: Sequence[Line], of: Sequence[Run]) -> str:
         )
     rows = sum(len(run.rows) for run in of)
     return (
-        f"{len(of)} runs on {len(tasks)} task{'s' * (len(tasks) > 1)}, {rows} evaluations; ± standard error. "
+        f"{len(of)} runs on {len(tasks)} task{'s' * (len(tasks) > 1)}, {rows} evaluations; means over tasks, "
+        "and ± their standard error. "
         "Points lost are against the oracle: the best evaluation of the run, or of all runs of the task.\n\n"
         + "\n".join("| " + " | ".join(line) + " |" for line in table)
         + "\n"
