@@ -117,6 +117,20 @@ def test_the_table_brings_its_config_where_the_command_names_none():
         assert paper_tables.config_named(words) == words
 
 
+def test_a_line_is_made_once_and_each_run_has_a_config_of_its_own(tmp_path):
+    made, changed = [], []
+
+    def whole():
+        made.append(tiny.config("dann"))
+        return made[-1]
+
+    runs = grid.lay_out([grid.Line("", whole)], ["R-S", "M-H"], [0, 1], tmp_path, changed.append)
+    assert len(made) == len(changed) == 1 and changed[0] is made[0]
+    assert [(run.config.task, run.config.seed) for run in runs] == [("R-S", 0), ("M-H", 0), ("R-S", 1), ("M-H", 1)]
+    runs[0].config.options.width = 7
+    assert runs[1].config.options.width == made[0].options.width == 1
+
+
 @pytest.mark.slow
 def test_a_row_in_rounds_is_measured_in_its_last_round_and_read_again_from_the_folder(tmp_path):
     lines = [

@@ -69,12 +69,14 @@ def lay_out(
     change: Callable[[ConfigDict], None] = lambda config: None,
 ) -> list[Run]:
     """Return every run of these lines; a line without a name has its config's cell for a name."""
+    made = [(line, line.config()) for line in lines]  # which takes longer than to copy one for each task and seed
+    for _, config in made:
+        change(config)
     runs: dict[tuple, Run] = {}
     for seed in seeds:
         for task in tasks:
-            for line in lines:
-                config = line.config()
-                change(config)
+            for line, whole in made:
+                config = whole.copy_and_resolve_references()
                 config.task, config.seed = task, seed
                 prerequisites.share(config, folder)
                 name = line.name or config.cell
