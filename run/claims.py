@@ -1,4 +1,4 @@
-"""Test the five papers' claims on the embedded digits and write a page about them; the same command resumes.
+"""Test the five papers' claims on the emoji and write a page about them; the same command resumes.
 
 `--help` prints the full help from tfuda/cli/commands/claims.py, which is also `tfuda claims`.
 """
