@@ -1,16 +1,16 @@
-"""Claims: that each can be run and is printed somewhere, how it is judged, and the order of the runs."""
+"""Claims: that each can be run and is printed somewhere, how it is judged, the order of the runs, and the page."""
 
 import itertools
 
 import numpy as np
 import pytest
-from commands import command
+from commands import ROOT, command
 from readme_commands import SMALL_VIEW
 
 from configs import emoji
 from tfuda.experiment import cells as words
 from tfuda.studies import kept_results, paper_tables, published_numbers, tables
-from tfuda.studies.claims import catalogue, measurements, verdicts
+from tfuda.studies.claims import catalogue, measurements, page, verdicts
 from tfuda.studies.claims.catalogue import CLAIMS, SETTINGS, Claim, chain
 
 EVERY = sorted({(claim.setting, name) for claim in CLAIMS for pair in claim.steps for name in pair})
@@ -62,7 +62,7 @@ def test_rows_that_compare_weights_differ_in_nothing_else():
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: f"{claim.paper} {claim.says}")
 def test_the_papers_numbers_of_a_claim_go_the_way_that_it_says(claim):
-    assert verdicts.printed(claim)
+    assert page.printed(claim)
     for worse, better in claim.steps:
         assert claim.printed or verdicts.gap(claim, worse, better) > 0
 
@@ -118,19 +118,26 @@ def test_a_claim_holds_where_all_of_its_steps_do(gains, wanted):
 def test_the_page_says_how_far_it_came_and_counts_the_verdicts():
     claims = [Claim("gsda", "3", "one", chain("dann", "gsda")), Claim("tada", "2", "two", chain("dann", "tada"))]
     known = {"single": {"dann": values()["base"], "gsda": values(up=2.0)["up"]}}
-    text = verdicts.markdown(claims, known, {}, (24, 99), ["abc"])
+    text = page.markdown(claims, known, {}, (24, 99), ["abc"])
     assert "24 of 99 runs are done; seeds 0, 1; commit abc." in text
     assert "1 holds, 0 does not hold, 0 unclear, 0 too small to tell here, 1 not yet run" in text
     line = next(line for line in text.splitlines() if "| one |" in line)
     assert "| 57.6 → 70.3 | 50.0 → 52.0 (+2.0 ± 0.0) | 6 × 2, 0.031 | 0.031 | holds |" in line
 
 
+def test_the_page_is_what_the_kept_results_say(tmp_path):
+    made = measurements.jobs(CLAIMS, "emoji", 3, tmp_path)
+    text = page.of_jobs(CLAIMS, made, tmp_path, ROOT / "docs" / "results" / "emoji")
+    again = "python run/claims.py --write --known=docs/results/emoji --out=docs/claims.md"
+    assert (ROOT / "docs" / "claims.md").read_text("utf-8") == text, f"run {again}"
+
+
 def test_spread_over_seeds_is_compared_over_tasks():
     calm = {(task, seed): 50.0 + seed for task in "ABCDEF" for seed in (0, 1)}
     wild = {(task, seed): 50.0 + 3 * seed for task in "ABCDEF" for seed in (0, 1)}
-    line = verdicts.steady_line(catalogue.STEADY[0], {"dannp": calm, "dannp+toalign": wild})
+    line = page.steady_line(catalogue.STEADY[0], {"dannp": calm, "dannp+toalign": wild})
     assert line[3:] == ["deviation 0.71 → 2.12", "6, 0.031", "", "does not hold"]
-    assert verdicts.steady_line(catalogue.STEADY[0], {"dannp": calm})[-1] == "not yet run"
+    assert page.steady_line(catalogue.STEADY[0], {"dannp": calm})[-1] == "not yet run"
 
 
 def test_a_setting_has_the_rows_of_its_claims_and_kept_results_are_read(tmp_path):

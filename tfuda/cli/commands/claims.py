@@ -20,7 +20,7 @@ from tfuda.distributed import devices
 from tfuda.experiment import shipped_configs
 from tfuda.names import near
 from tfuda.studies import benchmark, grid, processes
-from tfuda.studies.claims import catalogue, measurements, verdicts
+from tfuda.studies.claims import catalogue, measurements, page
 
 CONFIG = launch.config_flag("emoji")
 WORKDIR = flags.DEFINE_string("workdir", "runs/claims", "folder of all runs")
@@ -59,15 +59,8 @@ def main(words):
         return measurements.jobs(claims, file, seeds, folder, TASKS.value, change)
 
     def report():
-        made = jobs(SEEDS.value)
-        rows = {name: measurements.ended(job, measurements.sources(known, name)) for name, job in made.items()}
-        every = [row for some in rows.values() for row in some]
-        found = {name: measurements.values(some) for name, some in rows.items()}
-        times = measurements.timed(folder) or (measurements.timed(known) if known else {})
-        counts = len(every), sum(len(job.runs) for job in made.values())
-        commits = {row["commit"][:10] for row in every} - {""}
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(out, verdicts.markdown(claims, found, times, counts, commits))
+        write_whole(out, page.of_jobs(claims, jobs(SEEDS.value), folder, known))
 
     def train(by=grid.in_turn):
         for seeds in range(1, SEEDS.value + 1):

@@ -1,4 +1,4 @@
-"""Judge each claim by its runs, and write the page of claims."""
+"""Judge each claim by its runs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from tfuda.studies import published_numbers, significance
-from tfuda.studies.claims.catalogue import COSTS, SETTINGS, STEADY, Claim, Steadiness
-from tfuda.studies.claims.measurements import Values, by_task, deviations
+from tfuda.studies.claims.catalogue import Claim
+from tfuda.studies.claims.measurements import Values, by_task
 
 SURE = 0.05
-NEAR = 0.15  # relative tolerance of a ratio of times to the printed one
 MOST = 1000  # tasks, where more would be needed
 VERDICTS = ("holds", "does not hold", "unclear", "too small to tell here", "not yet run")
 
@@ -99,11 +98,6 @@ def verdict(steps: Sequence[Step | None]) -> str:
     return "too small to tell here" if "too small to tell here" in said else "unclear"
 
 
-def place(paper: str, table: str) -> str:
-    """Format a table's place: ToAlign Table 1."""
-    return f"{published_numbers.TITLES[paper]} {f'Table {table}' if table.isdigit() else table}"
-
-
 def printed_numbers(claim: Claim) -> dict[str, str]:
     """Return {row: the paper's average} of the rows that the paper's table has."""
     names = dict.fromkeys(name for pair in claim.steps for name in pair)
@@ -115,11 +109,6 @@ def printed_numbers(claim: Claim) -> dict[str, str]:
     }
     shown = {name: found.get(name.replace("~rounds=3", "~rounds=10"), "") for name in names}
     return {name: value for name, value in shown.items() if value}
-
-
-def printed(claim: Claim) -> str:
-    """Return the paper's averages, worst first."""
-    return claim.printed or " → ".join(printed_numbers(claim).values())
 
 
 def gap(claim: Claim, worse: str, better: str) -> float:
@@ -141,109 +130,3 @@ def corrected(found: Mapping[Claim, Sequence[Step | None]]) -> dict[Claim, float
     run = [claim for claim, steps in found.items() if all(steps)]
     ps = [max(one.p for one in found[claim] if one) for claim in run]
     return dict(zip(run, significance.holm(ps), strict=True))
-
-
-def claim_line(claim: Claim, steps: Sequence[Step | None], holm: float | None) -> list[str]:
-    """Return a claim's line of the table."""
-    here = "; ".join(
-        f"{known.worse:.1f} → {known.better:.1f} ({known.gain:+.1f} ± {known.error:.1f})" if known else "—"
-        for known in steps
-    )
-    sure = "; ".join(f"{known.tasks} × {known.seeds}, {known.p:.3f}" if known else "—" for known in steps)
-    said = verdict(steps)
-    if said == "too small to tell here":
-        needed = max(known.needed for known in steps if known)
-        said += f": needs n = {needed}" if needed < MOST else f": needs n > {MOST}"
-    setting = "" if claim.setting == "single" else f" ({SETTINGS[claim.setting].title})"
-    return [
-        place(claim.paper, claim.table),
-        claim.says + setting,
-        printed(claim),
-        here,
-        sure,
-        "" if holm is None else f"{holm:.3f}",
-        said,
-    ]
-
-
-def steady_line(one: Steadiness, found: Values) -> list[str]:
-    """Return the line of a claim on the spread over seeds."""
-    low, high = deviations(found, one.base), deviations(found, one.row)
-    tasks = [task for task in low if task in high]
-    head = [place(one.paper, one.table), one.says, one.printed]
-    if not tasks:
-        return [*head, "—", "—", "", "not yet run"]
-    gains = [high[task] - low[task] for task in tasks]
-    p = significance.sign_flip(gains)
-    a, b = (statistics.fmean(each[task] for task in tasks) for each in (low, high))
-    said = "unclear" if p >= SURE else "holds" if b < a else "does not hold"
-    return [*head, f"deviation {a:.2f} → {b:.2f}", f"{len(tasks)}, {p:.3f}", "", said]
-
-
-def markdown(
-    claims: Sequence[Claim],
-    values: Mapping[str, Values],
-    times: Mapping[str, float],
-    counts: tuple[int, int],
-    made: Iterable[str],
-) -> str:
-    """Return the page of claims, docs/claims.md.
-
-    Args:
-        claims: all claims.
-        values: {setting: the measured accuracies}.
-        times: {cell: ratio} of COSTS.
-        counts: numbers of finished and planned runs.
-        made: commits of the code that ran them.
-    """
-    papers = {claim.paper for claim in claims}
-    table = [["paper", "claim", "paper's number", "here", "n × seeds, p", "p, Holm", "verdict"], ["---"] * 7]
-    found = judged(claims, values)
-    holm = corrected(found)
-    table += [claim_line(claim, steps, holm.get(claim)) for claim, steps in found.items()]
-    table += [steady_line(one, values.get("single", {})) for one in STEADY if one.paper in papers]
-    for cost in (cost for cost in COSTS if cost.paper in papers):
-        ratio = times.get(cost.cell)
-        near = "not yet run" if ratio is None else "holds" if abs(ratio / cost.ratio - 1) <= NEAR else "does not hold"
-        here = "—" if ratio is None else f"× {ratio:.2f}"
-        table.append([place(cost.paper, cost.table), cost.says, f"× {cost.ratio}", here, "", "", near])
-    count = {name: sum(line[-1].startswith(name) for line in table[2:]) for name in VERDICTS}
-    seeds = {seed for each in values.values() for own in each.values() for _, seed in own}
-    return TEXT.format(
-        done=counts[0],
-        planned=counts[1],
-        seeds=", ".join(map(str, sorted(seeds))) or "none",
-        commits=", ".join(sorted(made)) or "none",
-        count=", ".join(f"{number} {name}" for name, number in count.items()),
-        least=f"{significance.smallest(9):.3f}",
-        ran=len(holm),
-        bound=f"{min(1.0, significance.smallest(9) * max(len(holm), 1)):.3f}",
-        lines="\n".join("| " + " | ".join(line) + " |" for line in table),
-    )
-
-
-TEXT = """# The papers' claims on the emoji
-
-{done} of {planned} runs are done; seeds {seeds}; commit {commits}.
-Of the claims: {count}.
-
-A step `a → b` is mean target accuracy at the end of training over the tasks (n) that have both, with the gain, its
-standard error over tasks, and the p of the paired sign-flip test over tasks. Seeds of a task are averaged first; a
-step takes the seeds that both rows have, so a row may have other averages elsewhere. A claim holds where every step
-gains with p < 0.05, and does not hold where one loses with such a p. It is "too small to tell here" where even the
-printed gap would not show with so many tasks: n is what it needs, by the spread over tasks and not by the gain that
-was found. It is unclear else.
-
-Nine tasks give no p below {least}, and none below {bound} after Holm's correction for the {ran} claims that were run.
-Verdicts read the p as it stands: expect one of forty empty claims to hold by chance. The papers' numbers are
-averages over Office-31, Office-Home or DomainNet, and MNIST → MNIST-M. Rounds are judged by the network of the third
-round. A cost holds within 15 %.
-
-{lines}
-
-    make claims
-
-runs what is missing, first seeds first, and writes this page anew; a single claim is
-
-    python run/benchmark.py --config=configs/emoji.py --methods=dannp,dannp+toalign --tasks=untuned --seeds=3
-"""
