@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import statistics
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
 from tfuda.studies import benchmark, published_numbers, significance
@@ -25,8 +26,8 @@ def printed(claim: Claim) -> str:
     return claim.printed or " → ".join(printed_numbers(claim).values())
 
 
-def claim_line(claim: Claim, steps: Sequence[Step | None], holm: float | None) -> list[str]:
-    """Return a claim's line of the table."""
+def claim_line(claim: Claim, steps: Sequence[Step | None], holm: float | None, notes: Sequence[str]) -> list[str]:
+    """Return a claim's line of the table; `notes` are those of the page."""
     here = "; ".join(
         f"{known.worse:.1f} → {known.better:.1f} ({known.gain:+.1f} ± {known.error:.1f})" if known else "—"
         for known in steps
@@ -37,9 +38,10 @@ def claim_line(claim: Claim, steps: Sequence[Step | None], holm: float | None) -
         needed = max(known.needed for known in steps if known)
         said += f": needs n = {needed}" if needed < MOST else f": needs n > {MOST}"
     setting = "" if claim.setting == "single" else f" ({SETTINGS[claim.setting].title})"
+    note = f" (note {notes.index(claim.note) + 1})" if claim.note else ""
     return [
         place(claim.paper, claim.table),
-        claim.says + setting,
+        claim.says + setting + note,
         printed(claim),
         here,
         sure,
@@ -101,7 +103,8 @@ def markdown(
     table = [["paper", "claim", "paper's number", "here", "n × seeds, p", "p, Holm", "verdict"], ["---"] * 7]
     found = verdicts.judged(claims, values)
     holm = verdicts.corrected(found)
-    table += [claim_line(claim, steps, holm.get(claim)) for claim, steps in found.items()]
+    notes = list(dict.fromkeys(claim.note for claim in claims if claim.note))
+    table += [claim_line(claim, steps, holm.get(claim), notes) for claim, steps in found.items()]
     table += [steady_line(one, values.get("single", {})) for one in STEADY if one.paper in papers]
     for cost in (cost for cost in COSTS if cost.paper in papers):
         ratio = times.get(cost.cell)
@@ -120,6 +123,10 @@ def markdown(
         ran=len(holm),
         bound=f"{min(1.0, significance.smallest(9) * max(len(holm), 1)):.3f}",
         lines="\n".join("| " + " | ".join(line) + " |" for line in table),
+        notes="".join(
+            textwrap.fill(f"Note {number}: {note}", 118, break_on_hyphens=False) + "\n\n"
+            for number, note in enumerate(notes, 1)
+        ),
     )
 
 
@@ -142,7 +149,7 @@ round. A cost holds within 15 %.
 
 {lines}
 
-    make claims
+{notes}    make claims
 
 runs what is missing, first seeds first, and writes this page anew; a single claim is
 

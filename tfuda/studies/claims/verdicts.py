@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tfuda.studies import published_numbers, significance
-from tfuda.studies.claims.catalogue import Claim
+from tfuda.studies.claims.catalogue import PRINTED_AS, Claim
 from tfuda.studies.claims.measurements import Values, by_task
 
 SURE = 0.05
@@ -107,7 +107,7 @@ def printed_numbers(claim: Claim) -> dict[str, str]:
         for row in published_numbers.rows()
         if (row["paper"], row["table"], row["data"], row["task"]) == (claim.paper, claim.table, claim.data, whole)
     }
-    shown = {name: found.get(name.replace("~rounds=3", "~rounds=10"), "") for name in names}
+    shown = {name: found.get(PRINTED_AS.get(name, name).replace("~rounds=3", "~rounds=10"), "") for name in names}
     return {name: value for name, value in shown.items() if value}
 
 
