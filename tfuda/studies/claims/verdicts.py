@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,8 +15,10 @@ from tfuda.studies.claims.catalogue import PRINTED_AS, Claim
 from tfuda.studies.claims.measurements import Values, by_task
 
 SURE = 0.05
+POWER = 0.8  # share of experiments in which a printed gap would show, with as many tasks as it needs
+FEWEST = next(n for n in itertools.count(1) if significance.smallest(n) < SURE)  # fewer tasks have no such p
 MOST = 1000  # tasks, where more would be needed
-VERDICTS = ("holds", "does not hold", "unclear", "too small to tell here", "not yet run")
+VERDICTS = ("holds", "does not hold", "not contradicted", "unclear", "too small to tell here", "not yet run")
 
 
 class Step(NamedTuple):
@@ -27,7 +30,7 @@ class Step(NamedTuple):
         error: the standard error of the gain over tasks.
         tasks: how many tasks have both rows.
         p: of the sign-flip test over tasks.
-        needed: tasks with which a gap as printed would show; 0 where no gap is printed.
+        needed: tasks with which a gap as printed would most often show; 0 where no gap is printed.
         seeds: how many seeds both rows have on the task with the fewest.
     """
 
@@ -49,14 +52,18 @@ class Step(NamedTuple):
 
 
 def tasks_needed(deviation: float, gap: float) -> int:
-    """Return how many tasks would show a gap with p < 0.05, where differences deviate so much; at most MOST.
+    """Return how many tasks show a gap with p < 0.05 in four of five experiments; from FEWEST to MOST.
 
-    A gap shows with n tasks if it is at least t(n - 1) deviation / √n, with Student's t of 97.5 %.
+    Such are n tasks with |gap| >= (t(97.5 %, n - 1) + t(POWER, n - 1)) deviation / √n, by Student's t.
+
+    Args:
+        deviation: the standard deviation of the differences over tasks.
+        gap: the true mean difference.
     """
     from scipy.stats import t
 
-    n = np.arange(2, MOST + 1)
-    enough = abs(gap) >= t.ppf(0.975, n - 1) * deviation / np.sqrt(n)
+    n = np.arange(FEWEST, MOST + 1)
+    enough = abs(gap) >= (t.ppf(1 - SURE / 2, n - 1) + t.ppf(POWER, n - 1)) * deviation / np.sqrt(n)
     return int(n[enough.argmax()]) if enough.any() else MOST
 
 
@@ -86,11 +93,26 @@ def step(found: Values, worse: str, better: str, gap: float = 0.0) -> Step | Non
     return Step(level(worse), level(better), statistics.fmean(each), error, len(each), p, needed, seeds)
 
 
+def contradiction(steps: Sequence[Step | None]) -> float:
+    """Return p of any one of a claim's steps being contradicted: their number times the smallest p of a loss."""
+    return min([1.0, *(len(steps) * found.p for found in steps if found and found.gain < 0)])
+
+
+def claim_p(steps: Sequence[Step | None]) -> float | None:
+    """Return p of a claim by its steps, or None of one that still has to be run.
+
+    It is that of the contradiction if that is sure. Else it is the largest of the steps, as all of them have to hold.
+    """
+    if (against := contradiction(steps)) < SURE:
+        return against
+    return max(found.p for found in steps if found) if all(steps) else None
+
+
 def verdict(steps: Sequence[Step | None]) -> str:
     """Return the verdict on a claim from the results of its steps."""
-    said = [found.verdict for found in steps if found]
-    if "does not hold" in said:
+    if contradiction(steps) < SURE:
         return "does not hold"
+    said = [found.verdict for found in steps if found]
     if len(said) < len(steps):
         return "not yet run"
     if {*said} == {"holds"}:
@@ -126,7 +148,6 @@ def judged(claims: Iterable[Claim], values: Mapping[str, Values]) -> dict[Claim,
 
 
 def corrected(found: Mapping[Claim, Sequence[Step | None]]) -> dict[Claim, float]:
-    """Return {claim: p by Holm's correction} of the claims that have been run; p of a claim is its steps' largest."""
-    run = [claim for claim, steps in found.items() if all(steps)]
-    ps = [max(one.p for one in found[claim] if one) for claim in run]
-    return dict(zip(run, significance.holm(ps), strict=True))
+    """Return {claim: p by Holm's correction} of the claims that have a p."""
+    ps = {claim: p for claim, steps in found.items() if (p := claim_p(steps)) is not None}
+    return dict(zip(ps, significance.holm([*ps.values()]), strict=True))
