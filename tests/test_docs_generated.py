@@ -72,6 +72,51 @@ def test_the_numbers_of_variants_are_those_of_the_results(path):
     assert variants.written(path, text) == text, "run python docs/generate/variant_findings.py"
 
 
+def gain(one: str, other: str, spread: bool = False) -> str:
+    """By how many points a cell is above another over the untuned tasks, as prose says it: 1.6, or 1.6 ± 0.4."""
+    mean, error = emoji.mean_and_error(emoji.differences(VALUES, one, other))
+    return f"{mean:.1f} ± {error:.1f}" if spread else f"{mean:.1f}"
+
+
+VALUES = variants.accuracies("") | variants.accuracies("tuned")
+PLAIN, PASSED = "source_only", variants.PASSED
+PLAIN_TUNED, PASSED_TUNED = PLAIN + variants.TUNED, PASSED + variants.TUNED
+PROSE = {
+    emoji.PAGE: (
+        f"So {gain(PASSED, PLAIN)} points of each gain over `source_only` are no alignment",
+        f"gains {gain('adabn', PLAIN)} points at `source_only`'s price: {gain('dann', 'adabn')} less than DANN",
+        f"`{PASSED_TUNED}` is {gain(PASSED_TUNED, PLAIN_TUNED)} points above `{PLAIN_TUNED}`",
+        f"So of the {gain('dannp@tuned', PLAIN_TUNED)} points by which `dannp@tuned` is above it "
+        f"{gain('dannp@tuned', PASSED_TUNED)} are of DANNP's losses, of the {gain('hda@tuned', PLAIN_TUNED)} of "
+        f"`hda@tuned` {gain('hda@tuned', PASSED_TUNED)}, and of the {gain('dann@tuned', PLAIN_TUNED)} of "
+        f"`dann@tuned` {gain('dann@tuned', PASSED_TUNED)}.",
+    ),
+    emoji.README: (
+        f"`gsda` is {gain('gsda', 'dannp')} points above `dannp`",
+        f"`dann+biwaa` is {gain('dann+biwaa', 'dannp')} above",
+        f"`dannp@tuned`, whose last stages learn too, is {gain('dannp@tuned', 'dannp')} points above `dannp`",
+    ),
+    emoji.CHOOSING: (
+        f"`gsda` was {gain('gsda', 'dannp', True)} points above `dannp`",
+        f"`dann+biwaa` was {gain('dann+biwaa', 'dannp', True)} above",
+        f"`dannp@tuned` is {gain('dannp@tuned', 'dannp', True)} points above `dannp` there, `hda@tuned` "
+        f"{gain('hda@tuned', 'hda', True)} above `hda`",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        pytest.param(path, said, id=f"{path.name}-{at}")
+        for path, some in PROSE.items()
+        for at, said in enumerate(some)
+    ],
+)
+def test_numbers_in_sentences_are_those_of_the_results(path, said):
+    assert said in " ".join(path.read_text("utf-8").split())
+
+
 def test_the_calibration_table_is_what_was_estimated():
     assert outcome.TABLE.read_text("utf-8") == (emoji.RESULTS / "estimates.csv").read_text("utf-8")
 
