@@ -16,7 +16,8 @@ def first_rate(file) -> float:
     """The file's rate at iteration 0, from the first step of its first group: p - rate (1 + m) (g + wd p)."""
     p, after, g = (file.arrays[key] for key in ("p0", "params_mult1", "grads"))
     step = (1 + MOMENTUM) * (g[0] + DECAY * p)
-    return float(np.dot(p - after[0], step) / np.dot(step, step))
+    decayed = float(schedules.inverse_decay(1.0, gamma=0.001)(tf.cast(file["iters"][0], "float64")))
+    return float(np.dot(p - after[0], step) / np.dot(step, step)) / decayed
 
 
 @pytest.mark.golden

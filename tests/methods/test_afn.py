@@ -87,7 +87,8 @@ def test_dropout_that_preserves_the_squared_norm(golden, monkeypatch):
     assert set(np.unique(stays)) == {0.0, 1.0}
     row, column = np.unravel_index((x * stays).argmax(), x.shape)
     rate = float(1 - (file.arrays["l2drop_relu_out"][row, column] / file.arrays["l2drop_emb"][row, column]) ** 2)
-    assert rate == pytest.approx(1 - stays[x > 0].mean(), abs=0.05)
+    by_chance = 4 * np.sqrt(rate * (1 - rate) / (x > 0).sum())  # standard deviations of a share of so many
+    assert rate == pytest.approx(1 - stays[x > 0].mean(), abs=max(0.05, by_chance))
     embedding = Embedding(x.shape[1], rate)
     monkeypatch.setattr(tf.random, "stateless_uniform", lambda shape, seed: tf.constant(stays))
     file.equal("l2drop_emb", embedding.preserved(tf.constant(x), training=True))

@@ -1,5 +1,7 @@
 """DAAA against a file of its equations in float64, in a loop over layers, streams and images, and in short runs."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from tfuda.core import ops
 from tfuda.experiment import build, prerequisites
 from tfuda.experiment.workdir import Workdir
 from tfuda.methods.daaa import DAAA
-from tfuda.methods.shared.attention_transfer import DISTANCES, POOLING, attention
+from tfuda.methods.shared.attention_transfer import DISTANCES, POOLING, attention, l2_eps
 from tfuda.networks.base import Outputs
 
 pytestmark = pytest.mark.usefixtures("untraced")
@@ -115,7 +117,9 @@ def test_attention_is_that_of_the_file(golden):
 
 @pytest.mark.golden
 @modes
-def test_distances_and_their_gradients_are_those_of_the_file(golden, mode):
+def test_distances_and_their_gradients_are_those_of_the_file(golden, mode, monkeypatch):
+    epsilon = float(golden("daaa").arrays["eps_norm"])
+    monkeypatch.setitem(DISTANCES, "l2_eps", functools.partial(l2_eps, epsilon=epsilon))
     case = Case(golden("daaa"), distance=mode)
     file, layers = case.file, range(len(case.sources) - 1)
     maps = ([attention(tf.constant(file[f"F{side}{i}"])) for i in layers] for side in "ST")

@@ -37,7 +37,8 @@ class Case:
         classes, width = file["P_Wy"].shape[1], file["P_Wb"].shape[1]
         network = Network(stages, classes, (2 * side, 2 * side), bottleneck=width, attention=TADA.attention(options))
         kind = at_coefficient(TADA, 1.0)
-        trade_offs = {"entropy": float(file["gamma"])}
+        adversarial = ("local",) if tag == "local_only" else ("domain", "local")
+        trade_offs = {"entropy": float(file["gamma"]), **dict.fromkeys(adversarial, float(file["lam"]))}
         self.method = kind(network, dropout=0.0, hidden=file["P_D2"].shape[0], trade_offs=trade_offs, **TAGS[tag])
         self.players = {**self.discriminator(), **self.regions()}
         self.network = {

@@ -17,7 +17,7 @@ from tfuda.networks.efficientnet import SCALES, TOP, efficientnet, torch_name
 from tfuda.networks.layers import freeze
 from tfuda.networks.weights import pretrained, torch_file
 
-TOLERANCE = {"float64": 1e-9, "float32": 1e-5}
+TOLERANCE = {"float64": 1e-9, "float32": 1e-4}  # flat pictures are the hardest: 5e-5
 
 
 def images(side, count=2):

@@ -58,17 +58,17 @@ def test_a_name_is_never_without_a_whole_model_though_its_writer_is_killed(tmp_p
 
 def test_what_killed_exports_left_goes_with_the_next_and_what_is_at_work_stays(tmp_path):
     out = tmp_path / "mo[d]el"
-    dead, other = tmp_path / ".mo[d]el.abc.part", tmp_path / ".model.abc.part"
-    for folder in (dead, other):
+    dead, other, longer = (tmp_path / f".{name}.abc.part" for name in ("mo[d]el", "model", "mo[d]el.v2"))
+    for folder in (dead, other, longer):
         folder.mkdir()
         (folder / "file").write_text("old")
     with publish.staged_output(out) as first, publish.staged_output(out) as second:
-        assert not dead.exists() and other.exists()
+        assert not dead.exists() and other.exists() and longer.exists()
         first.write_text("1")
         second.write_text("2")
         publish.put_in_place(first, out)
         publish.put_in_place(second, out)
-    assert out.read_text() == "2" and hidden(tmp_path) == [other]
+    assert out.read_text() == "2" and {*hidden(tmp_path)} == {other, longer}
 
 
 def test_an_error_leaves_the_old_model_and_nothing_else(tmp_path):

@@ -9,7 +9,7 @@ import tensorflow as tf
 import tiny
 
 from tfuda import names
-from tfuda.serving import export, saved_model
+from tfuda.serving import export, predict, saved_model
 
 
 def test_what_half_precision_cannot_hold_is_kept_whole():
@@ -24,6 +24,29 @@ def test_what_half_precision_cannot_hold_is_kept_whole():
         saved_model.whole(saved_model.halved(small), "float32"), np.float32(np.float16([0.1, 65504]))
     )
     np.testing.assert_array_equal(saved_model.whole(saved_model.halved(large), "float32"), large.numpy())
+
+
+def test_an_export_that_differs_from_the_network_is_not_published(tmp_path):
+    made = tiny.config("source_only")
+    task, method = tiny.prepared(made)
+    method.network.head.kernel.assign(np.full(method.network.head.kernel.shape, np.nan))
+    with pytest.raises(ValueError, match="savedmodel differs from the network by nan in a probability"):
+        export.export_network(method.network, task.classes, tmp_path / "model", task.streams["target"].images[:4])
+    assert not [*tmp_path.iterdir()]
+
+
+def test_no_format_is_one_sentence():
+    with pytest.raises(ValueError, match="--format is empty: choose some of savedmodel,"):
+        export.output_paths("model", [])
+
+
+def test_pictures_of_many_bytes_are_read_in_smaller_batches(tmp_path, monkeypatch):
+    paths = [tmp_path / f"{i}.png" for i in range(5)]
+    for path in paths:
+        path.write_bytes(tf.io.encode_png(np.zeros([4, 4, 3], np.uint8)).numpy())
+    size = paths[0].stat().st_size
+    monkeypatch.setattr(predict, "MOST", 2 * size - 1)
+    assert [len(names) for names, _ in predict.batches(paths, pytest.fail)] == [2, 2, 1]
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ def test_whole_steps_of_training(golden, setting):
         entropic=bool(file["ent"]),
         hidden=len(file["init_D_ad_layer1__bias"]),
         dropout=0.0,
+        pooled=setting == "msda" and not file["ent"],
         **SETTINGS[setting],
     )
     layers = heuristic_layers(network.head, "net_fc", [f"net_fc{j}" for j in range(3)])

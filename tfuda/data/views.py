@@ -105,9 +105,10 @@ def tests(view: View) -> np.ndarray:
 
 
 def decode(data: tf.Tensor) -> tf.Tensor:
-    """Decode a JPEG, PNG, BMP, GIF or WebP file (string scalar) to uint8 [h, w, 3], the first frame of an animation.
+    """Decode a JPEG, PNG, BMP, GIF or WebP file (string scalar) to uint8 [h, w, 3], an animation's first frame.
 
-    Any other file, and a picture that is too large (tfuda/data/image_headers.py), raises InvalidArgumentError.
+    Any other file, a WebP with alpha or a BMP with a palette, and a picture that is too large
+    (tfuda/data/image_headers.py), raises InvalidArgumentError.
     """
     data = tf.convert_to_tensor(data)
 

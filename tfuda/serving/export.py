@@ -23,6 +23,8 @@ from tfuda.serving.saved_model import Model
 SAVEDMODEL, TFLITE, ONNX = "savedmodel", ".tflite", ".onnx"
 WRITERS: dict[str, Any] = {SAVEDMODEL: saved_model, "tflite": lite, "onnx": onnx_file}
 
+MOST = {False: 1e-2, True: 1e-1}  # difference in a probability, by whether weights are in half precision
+
 # Suffix that each format adds to the name of a model.
 FORMATS = {
     SAVEDMODEL: "",
@@ -57,6 +59,11 @@ def export_network(
     with publish.staged_output(out) as ready:
         writer.write_model(network, classes, ready, half)
         row = {"format": form, "MB": f"{megabytes(ready):.2f}", **parity(network, ready, probe)}
+        if not float(row["largest_difference"]) <= MOST[half]:  # a NaN is not, either
+            raise ValueError(
+                f"the export as {form} differs from the network by {row['largest_difference']} in a probability, "
+                f"more than {MOST[half]}: nothing was written to {out}"
+            )
         writer.attach(ready, model_card.texts(card or Card(classes), row, writer.USE))
         publish.put_in_place(ready, out)
     return row
@@ -64,6 +71,8 @@ def export_network(
 
 def output_paths(out: str, forms: Iterable[str]) -> dict[str, str]:
     """Return {form: path to write}."""
+    if not (forms := [*forms]):
+        raise ValueError(f"--format is empty: choose some of {', '.join(FORMATS)}")
     if strange := {*forms} - {*FORMATS}:
         raise ValueError(f"--format={min(strange)} is unknown: choose some of {', '.join(FORMATS)}")
     asked, stem = {FORMATS[form] for form in forms}, out.rstrip("/")

@@ -15,6 +15,8 @@ from tfuda.serving.saved_model import Model
 
 CSV: dict[str, Any] = {"mode": "w", "newline": "", "encoding": "utf-8", "errors": "surrogateescape"}  # for open
 
+MOST = 64 << 20  # bytes of files in a batch
+
 
 def pictures(paths: Iterable[str]) -> list[pathlib.Path]:
     """List the named files, and the pictures in named folders in the order of their names."""
@@ -38,7 +40,7 @@ def read_picture(path: pathlib.Path) -> bytes:
 def batches(
     paths: Iterable[pathlib.Path], complain: Callable[[str], None], size: int = 64
 ) -> Iterator[tuple[list[pathlib.Path], list[bytes]]]:
-    """Yield (paths, contents) of up to `size` readable files; call `complain` with a line for each other file."""
+    """Yield (paths, contents) of up to `size` readable files, or MOST bytes; call `complain` for each other file."""
     names: list[pathlib.Path] = []
     contents: list[bytes] = []
     for path in paths:
@@ -48,7 +50,7 @@ def batches(
             names.append(path)
         except ValueError as error:
             complain(f"{path}: {error}")
-        if len(names) == size:
+        if len(names) == size or sum(map(len, contents)) > MOST:
             yield names, contents
             names, contents = [], []
     if names:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
-import glob
 import os
 import pathlib
+import re
 import shutil
 import sys
 import tempfile
@@ -24,7 +24,8 @@ def staged_output(out: pathlib.Path) -> Iterator[pathlib.Path]:
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     mark = f".{out.name[:40]}."
-    for folder in out.parent.glob(f"{glob.escape(mark)}*{ENDING}"):
+    left = re.compile(re.escape(mark) + r"[^.]+" + re.escape(ENDING))  # and not of a model whose name goes on
+    for folder in filter(lambda path: left.fullmatch(path.name), [*out.parent.iterdir()]):
         try:
             with _locked(folder, fcntl.LOCK_NB) as free:
                 if free:

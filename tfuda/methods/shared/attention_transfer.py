@@ -48,10 +48,15 @@ def difference(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     return tf.where(rounding, tf.stop_gradient(found), found)
 
 
+def l2_eps(a: tf.Tensor, b: tf.Tensor, epsilon: float = 1e-12) -> tf.Tensor:
+    """Return sqrt(|a - b|^2 + epsilon) of two attentions: [B, P] each -> [B]."""
+    return tf.sqrt(tf.reduce_sum(tf.square(difference(a, b)), -1) + epsilon)
+
+
 # Of two attentions [B, P]: [B]
 DISTANCES = {
     "l2": lambda a, b: ops.safe_norm(difference(a, b))[:, 0],
-    "l2_eps": lambda a, b: tf.sqrt(tf.reduce_sum(tf.square(difference(a, b)), -1) + 1e-12),
+    "l2_eps": l2_eps,
     "l2sq": lambda a, b: tf.reduce_sum(tf.square(a - b), -1),
     "l1": lambda a, b: tf.reduce_sum(tf.abs(difference(a, b)), -1),
 }
