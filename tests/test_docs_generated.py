@@ -78,11 +78,14 @@ def gain(one: str, other: str, spread: bool = False) -> str:
     return f"{mean:.1f} ± {error:.1f}" if spread else f"{mean:.1f}"
 
 
-VALUES = variants.accuracies("") | variants.accuracies("tuned")
+VALUES = variants.accuracies("single") | variants.accuracies("") | variants.accuracies("tuned")
 PLAIN, PASSED = "source_only", variants.PASSED
 PLAIN_TUNED, PASSED_TUNED = PLAIN + variants.TUNED, PASSED + variants.TUNED
 PROSE = {
     emoji.PAGE: (
+        f"harms (by {float(gain('dannp', 'dannp+toalign[scale=1]')):.0f} points)",
+        f"does not use (by {float(gain('dannp', 'dannp+toalign[sign=-1]')):.0f})",
+        f"is {gain('dannp+metaalign', 'dannp+toalign')} points above it on DANNP",
         f"So {gain(PASSED, PLAIN)} points of each gain over `source_only` are no alignment",
         f"gains {gain('adabn', PLAIN)} points at `source_only`'s price: {gain('dann', 'adabn')} less than DANN",
         f"`{PASSED_TUNED}` is {gain(PASSED_TUNED, PLAIN_TUNED)} points above `{PLAIN_TUNED}`",
