@@ -7,8 +7,8 @@ No label of the target and no loss on it: its images pass through the network af
 statistics. The paper computes them over all target images once training has ended; here they are an average over the
 last batches, as batch norm's always are. The weights are those that source_only learns, to the bit.
 
-With `mixed` both domains move the statistics, as they do under every method that aligns. Such a method beside
-`adabn[mixed=True]` differs from it by its losses alone, and beside source_only by both.
+With `mixed` both domains move the statistics in turns, as they do under methods that align, where each domain has a
+pass of its own. Such a method beside `adabn[mixed=True]` differs by its losses alone, and beside source_only by both.
 """
 
 from __future__ import annotations
