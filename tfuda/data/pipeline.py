@@ -99,10 +99,9 @@ class Streams:
 
         Args:
             step: number of the step.
-            labels: {stream name: pseudo-labels}, as in `plan`; none of a stream without labels before the first look.
+            labels: {stream name: pseudo-labels}, as in `plan`; a method's are `method.followed()`.
         """
-        unknown = {name: np.full(len(domain), -1) for name, domain in self.domains.items() if domain.labels is None}
-        return next(iter(self.dataset(int(step), int(step) + 1, {**unknown, **(labels or {})})))
+        return next(iter(self.dataset(int(step), int(step) + 1, labels)))
 
     def dataset(
         self,

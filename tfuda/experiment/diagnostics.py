@@ -140,7 +140,9 @@ def negative_features(method, streams) -> str:
     """
     if not getattr(method.weigh, "wants_nonnegative", False):
         return ""
-    features = method.network(streams.load(0)["source"]["image"], training=False).features  # [B, d]
+    features = method.network(
+        streams.load(0, method.followed())["source"]["image"], training=False
+    ).features  # [B, d]
     if float(np.min(features)) >= 0:
         return ""
     return (

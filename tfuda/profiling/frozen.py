@@ -107,6 +107,6 @@ def measure(configured: Callable[[str], ConfigDict], cell: str, batch: int, roun
 
 def one_step(config: ConfigDict, method, task: Task) -> Callable[[], None]:
     """Return a compiled training step of a method on a task's first batch."""
-    data = build.streams(config, task).load(0)
+    data = build.streams(config, task).load(0, method.followed())
     step = tf.function(method.train_step, autograph=False)
     return lambda: tf.nest.map_structure(lambda value: value.numpy(), step(data))

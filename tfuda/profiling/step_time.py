@@ -47,7 +47,7 @@ def one_step(
     method = build.method(config, task, teacher)
     if change:
         change(method.network)
-    data = build.streams(config, task).load(0)
+    data = build.streams(config, task).load(0, method.followed())
     step = tf.function(method.train_step, autograph=False, jit_compile=config.jit)
 
     def run() -> None:
