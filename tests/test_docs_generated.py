@@ -78,7 +78,7 @@ def gain(one: str, other: str, spread: bool = False) -> str:
     return f"{mean:.1f} ± {error:.1f}" if spread else f"{mean:.1f}"
 
 
-VALUES = variants.accuracies("single") | variants.accuracies("") | variants.accuracies("tuned")
+VALUES = emoji.accuracies_in("single") | emoji.accuracies_in("") | emoji.accuracies_in("tuned")
 PLAIN, PASSED = "source_only", variants.PASSED
 PLAIN_TUNED, PASSED_TUNED = PLAIN + variants.TUNED, PASSED + variants.TUNED
 PROSE = {

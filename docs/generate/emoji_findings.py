@@ -59,6 +59,11 @@ def accuracies(found: Sequence[dict[str, str]], column: str = "last") -> Values:
     return {cell: own for cell, own in values.items() if {*emoji.TASKS["untuned"]} <= {*own}}
 
 
+def accuracies_in(folder: str) -> Values:
+    """Return the accuracies of a folder of results below docs/results/emoji; none where it is not there."""
+    return accuracies(rows(folder)) if (RESULTS / folder / "results.csv").is_file() else {}
+
+
 def averages(own: dict[str, dict[str, float]]) -> dict[str, float]:
     """Return {task: mean over seeds, %} of a cell."""
     return {task: statistics.fmean(seeds.values()) for task, seeds in own.items()}

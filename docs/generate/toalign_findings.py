@@ -25,14 +25,9 @@ VARIANTS = {  # title: folder below docs/results/emoji, base
 FLAGS = {"linear": "--config.network.neck=linear", "ramp": "--config.options.ramp_steps=3000"}
 
 
-def accuracies(folder: str) -> findings.Values:
-    """Return the accuracies of a folder of results; none where it is not there."""
-    return findings.accuracies(findings.rows(folder)) if (findings.RESULTS / folder / "results.csv").is_file() else {}
-
-
 def gains(folder: str, base: str) -> dict[str, tuple[float, float]]:
     """Return {task: (% of the base, gain by ToAlign)} of the untuned tasks; {} where they were not run."""
-    found = accuracies(folder)
+    found = findings.accuracies_in(folder)
     if not {base, f"{base}+toalign"} <= {*found}:
         return {}
     each = dict(zip(emoji.TASKS["untuned"], findings.differences(found, f"{base}+toalign", base), strict=True))
@@ -48,7 +43,7 @@ def caption() -> list[str]:
         "",
     ]
     for folder, flag in FLAGS.items():
-        if found := accuracies(folder):
+        if found := findings.accuracies_in(folder):
             commits = sorted({row["commit"][:10] for row in findings.rows(folder)})
             seeds = min(findings.counted(own) for own in found.values())
             command = f"python run/benchmark.py --config=configs/emoji.py --tasks=untuned --seeds={seeds}"
@@ -58,9 +53,9 @@ def caption() -> list[str]:
 
 def beside() -> list[str]:
     """Return what the base of each variant is above, or below, the same base without a change, at the same seeds."""
-    plain, lines = accuracies(""), []
+    plain, lines = findings.accuracies_in(""), []
     for title, (folder, base) in VARIANTS.items():
-        if folder and (found := accuracies(folder)):
+        if folder and (found := findings.accuracies_in(folder)):
             each = findings.differences({"changed": found[base], "plain": plain[base]}, "changed", "plain")
             gain, error = findings.mean_and_error(each)
             lines.append(f"{title} {gain:+.1f} ± {error:.1f} (p {significance.sign_flip(each):.3f})")
@@ -78,7 +73,7 @@ def table() -> list[str]:
         high = low + statistics.fmean(each)
         gain, error = findings.mean_and_error(each)
         p = significance.sign_flip(each)
-        own = accuracies(place[0])
+        own = findings.accuracies_in(place[0])
         seeds = min(findings.counted(own[cell]) for cell in (place[1], f"{place[1]}+toalign"))
         lines.append(
             f"| {title} | {seeds} | {low:.1f} | {high:.1f} | {gain:+.1f} ± {error:.1f} | {p:.3f} | {min(each):+.1f} |"
@@ -88,7 +83,7 @@ def table() -> list[str]:
 
 def draw() -> None:
     """Draw the gain of every task above source-only's accuracy there."""
-    plain = findings.averages(accuracies("")[findings.BASE])
+    plain = findings.averages(findings.accuracies_in("")[findings.BASE])
     with figure_style.page(PICTURE, 5.6, 3.2) as figure:
         axes = figure.subplots()
         axes.axhline(0, color="#999999", linewidth=0.8)

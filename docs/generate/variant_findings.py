@@ -29,12 +29,6 @@ PARTS = {  # what is added to MSTN: folder below docs/results/emoji, flags
 }
 
 
-def accuracies(folder: str) -> findings.Values:
-    """Return the accuracies of a folder of results below docs/results/emoji; none where it is not there."""
-    there = (findings.RESULTS / folder / "results.csv").is_file()
-    return findings.accuracies(findings.rows(folder)) if there else {}
-
-
 def made_by(folder: str, values: findings.Values, flags: str = "") -> list[str]:
     """Return the commands that made the results of a folder, one for each number of seeds."""
     commits = sorted({row["commit"][:10] for row in findings.rows(folder) if row["cell"] in values})
@@ -58,7 +52,7 @@ def by_task(values: findings.Values) -> list[str]:
 
 def batch_norm() -> list[str]:
     """Return what each method gains over source-only, and over the one whose batch norm has seen the target too."""
-    values = accuracies("")
+    values = findings.accuracies_in("")
     over, beyond = findings.tested(values, findings.BASE), findings.tested(values, PASSED)
     lines = [f"| method | seeds | over `{findings.BASE}` | over `{PASSED}` | p | p, Holm |", "|---|" + "---:|" * 5]
     for cell in over:
@@ -73,14 +67,14 @@ def batch_norm() -> list[str]:
 
 def tuned_averages() -> list[str]:
     """Return the table of averages where the last stages learn."""
-    values = accuracies("tuned")
+    values = findings.accuracies_in("tuned")
     base = findings.BASE + TUNED
     return [*made_by("tuned", values), *findings.short_table(values, base)]
 
 
 def tuned() -> list[str]:
     """Return the tables where the last stages learn, and what is gained over frozen ones."""
-    values, frozen = accuracies("tuned"), accuracies("")
+    values, frozen = findings.accuracies_in("tuned"), findings.accuracies_in("")
     pairs = [(one + TUNED, other + TUNED) for one, other in PAIRS]
     pairs += [(cell, cell.removesuffix(TUNED)) for cell in values]
     both = values | frozen
@@ -90,16 +84,16 @@ def tuned() -> list[str]:
 
 def partial() -> list[str]:
     """Return the table where the target shows ten classes alone."""
-    values = accuracies("partial")
+    values = findings.accuracies_in("partial")
     return [*made_by("partial", values, "--config.target_classes=10"), *findings.short_table(values)]
 
 
 def biwaa() -> list[str]:
     """Return how the parts of BIWAA were told apart, and what each gains on MSTN."""
-    whole = accuracies("")
+    whole = findings.accuracies_in("")
     commands, lines = [], ["| added to MSTN | seeds | gain | p | worst task | best task |", "|---|" + "---:|" * 5]
     for title, (folder, flags) in PARTS.items():
-        own = accuracies(folder)
+        own = findings.accuracies_in(folder)
         commands += findings.commands(own, flags)
         lines.append(part(title, whole | own, next(iter(own))))
     return [*commands, "", *lines, part("both: `mstn+biwaa`", whole, "mstn+biwaa")]
